@@ -1,0 +1,193 @@
+"""The manifest of a block library: what was cut from which reference, and for every option of every
+block its quality, its costs and the hashes of its weights and of its ONNX fragment.
+
+It is a JSON artifact. Everything the predictor and the searcher need is inside; weights and fragments
+are fetched by hash by those who need them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from donna.errors import InvalidArgument
+from donna.space.architecture import Architecture
+from donna.space.option import Option
+
+FORMAT = "donna.library/1"
+ADDITIVE_COSTS = ("parameters", "macs", "weight_bytes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Stem or head: fixed, taken from the reference. Hashes are sha256 in hex."""
+
+    parameters: int
+    macs: int
+    weight_bytes: int
+    activation_bytes: int
+    weights: str
+    fragment: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One trained option of one block.
+
+    `quality` is the NSR on held-out data (0 is the reference's own block, 1 is no better than channel means);
+    `key` names the training that made it: family, options, reference, dataset, recipe and seed.
+    `qualities` holds extra measures by name (e.g. `kl`, the divergence of the reference's logits when this
+    block alone replaces the reference's). `activation_bytes` is the peak of live activations inside the
+    block for one image.
+    """
+
+    option: str
+    key: str
+    quality: float
+    parameters: int
+    macs: int
+    weight_bytes: int
+    activation_bytes: int
+    weights: str
+    fragment: str
+    qualities: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Searchable block n: a named submodule of the reference; shapes are (C, H, W) or (L, D), without batch."""
+
+    name: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Library:
+    """A block library. `reference`, `dataset` and `recipe` are the JSON descriptions it was built from;
+    `provenance` carries licence and source of the reference's weights to every exported model."""
+
+    reference: dict[str, Any]
+    dataset: dict[str, Any]
+    recipe: dict[str, Any]
+    provenance: dict[str, str]
+    input_shape: tuple[int, ...]
+    num_classes: int
+    stem: Part
+    blocks: tuple[Block, ...]
+    head: Part
+    format: str = FORMAT
+
+    @property
+    def num_options(self) -> tuple[int, ...]:
+        """M_n for every block n."""
+        return tuple(len(block.entries) for block in self.blocks)
+
+    @property
+    def num_architectures(self) -> int:
+        """The size of the space, exactly."""
+        total = 1
+        for count in self.num_options:
+            total *= count
+        return total
+
+    def options(self, architecture: Architecture) -> tuple[Option, ...]:
+        """The option chosen for each block. Raises InvalidArgument for a choice that is not in the space."""
+        return tuple(Option.parse(entry.option) for entry in self.entries(architecture))
+
+    def entries(self, architecture: Architecture) -> tuple[Entry, ...]:
+        """The entry chosen for each block. Raises InvalidArgument for a choice that is not in the space."""
+        architecture.check(self.num_options)
+        return tuple(b.entries[c] for b, c in zip(self.blocks, architecture.choices, strict=True))
+
+    def fragments(self, architecture: Architecture) -> tuple[str, ...]:
+        """Hashes of the ONNX fragments of the whole network, in order: stem, blocks, head."""
+        return (self.stem.fragment, *(e.fragment for e in self.entries(architecture)), self.head.fragment)
+
+    def check_choices(self, choices: np.ndarray) -> np.ndarray:
+        """`choices` as an (A, N) int64 matrix of this space; raises InvalidArgument otherwise."""
+        X = np.asarray(choices)
+        N = len(self.blocks)
+        if X.ndim != 2 or X.shape[1] != N or X.dtype.kind not in "iu":
+            raise InvalidArgument.of("choices", f"must be integers of shape (A, {N}), got {X.dtype} {X.shape}")
+        if X.size and ((X < 0).any() or (X >= np.asarray(self.num_options)).any()):
+            row = int(np.argmax(((X < 0) | (X >= np.asarray(self.num_options))).any(axis=1)))
+            raise InvalidArgument.of("choices", f"row {row} ({X[row].tolist()}) is not in the space {self.num_options}")
+        return X.astype(np.int64, copy=False)
+
+    def qualities(self, choices: np.ndarray, name: str = "nsr") -> np.ndarray:
+        """(A, N) float64 qualities of (A, N) choices; `name` is "nsr" or an extra quality of the entries."""
+        return self._gather(f"quality:{name}", choices)
+
+    def costs(self, choices: np.ndarray, cost: str) -> np.ndarray:
+        """(A,) float64 cost of whole networks, stem and head included: "parameters", "macs" or "weight_bytes".
+
+        Peak activation memory ("activation_bytes") is the largest of the parts, not their sum.
+        """
+        gathered = self._gather(cost, choices)
+        ends = [float(getattr(self.stem, cost)), float(getattr(self.head, cost))]
+        return np.max(np.c_[gathered, np.tile(ends, (len(gathered), 1))], axis=1) if cost == "activation_bytes" else gathered.sum(axis=1) + sum(ends)
+
+    def _gather(self, what: str, choices: np.ndarray) -> np.ndarray:
+        X = self.check_choices(choices)
+        table = self._table(what)
+        return table[np.arange(len(self.blocks)), X]
+
+    def _table(self, what: str) -> np.ndarray:
+        """(N, max M) float64, padded with NaN."""
+        cached = self._tables.get(what)
+        if cached is None:
+            kind, _, name = what.partition(":")
+            cached = np.full((len(self.blocks), max(self.num_options)), np.nan)
+            for n, block in enumerate(self.blocks):
+                for m, entry in enumerate(block.entries):
+                    if kind != "quality":
+                        cached[n, m] = getattr(entry, kind)
+                    elif name == "nsr":
+                        cached[n, m] = entry.quality
+                    else:
+                        cached[n, m] = entry.qualities.get(name, np.nan)
+            self._tables[what] = cached
+        return cached
+
+    @cached_property
+    def _tables(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def to_json(self) -> bytes:
+        """Canonical bytes: equal libraries have equal bytes."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of the canonical bytes, in hex."""
+        return hashlib.sha256(self.to_json()).hexdigest()
+
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Library:
+        """The inverse of `to_json`. Raises InvalidArgument when the bytes are no manifest of this format."""
+        try:
+            raw = json.loads(data)
+            if raw.get("format") != FORMAT:
+                raise InvalidArgument.of("library", f"format must be {FORMAT!r}, got {raw.get('format')!r}")
+            blocks = tuple(
+                Block(
+                    name=block["name"],
+                    input_shape=tuple(block["input_shape"]),
+                    output_shape=tuple(block["output_shape"]),
+                    entries=tuple(Entry(**entry) for entry in block["entries"]),
+                )
+                for block in raw.pop("blocks")
+            )
+            shape: Sequence[int] = raw.pop("input_shape")
+            stem, head = Part(**raw.pop("stem")), Part(**raw.pop("head"))
+            return cls(**raw, input_shape=tuple(shape), stem=stem, head=head, blocks=blocks)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InvalidArgument.of("library", f"is not a library manifest ({type(error).__name__})") from error

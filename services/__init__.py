@@ -1,0 +1,1 @@
+"""The five programs of DONNA; none imports another."""
