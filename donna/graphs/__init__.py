@@ -1,0 +1,7 @@
+"""ONNX graphs without torch: check what was received, stitch fragments into a network, leave weights out."""
+
+from donna.graphs.safety import Limits, check
+from donna.graphs.stitch import IR_VERSION, stitch
+from donna.graphs.weightless import fill, is_weightless, strip
+
+__all__ = ["IR_VERSION", "Limits", "check", "fill", "is_weightless", "stitch", "strip"]

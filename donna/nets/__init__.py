@@ -1,0 +1,1 @@
+"""Networks in torch: reference providers, the cut at named submodules, block families, assembly, export."""

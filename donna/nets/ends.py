@@ -1,0 +1,96 @@
+"""Stem and head of a cut network as modules of their own, for any model: no tracing, no rewriting.
+
+Both are copies of the whole model in which everything that they do not run is taken out: the stem stops
+where the first block would start; the head runs the model's own forward with what comes before it replaced
+by zeros of the right shape (which nothing reads) and the last block replaced by the given feature map.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+Shape = tuple[int, ...]
+
+
+class _Reached(Exception):
+    """Carries the feature map out of a forward pass that need not go on."""
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__("the end of the stem was reached")
+        self.x = x
+
+
+class _Stop(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        raise _Reached(x)
+
+
+class _Blank(nn.Module):
+    """Zeros of a known shape: stands for a module whose result nothing reads."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.new_zeros((x.shape[0], *self.shape))
+
+
+class _Inject(nn.Module):
+    """Returns the feature map that was put into it, whatever comes in."""
+
+    y: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert self.y is not None, "the head gives a feature map before it runs the model"  # noqa: S101
+        return self.y
+
+
+class Stem(nn.Module):
+    """(B, *input_shape) images to (B, *shape of Y_0): the model up to the input of its first block."""
+
+    def __init__(self, model: nn.Module, first: str, unused: Iterable[str]) -> None:
+        super().__init__()
+        keep = {name: nn.Identity() for name in unused} | {first: _Stop()}
+        self.model = without(model, keep)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Y_0, the input of the first block."""
+        try:
+            self.model(x)
+        except _Reached as reached:
+            return reached.x
+        raise AssertionError("the first block was not reached")
+
+
+class Head(nn.Module):
+    """(B, *shape of Y_N) feature maps to (B, num_classes) logits: the model after its last block."""
+
+    def __init__(self, model: nn.Module, last: str, input_shape: Shape, blank: Mapping[str, Shape]) -> None:
+        super().__init__()
+        self._inject = _Inject()
+        replaced: dict[str, nn.Module] = {name: _Blank(shape) for name, shape in blank.items()}
+        self.model = without(model, replaced | {last: self._inject})
+        self._input_shape = input_shape
+
+    def forward(self, y: Tensor) -> Tensor:
+        """The logits of Y_N, the output of the last block."""
+        self._inject.y = y
+        try:
+            return self.model(y.new_zeros((y.shape[0], *self._input_shape)))
+        finally:
+            self._inject.y = None
+
+
+def without(model: nn.Module, replaced: Mapping[str, nn.Module]) -> nn.Module:
+    """A deep copy of `model` whose submodules named in `replaced` are those modules (not copied)."""
+    memo = {id(model.get_submodule(name)): module for name, module in replaced.items()}
+    with torch.no_grad():
+        network = copy.deepcopy(model, memo)
+    for name, module in replaced.items():
+        network.set_submodule(name, module)
+    return network

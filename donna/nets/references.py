@@ -1,0 +1,78 @@
+"""Reference networks, by provider name and arguments: `{"provider": "small_cnn", "arguments": {...}}`.
+
+Other packages add a provider through the entry-point group `donna.references`: an object with `parameters`
+(or None when the arguments are checked by the provider itself) and `build`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from donna.errors import InvalidArgument
+from donna.nets.arguments import Parameter, check
+from donna.nets.registry import Registry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """Builds references of one kind. `build(**arguments)` gets exactly the declared `parameters`.
+
+    `build` draws initial weights from torch's global generator, which the caller seeds.
+    `provenance(arguments)` tells licence and source of the architecture and of weights that the provider loads.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    build: Callable[..., nn.Module]
+    provenance: Callable[[Mapping[str, Any]], dict[str, str]] = lambda arguments: {}
+
+
+def _builtin() -> None:
+    from donna.nets import small_cnn, zoo
+
+    for provider in (small_cnn.PROVIDER, zoo.TORCHVISION, zoo.TIMM):
+        REGISTRY.register(provider.name, provider)
+
+
+REGISTRY: Registry[Provider] = Registry(kind="reference provider", group="donna.references", builtin=_builtin)
+
+
+def register(provider: Provider) -> Provider:
+    """Adds a provider; raises AlreadyExists when its name is taken."""
+    return REGISTRY.register(provider.name, provider)
+
+
+def resolve(description: Mapping[str, Any], field: str = "reference") -> dict[str, Any]:
+    """The description with every default filled in: equal references have equal resolved descriptions.
+
+    Raises InvalidArgument naming `reference.provider` or `reference.arguments.<name>`.
+    """
+    provider, arguments = _read(description, field)
+    return {"provider": provider.name, "arguments": check(provider.parameters, arguments, f"{field}.arguments")}
+
+
+def build(description: Mapping[str, Any], field: str = "reference") -> nn.Module:
+    """The reference with random weights (torch's global generator; seed it first), in training mode.
+
+    Raises InvalidArgument naming `reference.provider` or `reference.arguments.<name>`.
+    """
+    provider, arguments = _read(description, field)
+    values = check(provider.parameters, arguments, f"{field}.arguments")
+    return provider.build(**values)
+
+
+def provenance(description: Mapping[str, Any], field: str = "reference") -> dict[str, str]:
+    """Licence and source, as far as the provider knows them; keys `licence`, `source`."""
+    provider, arguments = _read(description, field)
+    return dict(provider.provenance(check(provider.parameters, arguments, f"{field}.arguments")))
+
+
+def _read(description: Mapping[str, Any], field: str) -> tuple[Provider, Mapping[str, Any]]:
+    name, arguments = description.get("provider", ""), description.get("arguments") or {}
+    if not isinstance(arguments, Mapping):
+        raise InvalidArgument.of(f"{field}.arguments", f"must be a mapping, got {arguments!r}")
+    return REGISTRY.get(name, f"{field}.provider"), arguments

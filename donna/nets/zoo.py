@@ -1,0 +1,83 @@
+"""torchvision's and timm's classification models as reference providers. The libraries are imported when asked.
+
+Weights are random by default; trained ones travel as safetensors artifacts. `weights: "library"` asks the
+library's own loader for its default weights, which may need the network.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from donna.errors import FailedPrecondition, InvalidArgument
+from donna.nets.arguments import Parameter
+from donna.nets.references import Provider
+
+_PARAMETERS = (
+    Parameter(name="name", kind=str, about="the model's name in the library"),
+    Parameter(name="num_classes", kind=int, about="number of classes", default=1000, minimum=2, maximum=100_000),
+    Parameter(name="weights", kind=str, about="where weights come from", default="none", choices=("none", "library")),
+)
+_FIELD = "reference.arguments.name"
+
+
+def _torchvision(name: str, num_classes: int, weights: str) -> nn.Module:
+    from torchvision import models
+
+    known = models.list_models(module=models)
+    _check(name, known, "torchvision")
+    if weights == "none":
+        return models.get_model(name, weights=None, num_classes=num_classes)
+    # torchvision refuses another number of classes together with weights; it says so in its own words.
+    return _loading(name, lambda: models.get_model(name, weights="DEFAULT", num_classes=num_classes))
+
+
+def _timm(name: str, num_classes: int, weights: str) -> nn.Module:
+    import timm
+
+    _check(name, timm.list_models(), "timm")
+    if weights == "none":
+        return timm.create_model(name, pretrained=False, num_classes=num_classes)
+    return _loading(name, lambda: timm.create_model(name, pretrained=True, num_classes=num_classes))
+
+
+def _check(name: str, known: list[str], library: str) -> None:
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"it has {len(known)} others"
+        raise InvalidArgument.of(_FIELD, f"{library} has no classification model {name!r}; {hint}")
+
+
+def _loading(name: str, load: Any) -> nn.Module:
+    try:
+        return load()
+    except ValueError as error:
+        raise InvalidArgument.of("reference.arguments.num_classes", str(error)) from error
+    except (OSError, RuntimeError) as error:
+        raise FailedPrecondition(f"the library could not load weights of {name}: {type(error).__name__}") from error
+
+
+def _torchvision_provenance(arguments: Mapping[str, Any]) -> dict[str, str]:
+    licence = {"licence": "BSD-3-Clause (code)", "source": f"torchvision {arguments['name']}"}
+    if arguments["weights"] == "library":
+        licence["weights"] = "torchvision default weights; see their own licence"
+    return licence
+
+
+def _timm_provenance(arguments: Mapping[str, Any]) -> dict[str, str]:
+    import timm
+
+    found = {"licence": "Apache-2.0 (code)", "source": f"timm {arguments['name']}"}
+    if arguments["weights"] == "library":
+        settings = timm.get_pretrained_cfg(arguments["name"])
+        found["weights"] = str(getattr(settings, "license", None) or "see the model card")
+    return found
+
+
+TORCHVISION = Provider(
+    name="torchvision", parameters=_PARAMETERS, build=_torchvision, provenance=_torchvision_provenance
+)
+TIMM = Provider(name="timm", parameters=_PARAMETERS, build=_timm, provenance=_timm_provenance)
