@@ -7,6 +7,7 @@ inside fragment i become `f<i>/<name>`, so fragments made from the same block fa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
@@ -73,7 +74,9 @@ def _join_opsets(network: ModelProto, i: int, part: ModelProto) -> None:
         domain = "" if opset.domain == "ai.onnx" else opset.domain
         if versions.setdefault(domain, opset.version) != opset.version:
             name = domain or "ai.onnx"
-            raise _wrong(i, f"has opset {opset.version} of {name}, the fragments before it {versions[domain]}")
+            raise _wrong(
+                i, f"has opset {opset.version} of {name}, the fragments before it {versions[domain]}"
+            )
         if domain not in {known.domain for known in network.opset_import}:
             network.opset_import.add(domain=domain, version=opset.version)
 
@@ -111,7 +114,8 @@ def _rename(node: NodeProto, i: int, names: dict[str, str]) -> None:
     node.input[:] = [_renamed(name, i, names) for name in node.input]
     node.output[:] = [_renamed(name, i, names) for name in node.output]
     for graph in subgraphs(node):
-        for value in [*graph.input, *graph.output, *graph.value_info, *graph.initializer]:
+        named: list[Any] = [*graph.input, *graph.output, *graph.value_info, *graph.initializer]
+        for value in named:
             value.name = _renamed(value.name, i, names)
         for inner in graph.node:
             _rename(inner, i, names)
@@ -123,7 +127,7 @@ def _renamed(name: str, i: int, names: dict[str, str]) -> str:
 
 
 def _fold_identity(graph: GraphProto, flow: str) -> None:
-    """Lets the node that makes the last value write `y` itself; the Identity stays only if no node makes it."""
+    """Lets the node that makes the last value write `y` itself; if none does, the Identity stays."""
     for node in graph.node[:-1]:
         if flow in node.output:
             node.output[:] = ["y" if name == flow else name for name in node.output]

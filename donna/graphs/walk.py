@@ -24,7 +24,7 @@ def subgraphs(node: NodeProto) -> Iterator[GraphProto]:
 
 
 def tensors(model: ModelProto) -> Iterator[TensorProto]:
-    """Every tensor stored in the model: initialisers, sparse ones, attributes; subgraphs and functions too."""
+    """Every tensor stored in the model: in initialisers and attributes, in subgraphs and functions."""
     for graph in graphs(model.graph):
         yield from graph.initializer
         for sparse in graph.sparse_initializer:

@@ -17,10 +17,15 @@ from donna.graphs.walk import graphs
 
 KEY = "donna.fill"
 MIN_ELEMENTS = 16
-"""Smaller initialisers keep their values: they are shapes, scales and thresholds, and cost nothing to send."""
+"""Smaller initialisers keep their values: they are shapes, scales and thresholds, cheap to send."""
 
-_FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
-_INTEGERS = (TensorProto.INT8, TensorProto.UINT8)
+_DTYPES: dict[int, type[np.generic]] = {
+    TensorProto.FLOAT: np.float32,
+    TensorProto.FLOAT16: np.float16,
+    TensorProto.DOUBLE: np.float64,
+    TensorProto.INT8: np.int8,
+    TensorProto.UINT8: np.uint8,
+}
 
 
 def strip(model: ModelProto, *, seed: int = 0) -> ModelProto:
@@ -67,7 +72,7 @@ def fill(model: ModelProto) -> ModelProto:
 
 
 def _fillable(tensor: TensorProto) -> np.ndarray | None:
-    if tensor.data_type not in _FLOATS + _INTEGERS or int(np.prod(tensor.dims)) < MIN_ELEMENTS:
+    if tensor.data_type not in _DTYPES or int(np.prod(tensor.dims)) < MIN_ELEMENTS:
         return None
     values = numpy_helper.to_array(tensor)
     return values if np.isfinite(values).all() else None
@@ -98,17 +103,11 @@ def _read(recipe: str, name: str) -> tuple[int, float, float]:
 def _uniform(tensor: TensorProto, seed: int, low: float, high: float) -> np.ndarray:
     """Uniform in [low, high). Only PCG64's raw bits are used: numpy promises those for ever, and not the
     streams of its distributions. 24 bits fill a float32 exactly, so there is nothing to round differently."""
-    if tensor.data_type not in _FLOATS + _INTEGERS:
+    dtype = _DTYPES.get(tensor.data_type)
+    if dtype is None:
         raise InvalidArgument.of("fragment", f"cannot fill {tensor.name[:80]!r} of type {tensor.data_type}")
     count = int(np.prod(tensor.dims))
     raw = np.random.PCG64(seed).random_raw((count + 1) // 2).view(np.uint32)[:count]
     unit = (raw >> np.uint32(8)).astype(np.float64) / 2.0**24
     values = low + unit * (high - low)
-    dtype = {
-        TensorProto.FLOAT: np.float32,
-        TensorProto.FLOAT16: np.float16,
-        TensorProto.DOUBLE: np.float64,
-        TensorProto.INT8: np.int8,
-        TensorProto.UINT8: np.uint8,
-    }[tensor.data_type]
     return values.astype(dtype).reshape(tuple(tensor.dims))

@@ -1,0 +1,124 @@
+"""What is refused before a runtime sees it, and by which sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from donna.errors import InvalidArgument
+from donna.graphs import Limits, check, fill, stitch, strip
+from tests.unit.graphs import fragments as make
+
+
+def test_takes_a_good_model_whole_or_without_weights():
+    model = make.conv(3, 4, 8)
+    assert check(model.SerializeToString()) == model
+    assert check(strip(model).SerializeToString()) == strip(model)
+    assert check(stitch([model, make.branching(4, 8)]).SerializeToString()).graph.node
+
+
+def external():
+    model = make.conv(3, 4, 8)
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../../etc/passwd")
+    return model
+
+
+def external_in_a_branch():
+    model = make.branching(4, 8)
+    branch = model.graph.node[2].attribute[0].g
+    node = helper.make_node("Constant", [], ["c"], value=external().graph.initializer[0])
+    branch.node.append(node)
+    return model
+
+
+def with_dims(*dims):
+    model = make.conv(3, 4, 8)
+    model.graph.initializer[0].dims[:] = dims
+    return model
+
+
+def with_input(*shape):
+    model = make.conv(3, 4, 8)
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("x", TensorProto.FLOAT, shape))
+    return model
+
+
+def without_opset():
+    model = make.conv(3, 4, 8)
+    model.ClearField("opset_import")
+    return model
+
+
+def cyclic():
+    model = make.conv(3, 4, 8)
+    model.graph.node[0].input[0] = "y"
+    return model
+
+
+def greedy_filling():
+    model = strip(make.conv(3, 4, 8))
+    model.graph.initializer[0].dims[:] = [1 << 15, 1 << 14]
+    second = model.graph.initializer.add()
+    second.CopyFrom(model.graph.initializer[0])
+    second.name = "again"
+    third = model.graph.initializer.add()
+    third.CopyFrom(second)
+    third.name = "and again"
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (external(), "tensor 'weight' is stored in another file"),
+        (external_in_a_branch(), "is stored in another file"),
+        (with_dims(1 << 20, 1 << 20), "has more than 1073741824 elements"),
+        (with_dims(-4, 3), "impossible shape"),
+        (with_dims(*[1] * 40), "impossible shape"),
+        (with_input("N", 1 << 20, 1 << 20), "'x' of shape .* has more than"),
+        (with_input("N", -3), "impossible shape"),
+        (without_opset(), "lacks an IR version, an opset or outputs"),
+        (cyclic(), "is not valid ONNX"),
+        (greedy_filling(), "would be filled with"),
+    ],
+)
+def test_refuses_with_a_sentence_on_the_field(model, sentence):
+    with pytest.raises(InvalidArgument, match=sentence) as caught:
+        check(model.SerializeToString(), field="fragments[3]")
+    assert caught.value.violations[0].field == "fragments[3]"
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x00" * 64, b"GIF89a" + b"x" * 500, np.random.default_rng(0).bytes(4096)]
+)
+def test_refuses_what_is_no_onnx(data):
+    with pytest.raises(InvalidArgument):
+        check(data)
+
+
+def test_refuses_too_many_bytes_and_nodes():
+    data = make.conv(3, 4, 8).SerializeToString()
+    with pytest.raises(InvalidArgument, match=f"has {len(data)} bytes, at most 100 are taken"):
+        check(data, limits=Limits(size_bytes=100))
+    with pytest.raises(InvalidArgument, match="has 2 nodes, at most 1 are taken"):
+        check(data, limits=Limits(nodes=1))
+
+
+def test_a_torn_model_never_passes_as_another_one():
+    data = make.conv(3, 4, 8).SerializeToString()
+    for cut in range(1, len(data), 37):
+        with pytest.raises(InvalidArgument):
+            check(data[:cut])
+
+
+def test_refuses_a_recipe_that_makes_no_sense():
+    model = strip(make.conv(3, 4, 8))
+    model.graph.initializer[0].metadata_props[0].value = "1:nan:2"
+    with pytest.raises(InvalidArgument, match="cannot fill 'weight' by '1:nan:2'"):
+        check(model.SerializeToString())
+    with pytest.raises(InvalidArgument):
+        fill(model)
