@@ -42,7 +42,7 @@ def check(arguments: Mapping[str, Any]) -> None:
         raise InvalidArgument.of(f"dataset.arguments.{name}", "is not known; digits takes no arguments")
 
 
-def open(arguments: Mapping[str, Any], root: Path | None) -> Digits:  # noqa: A001 - the provider's verb
+def open(arguments: Mapping[str, Any], root: Path | None) -> Digits:
     """The bundled digits; `root` is not used."""
     from sklearn.datasets import load_digits
 

@@ -70,9 +70,7 @@ class ImageFolder:
 def _classes(folder: Path, key: str) -> list[str]:
     names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if not names:
-        raise InvalidArgument.of(
-            f"dataset.arguments.{key}", "must hold one folder for each class, it has none"
-        )
+        raise InvalidArgument.of(f"dataset.arguments.{key}", "must hold a folder for each class, it has none")
     return names
 
 
@@ -85,7 +83,7 @@ def check(arguments: Mapping[str, Any]) -> None:
         raise InvalidArgument.of("dataset.arguments.image_size", "is required: files come in all sizes")
 
 
-def open(arguments: Mapping[str, Any], root: Path | None) -> ImageFolder:  # noqa: A001 - the provider's verb
+def open(arguments: Mapping[str, Any], root: Path | None) -> ImageFolder:
     """Lists the named folders. Raises NotFound, or InvalidArgument naming what is wrong."""
     base = data_root.require_root(root, "image_folder")
     keys = [key for key in ("train", "test") if arguments.get(key) is not None]

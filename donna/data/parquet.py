@@ -62,8 +62,8 @@ class Parquet:
             h, w = self._size
             raise InvalidArgument.of(
                 f"dataset.arguments.{table.key}",
-                f"row {inside} of column {table.column} is {image.shape[1]} x {image.shape[2]} pixels, the first "
-                f"image is {h} x {w}; give image_size to scale them",
+                f"row {inside} of column {table.column} is {image.shape[1]} x {image.shape[2]} pixels, the "
+                f"first image is {h} x {w}; give image_size to scale them",
             )
         return image
 
@@ -89,9 +89,8 @@ class File:
         if pa.types.is_struct(self._encoded.type):
             self._encoded = self._encoded.field("bytes")
         self.labels = self._labels(table.column("label"))
-        stat = path.stat()
-        said = f"{stat.st_size}:{table.num_rows}:{self.schema}".encode()
-        self.identity = hashlib.sha256(said + self.labels.tobytes()).hexdigest()
+        with path.open("rb") as raw:
+            self.identity = hashlib.file_digest(raw, "sha256").hexdigest()
 
     def decode(self, row: int, size: tuple[int, int] | None) -> np.ndarray:
         """(3, H, W) uint8; raises InvalidArgument naming the row."""
@@ -166,7 +165,7 @@ def check(arguments: Mapping[str, Any]) -> None:
         raise InvalidArgument.of("dataset.arguments.class_names", f"must be a list of names, got {names!r}")
 
 
-def open(arguments: Mapping[str, Any], root: Path | None) -> Parquet:  # noqa: A001 - the provider's verb
+def open(arguments: Mapping[str, Any], root: Path | None) -> Parquet:
     """Opens the named files. Raises NotFound, or InvalidArgument naming what is wrong with a file."""
     folder = data_root.require_root(root, "parquet")
     keys = [key for key in ("train", "test") if arguments.get(key) is not None]

@@ -80,7 +80,7 @@ def check(arguments: Mapping[str, Any]) -> None:
         )
 
 
-def open(arguments: Mapping[str, Any], root: Path | None) -> TorchvisionSet:  # noqa: A001 - the provider's verb
+def open(arguments: Mapping[str, Any], root: Path | None) -> TorchvisionSet:
     """Opens both published parts. Raises NotFound when the data root does not have them."""
     from torchvision import datasets
 
