@@ -4,4 +4,15 @@ from donna.jobs.record import Job, JobError, JobState, Progress, Task, TaskSpec,
 from donna.jobs.store import JobStore
 from donna.jobs.work import Report, Work
 
-__all__ = ["Job", "JobError", "JobState", "JobStore", "Progress", "Report", "Task", "TaskSpec", "TaskState", "Work"]
+__all__ = [
+    "Job",
+    "JobError",
+    "JobState",
+    "JobStore",
+    "Progress",
+    "Report",
+    "Task",
+    "TaskSpec",
+    "TaskState",
+    "Work",
+]

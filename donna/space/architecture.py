@@ -32,15 +32,20 @@ class Architecture:
         if num_options is not None:
             architecture.check(num_options)
         if str(architecture) != text:
-            raise InvalidArgument.of("architecture", f"{text[:80]!r} is not canonical; write {str(architecture)[:80]!r}")
+            raise InvalidArgument.of(
+                "architecture", f"{text[:80]!r} is not canonical; write {str(architecture)[:80]!r}"
+            )
         return architecture
 
     def check(self, num_options: Sequence[int]) -> None:
         """Raises InvalidArgument unless there is one choice in 0..M_n-1 for each of the N blocks."""
         if len(self.choices) != len(num_options):
             raise InvalidArgument.of(
-                "architecture", f"{self} has {len(self.choices)} choices, the space has {len(num_options)} blocks"
+                "architecture",
+                f"{self} has {len(self.choices)} choices, the space has {len(num_options)} blocks",
             )
         for n, (choice, count) in enumerate(zip(self.choices, num_options, strict=True)):
             if not 0 <= choice < count:
-                raise InvalidArgument.of("architecture", f"choice {choice} of block {n} is not in 0..{count - 1}")
+                raise InvalidArgument.of(
+                    "architecture", f"choice {choice} of block {n} is not in 0..{count - 1}"
+                )

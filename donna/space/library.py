@@ -61,7 +61,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """Searchable block n: a named submodule of the reference; shapes are (C, H, W) or (L, D), without batch."""
+    """Searchable block n: a named submodule of the reference; shapes are (C, H, W) or (L, D), no batch."""
 
     name: str
     input_shape: tuple[int, ...]
@@ -116,10 +116,14 @@ class Library:
         X = np.asarray(choices)
         N = len(self.blocks)
         if X.ndim != 2 or X.shape[1] != N or X.dtype.kind not in "iu":
-            raise InvalidArgument.of("choices", f"must be integers of shape (A, {N}), got {X.dtype} {X.shape}")
+            raise InvalidArgument.of(
+                "choices", f"must be integers of shape (A, {N}), got {X.dtype} {X.shape}"
+            )
         if X.size and ((X < 0).any() or (X >= np.asarray(self.num_options)).any()):
             row = int(np.argmax(((X < 0) | (X >= np.asarray(self.num_options))).any(axis=1)))
-            raise InvalidArgument.of("choices", f"row {row} ({X[row].tolist()}) is not in the space {self.num_options}")
+            raise InvalidArgument.of(
+                "choices", f"row {row} ({X[row].tolist()}) is not in the space {self.num_options}"
+            )
         return X.astype(np.int64, copy=False)
 
     def qualities(self, choices: np.ndarray, name: str = "nsr") -> np.ndarray:
@@ -127,13 +131,17 @@ class Library:
         return self._gather(f"quality:{name}", choices)
 
     def costs(self, choices: np.ndarray, cost: str) -> np.ndarray:
-        """(A,) float64 cost of whole networks, stem and head included: "parameters", "macs" or "weight_bytes".
+        """(A,) float64 cost of whole networks with stem and head: "parameters", "macs" or "weight_bytes".
 
         Peak activation memory ("activation_bytes") is the largest of the parts, not their sum.
         """
         gathered = self._gather(cost, choices)
         ends = [float(getattr(self.stem, cost)), float(getattr(self.head, cost))]
-        return np.max(np.c_[gathered, np.tile(ends, (len(gathered), 1))], axis=1) if cost == "activation_bytes" else gathered.sum(axis=1) + sum(ends)
+        return (
+            np.max(np.c_[gathered, np.tile(ends, (len(gathered), 1))], axis=1)
+            if cost == "activation_bytes"
+            else gathered.sum(axis=1) + sum(ends)
+        )
 
     def _gather(self, what: str, choices: np.ndarray) -> np.ndarray:
         X = self.check_choices(choices)
@@ -170,6 +178,24 @@ class Library:
         """sha256 of the canonical bytes, in hex."""
         return hashlib.sha256(self.to_json()).hexdigest()
 
+    @cached_property
+    def lineage(self) -> str:
+        """sha256 in hex over reference, dataset, recipe and the blocks' names and shapes, not their entries.
+
+        Libraries of one lineage have comparable qualities: what was fitted on one holds for another that
+        has more entries.
+        """
+        origin = {
+            "reference": self.reference,
+            "dataset": self.dataset,
+            "recipe": self.recipe,
+            "input_shape": self.input_shape,
+            "num_classes": self.num_classes,
+            "blocks": [(block.name, block.input_shape, block.output_shape) for block in self.blocks],
+        }
+        data = json.dumps(origin, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(data.encode()).hexdigest()
+
     @classmethod
     def from_json(cls, data: bytes | str) -> Library:
         """The inverse of `to_json`. Raises InvalidArgument when the bytes are no manifest of this format."""
@@ -190,4 +216,6 @@ class Library:
             stem, head = Part(**raw.pop("stem")), Part(**raw.pop("head"))
             return cls(**raw, input_shape=tuple(shape), stem=stem, head=head, blocks=blocks)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InvalidArgument.of("library", f"is not a library manifest ({type(error).__name__})") from error
+            raise InvalidArgument.of(
+                "library", f"is not a library manifest ({type(error).__name__})"
+            ) from error

@@ -74,18 +74,26 @@ class Option:
 
 
 def expand(family: str, choices: Mapping[str, Iterable[Scalar] | Scalar]) -> tuple[Option, ...]:
-    """Every combination of the listed values, in the order written; a single value counts as a list of one."""
+    """Every combination of the listed values, in the order written; a single value is a list of one."""
     names = list(choices)
     lists = [
-        [values] if isinstance(values, (bool, int, float, str)) else list(values) for values in choices.values()
+        [values] if isinstance(values, (bool, int, float, str)) else list(values)
+        for values in choices.values()
     ]
     return tuple(
-        Option.of(family, dict(zip(names, combination, strict=True))) for combination in itertools.product(*lists)
+        Option.of(family, dict(zip(names, combination, strict=True)))
+        for combination in itertools.product(*lists)
     )
 
 
 def _write(value: Scalar) -> str:
-    return str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, float) else str(value)
+    return (
+        str(value).lower()
+        if isinstance(value, bool)
+        else repr(value)
+        if isinstance(value, float)
+        else str(value)
+    )
 
 
 def _read(text: str) -> Scalar:

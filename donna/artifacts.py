@@ -1,0 +1,133 @@
+"""The artifact store: files addressed by the SHA-256 of their content.
+
+Keys are made here, never by a client, so no name in a request can point outside the store. A file appears
+under its hash only when it is complete (written beside, synced, renamed), and is checked whenever it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from donna.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound
+
+URI_PREFIX = "artifact:sha256/"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """Stored bytes: where, which, how many."""
+
+    sha256: str
+    size_bytes: int
+
+    @property
+    def uri(self) -> str:
+        return URI_PREFIX + self.sha256
+
+
+def check_sha256(sha256: str, field: str = "sha256") -> str:
+    """The hash, if it is one. Raises InvalidArgument naming `field`."""
+    if not _SHA256.fullmatch(sha256):
+        raise InvalidArgument.of(field, f"must be 64 lower-case hexadecimal digits, got {sha256[:80]!r}")
+    return sha256
+
+
+def check_uri(uri: str, sha256: str, field: str = "artifact") -> str:
+    """The hash of an artifact named by (uri, sha256). Raises InvalidArgument unless both say the same."""
+    check_sha256(sha256, f"{field}.sha256")
+    if uri and uri != URI_PREFIX + sha256:
+        raise InvalidArgument.of(f"{field}.uri", f"must be {URI_PREFIX + sha256!r}, got {uri[:120]!r}")
+    return sha256
+
+
+class ArtifactStore:
+    """A folder of artifacts, shared by the services of one installation."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self._root = Path(folder)
+        self._root.mkdir(parents=True, exist_ok=True)
+
+    def path(self, sha256: str) -> Path:
+        """Where the file is, or would be."""
+        check_sha256(sha256)
+        return self._root / sha256[:2] / sha256
+
+    def has(self, sha256: str) -> bool:
+        """True when the store holds it."""
+        return self.path(sha256).is_file()
+
+    def describe(self, sha256: str) -> Artifact:
+        """Its size. Raises NotFound."""
+        try:
+            return Artifact(sha256=sha256, size_bytes=self.path(sha256).stat().st_size)
+        except FileNotFoundError:
+            raise NotFound(f"artifact {sha256} does not exist", metadata={"sha256": sha256}) from None
+
+    def put_bytes(self, data: bytes) -> Artifact:
+        """Stores bytes; storing the same bytes again changes nothing."""
+        return self.put_stream([data])
+
+    def put_stream(self, pieces: Iterable[bytes], expected_sha256: str | None = None) -> Artifact:
+        """Stores what the pieces add up to. Raises DataLoss when it is not what was expected, and
+        FailedPrecondition when the disk is full; then nothing is stored."""
+        with self._writing() as (file, path):
+            digest, size = hashlib.sha256(), 0
+            for piece in pieces:
+                digest.update(piece)
+                size += len(piece)
+                file.write(piece)
+            sha256 = digest.hexdigest()
+            if expected_sha256 is not None and sha256 != expected_sha256:
+                raise DataLoss(
+                    f"the bytes have sha256 {sha256}, not {expected_sha256}", reason="HASH_MISMATCH"
+                )
+            file.flush()
+            os.fsync(file.fileno())
+            final = self.path(sha256)
+            final.parent.mkdir(exist_ok=True)
+            path.replace(final)
+        return Artifact(sha256=sha256, size_bytes=size)
+
+    @contextmanager
+    def _writing(self) -> Iterator[tuple[BinaryIO, Path]]:
+        descriptor, name = tempfile.mkstemp(prefix=".incoming-", dir=self._root)
+        path = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file, path
+        except OSError as error:
+            raise FailedPrecondition(
+                f"the artifact store cannot be written: {error.strerror}", reason="STORE_NOT_WRITABLE"
+            ) from error
+        finally:
+            path.unlink(missing_ok=True)
+
+    def get_bytes(self, sha256: str) -> bytes:
+        """The bytes. Raises NotFound, or DataLoss when the file is not what it was."""
+        try:
+            data = self.path(sha256).read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"artifact {sha256} does not exist", metadata={"sha256": sha256}) from None
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise DataLoss(
+                f"artifact {sha256} is damaged", reason="ARTIFACT_DAMAGED", metadata={"sha256": sha256}
+            )
+        return data
+
+    def pieces(self, sha256: str, offset: int = 0) -> Iterator[bytes]:
+        """The bytes from `offset` in pieces of at most 1 MiB; the receiver checks the hash of the whole."""
+        self.describe(sha256)
+        with self.path(sha256).open("rb") as file:
+            file.seek(offset)
+            while piece := file.read(_CHUNK):
+                yield piece

@@ -1,0 +1,267 @@
+"""Works jobs off: claims tasks, runs them, renews their leases, joins their results.
+
+`run_worker` is the loop of every worker, whether a thread of the service or a process of its own;
+`Engine` is the service's side: it creates jobs, places workers, and ends jobs whose tasks are done.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from donna.errors import Cancelled, DonnaError, Unavailable
+from donna.jobs.lease import LeaseLost, Leases, ended_tasks
+from donna.jobs.record import Job, JobError, JobState, Task, TaskState
+from donna.jobs.store import JobStore
+from donna.jobs.work import Work
+
+log = logging.getLogger("donna.jobs")
+
+POLL_S = 0.1
+REPORT_INTERVAL_S = 0.2
+
+
+class TaskReport:
+    """The Report of one running task; a thread renews its lease until `close`."""
+
+    def __init__(self, leases: Leases, task: Task, stopping: threading.Event) -> None:
+        self._leases = leases
+        self._task = task
+        self._stopping = stopping
+        self._lost: Cancelled | None = None
+        self._cost: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._written_at = 0.0
+        self._closed = threading.Event()
+        self._renewal = threading.Thread(target=self._renew, daemon=True)
+        self._renewal.start()
+
+    def _renew(self) -> None:
+        while not self._closed.wait(self._leases.ttl_s / 3):
+            try:
+                self._leases.renew(self._task)
+            except LeaseLost as lost:
+                self._lost = lost
+                return
+            except Exception:
+                log.warning(
+                    "could not renew the lease of %s task %d", self._task.job, self._task.index, exc_info=True
+                )
+
+    def close(self) -> dict[str, float]:
+        """Stops the renewal; returns the cost that was not written yet."""
+        self._closed.set()
+        self._renewal.join()
+        return self._take_cost()
+
+    def _take_cost(self) -> dict[str, float]:
+        with self._lock:
+            cost, self._cost = self._cost, {}
+            return cost
+
+    def progress(self, done: float, total: float, message: str = "") -> None:
+        self.check()
+        now = time.monotonic()
+        if now - self._written_at >= REPORT_INTERVAL_S:
+            self._written_at = now
+            fraction = done / total if total > 0 else 0.0
+            self._leases.report(
+                self._task, fraction=fraction, message=message, waiting_for="", cost=self._take_cost()
+            )
+
+    def cost(self, **counters: float) -> None:
+        with self._lock:
+            for name, amount in counters.items():
+                self._cost[name] = self._cost.get(name, 0) + amount
+
+    def check(self) -> None:
+        if self._stopping.is_set():
+            raise Interrupted("the worker is told to stop")
+        if self._lost is not None:
+            raise self._lost
+
+    def waiting(self, waiting_for: str) -> None:
+        self.check()
+        self._written_at = 0.0
+        self._leases.report(self._task, waiting_for=waiting_for)
+
+    def recall(self, keys: list[str]) -> dict[str, dict[str, Any]]:
+        return self._leases.store.recall(keys)
+
+    def remember(self, key: str, result: dict[str, Any], **counters: float) -> bool:
+        self.check()
+        return self._leases.remember(self._task, key, result, counters)
+
+    def save(self, state: dict[str, Any]) -> None:
+        self.check()
+        self._leases.report(self._task, checkpoint=state, cost=self._take_cost())
+
+    def saved(self) -> dict[str, Any] | None:
+        return self._leases.checkpoint(self._task)
+
+    def publish(self, partial: dict[str, Any]) -> None:
+        self.check()
+        self._leases.report(self._task, partial=partial, cost=self._take_cost())
+
+
+class Interrupted(Cancelled):
+    """The worker is stopping: its task goes back into the queue."""
+
+    default_reason = "INTERRUPTED"
+
+
+def run_task(leases: Leases, work: Work, task: Task, stopping: threading.Event) -> None:
+    """Runs one claimed task to its end and writes what came of it."""
+    report = TaskReport(leases, task, stopping)
+    started = time.monotonic()
+    try:
+        result = work.run(task, report)
+        report.cost(compute_s=time.monotonic() - started)
+        leases.complete(task, result, report.close())
+    except Interrupted:
+        report.close()
+        _quietly(leases.release, task)
+    except Cancelled:
+        report.close()
+    except Unavailable as error:
+        report.close()
+        _quietly(leases.fail, task, JobError.of(error), retry_in_s=error.retry_after_s or 2.0**task.attempt)
+    except DonnaError as error:
+        report.close()
+        _quietly(leases.fail, task, JobError.of(error))
+    except Exception:
+        report.close()
+        log.exception("%s task %d failed", task.job, task.index)
+        defect = JobError(
+            reason="INTERNAL", message=f"{task.label or 'a task'} failed by a defect; the log has the details"
+        )
+        _quietly(leases.fail, task, defect)
+
+
+def _quietly(write: Callable[..., None], *arguments: Any, **named: Any) -> None:
+    try:
+        write(*arguments, **named)
+    except LeaseLost:
+        log.info("the task was taken over; nothing was written")
+
+
+def run_worker(
+    store: JobStore,
+    work: Work,
+    *,
+    stopping: threading.Event,
+    job: str | None = None,
+    idle_s: float | None = None,
+) -> None:
+    """Claims and runs tasks until told to stop, or until nothing was to do for `idle_s` seconds."""
+    leases = Leases(store, kind=work.kind, owner=worker_name())
+    idle_since = time.monotonic()
+    while not stopping.is_set():
+        try:
+            task = leases.claim(job)
+        except Exception:
+            log.warning("the store does not answer; trying again", exc_info=True)
+            stopping.wait(1.0)
+            continue
+        if task is not None:
+            run_task(leases, work, task, stopping)
+            idle_since = time.monotonic()
+        elif idle_s is not None and time.monotonic() - idle_since > idle_s:
+            return
+        else:
+            stopping.wait(POLL_S)
+
+
+def worker_name() -> str:
+    """Unique for every worker: host, process and a random part."""
+    return f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+class Placement(Protocol):
+    """Where workers run. `place` is called often and must be cheap."""
+
+    def place(self, wanted: int) -> None:
+        """Sees to it that up to `wanted` tasks can be worked on at once."""
+
+    def close(self) -> None:
+        """Stops all workers; tasks in hand go back into the queue."""
+
+
+class Engine:
+    """The service's side of its jobs: `create` stores a job, a thread of the engine sees it through."""
+
+    def __init__(self, store: JobStore, work: Work, placement: Placement) -> None:
+        self.store = store
+        self.work = work
+        self._placement = placement
+        self._leases = Leases(store, kind=work.kind, owner=worker_name())
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name=f"engine-{work.kind}", daemon=True)
+
+    def start(self) -> None:
+        """Starts working; jobs that an earlier process left are taken up again."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stops working; what is in hand goes back into the queue."""
+        self._stopping.set()
+        self._wake.set()
+        self._placement.close()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    @property
+    def alive(self) -> bool:
+        """False when the engine's thread has died or was stopped: the service is not healthy then."""
+        return self._thread.is_alive()
+
+    def create(self, spec: dict[str, Any], *, request_id: str = "") -> Job:
+        """Stores a job, split into tasks; idempotent by `request_id`."""
+        job = self.store.create(self.work.kind, spec, self.work.tasks(spec), request_id=request_id)
+        self._wake.set()
+        return job
+
+    def _loop(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                active = self.store.active(self.work.kind)
+                if active:
+                    self._placement.place(self._leases.waiting_tasks())
+                for job in active:
+                    self._finish(job)
+            except Exception:
+                log.warning("the engine of %s could not go on; trying again", self.work.kind, exc_info=True)
+                self._stopping.wait(1.0)
+                continue
+            if active:
+                self._stopping.wait(POLL_S)
+            else:
+                self._wake.wait(1.0)
+                self._wake.clear()
+
+    def _finish(self, job: Job) -> None:
+        """Ends a job when a task has failed or all are done."""
+        all_tasks = list(self.store.tasks(job.name))
+        failed = next((task for task in all_tasks if task.state is TaskState.FAILED), None)
+        if failed is not None and failed.error is not None:
+            self.store.fail(job.name, failed.error)
+        elif ended_tasks(all_tasks):
+            try:
+                self.store.succeed(job.name, self.work.result(job, all_tasks))
+            except Unavailable:
+                log.warning("the result of %s could not be joined; trying again", job.name, exc_info=True)
+            except DonnaError as error:
+                if self.store.get(job.name).state is not JobState.CANCELLED:
+                    self.store.fail(job.name, JobError.of(error))
+            except Exception:
+                log.exception("the result of %s could not be joined", job.name)
+                self.store.fail(
+                    job.name, JobError(reason="INTERNAL", message="the results could not be joined")
+                )

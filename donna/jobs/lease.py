@@ -1,0 +1,273 @@
+"""Who works on what: a task is claimed under a lease with a fencing number.
+
+A worker that dies lets its lease run out, and another claims the task with a larger fence; should the first
+come back, everything that it writes is refused, since its fence is old. So no task counts twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, exists, func, insert, or_, select, update
+
+from donna.errors import Cancelled
+from donna.jobs.record import ACTIVE, JobError, JobState, Task, TaskState
+from donna.jobs.schema import jobs, results, tasks
+from donna.jobs.store import JobStore, read_task, write_error
+
+MAX_ATTEMPTS = 5
+
+
+class LeaseLost(Cancelled):
+    """Another worker has the task, or the job has ended: stop, nothing that is written counts."""
+
+    default_reason = "LEASE_LOST"
+
+
+class Leases:
+    """Claims tasks of one kind of job for one owner; leases last `ttl_s` seconds unless renewed."""
+
+    def __init__(self, store: JobStore, *, kind: str, owner: str, ttl_s: float = 6.0) -> None:
+        self.store = store
+        self.kind = kind
+        self.owner = owner
+        self.ttl_s = ttl_s
+
+    def claim(self, job: str | None = None) -> Task | None:
+        """The next task that may run now, or None.
+
+        A task that was started MAX_ATTEMPTS times without an end fails with reason WORKER_LOST. A task whose
+        key another live worker is computing is left until that one is done, then answered from its result.
+        """
+        now = self.store.clock()
+        other = tasks.alias()
+        free = or_(
+            and_(tasks.c.state == TaskState.QUEUED, tasks.c.not_before <= now),
+            and_(tasks.c.state == TaskState.RUNNING, tasks.c.lease_until < now),
+        )
+        same_key_elsewhere = exists().where(
+            other.c.key == tasks.c.key,
+            other.c.state == TaskState.RUNNING,
+            other.c.lease_until >= now,
+            or_(other.c.job != tasks.c.job, other.c.idx != tasks.c.idx),
+        )
+        query = (
+            select(tasks)
+            .join(jobs, jobs.c.name == tasks.c.job)
+            .where(jobs.c.kind == self.kind, jobs.c.state.in_(ACTIVE), free)
+            .where(or_(tasks.c.key == "", ~same_key_elsewhere))
+            .order_by(jobs.c.created_at, tasks.c.idx)
+            .limit(1)
+            .with_for_update(of=tasks, skip_locked=True)
+        )
+        if job is not None:
+            query = query.where(tasks.c.job == job)
+        while True:
+            with self.store.engine.begin() as connection:
+                row = connection.execute(query).one_or_none()
+                if row is None:
+                    return None
+                if row.attempt >= MAX_ATTEMPTS:
+                    lost = JobError(
+                        reason="WORKER_LOST",
+                        message=f"{row.label or 'a task'} lost its worker {row.attempt} times without getting further",
+                    )
+                    self._close(connection, read_task(row), TaskState.FAILED, error=write_error(lost))
+                    continue
+                known = (
+                    row.key
+                    and connection.execute(select(results.c.result).where(results.c.key == row.key)).scalar()
+                )
+                if known:
+                    self._close(
+                        connection, read_task(row), TaskState.DONE, result=known, reused=True, fraction=1.0
+                    )
+                    _refresh(connection, row.job)
+                    continue
+                connection.execute(
+                    update(tasks)
+                    .where(tasks.c.job == row.job, tasks.c.idx == row.idx)
+                    .values(
+                        state=TaskState.RUNNING,
+                        owner=self.owner,
+                        lease_until=now + self.ttl_s,
+                        attempt=row.attempt + 1,
+                        fence=row.fence + 1,
+                    )
+                )
+                self._start(connection, row.job, now)
+                claimed = connection.execute(
+                    select(tasks).where(tasks.c.job == row.job, tasks.c.idx == row.idx)
+                ).one()
+                return read_task(claimed)
+
+    def _start(self, connection: Connection, job: str, now: float) -> None:
+        """RUNNING, with a fresh base for the estimate of what is left when nobody else was at work."""
+        at_work = connection.execute(
+            select(func.count()).where(
+                tasks.c.job == job,
+                tasks.c.state == TaskState.RUNNING,
+                tasks.c.lease_until >= now,
+                tasks.c.owner != self.owner,
+            )
+        ).scalar_one()
+        values: dict[str, Any] = {
+            "state": JobState.RUNNING,
+            "started_at": func.coalesce(jobs.c.started_at, now),
+        }
+        row = connection.execute(select(jobs.c.state, jobs.c.eta_from_at).where(jobs.c.name == job)).one()
+        if not at_work and (row.state == JobState.QUEUED or row.eta_from_at is None):
+            values |= {"eta_from_at": now, "eta_from_done": jobs.c.done}
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.name == job, jobs.c.state.in_(ACTIVE))
+            .values(revision=jobs.c.revision + 1, **values)
+        )
+
+    def renew(self, task: Task) -> None:
+        """Raises LeaseLost when the task is not ours any more or its job has ended."""
+        with self.store.engine.begin() as connection:
+            self._hold(connection, task, lease_until=self.store.clock() + self.ttl_s)
+
+    def _hold(self, connection: Connection, task: Task, **values: Any) -> None:
+        """Writes to the task if we still hold it: every write of a worker goes through here."""
+        alive = exists().where(jobs.c.name == tasks.c.job, jobs.c.state.in_(ACTIVE))
+        changed = connection.execute(
+            update(tasks)
+            .where(tasks.c.job == task.job, tasks.c.idx == task.index)
+            .where(tasks.c.fence == task.fence, tasks.c.state == TaskState.RUNNING, alive)
+            .values(**values)
+        )
+        if changed.rowcount != 1:
+            raise LeaseLost(f"{task.job} has ended or task {task.index} was given to another worker")
+
+    def report(
+        self,
+        task: Task,
+        *,
+        fraction: float | None = None,
+        message: str = "",
+        waiting_for: str | None = None,
+        cost: dict[str, float] | None = None,
+        checkpoint: dict[str, Any] | None = None,
+        partial: dict[str, Any] | None = None,
+    ) -> None:
+        """Writes progress, cost, a checkpoint or a partial result, and renews the lease. Raises LeaseLost."""
+        now = self.store.clock()
+        held: dict[str, Any] = {"lease_until": now + self.ttl_s}
+        if fraction is not None:
+            held["fraction"] = min(max(fraction, 0.0), 1.0)
+        if checkpoint is not None:
+            held |= {
+                "checkpoint": json.dumps(checkpoint),
+                "attempt": 1,
+            }  # it got further: not a hopeless task
+        changed: dict[str, Any] = {}
+        if message:
+            changed["message"] = message
+        if waiting_for is not None:
+            changed |= {
+                "state": JobState.WAITING if waiting_for else JobState.RUNNING,
+                "waiting_for": waiting_for,
+            }
+        if partial is not None:
+            changed["result"] = json.dumps(partial)
+        with self.store.engine.begin() as connection:
+            self._hold(connection, task, **held)
+            _refresh(connection, task.job, cost, **changed)
+
+    def checkpoint(self, task: Task) -> dict[str, Any] | None:
+        """What an earlier attempt at this task saved, or None."""
+        with self.store.reads.begin() as connection:
+            text = connection.execute(
+                select(tasks.c.checkpoint).where(tasks.c.job == task.job, tasks.c.idx == task.index)
+            ).scalar()
+        return json.loads(text) if text else None
+
+    def remember(self, task: Task, key: str, result: dict[str, Any], cost: dict[str, float]) -> bool:
+        """Stores a result under its content key with its cost; False, and no cost, when it is known."""
+        with self.store.engine.begin() as connection:
+            self._hold(connection, task, lease_until=self.store.clock() + self.ttl_s)
+            fresh = self._remember(connection, key, result)
+            if fresh:
+                _refresh(connection, task.job, cost)
+            return fresh
+
+    def _remember(self, connection: Connection, key: str, result: dict[str, Any]) -> bool:
+        known = connection.execute(select(results.c.key).where(results.c.key == key)).scalar()
+        if known is None:
+            connection.execute(
+                insert(results).values(key=key, result=json.dumps(result), created_at=self.store.clock())
+            )
+        return known is None
+
+    def complete(self, task: Task, result: dict[str, Any], cost: dict[str, float]) -> None:
+        """Ends a task with its result, remembered under its key. Raises LeaseLost: then nothing counts."""
+        with self.store.engine.begin() as connection:
+            self._hold(
+                connection,
+                task,
+                state=TaskState.DONE,
+                result=json.dumps(result),
+                fraction=1.0,
+                checkpoint=None,
+            )
+            if task.key:
+                self._remember(connection, task.key, result)
+            _refresh(connection, task.job, cost)
+
+    def fail(self, task: Task, error: JobError, *, retry_in_s: float | None = None) -> None:
+        """Ends a task with an error, or puts it back to be tried again later."""
+        with self.store.engine.begin() as connection:
+            if retry_in_s is not None and task.attempt < MAX_ATTEMPTS:
+                self._hold(
+                    connection, task, state=TaskState.QUEUED, not_before=self.store.clock() + retry_in_s
+                )
+            else:
+                self._hold(connection, task, state=TaskState.FAILED, error=write_error(error))
+
+    def release(self, task: Task) -> None:
+        """Puts a task back at once, its attempt not counted: for a worker that is told to stop."""
+        with self.store.engine.begin() as connection:
+            self._hold(connection, task, state=TaskState.QUEUED, attempt=tasks.c.attempt - 1)
+
+    def _close(self, connection: Connection, task: Task, state: TaskState, **values: Any) -> None:
+        connection.execute(
+            update(tasks)
+            .where(tasks.c.job == task.job, tasks.c.idx == task.index)
+            .values(state=state, **values)
+        )
+
+    def waiting_tasks(self) -> int:
+        """How many tasks could be claimed now: what decides how many workers are worth starting."""
+        now = self.store.clock()
+        with self.store.reads.begin() as connection:
+            return connection.execute(
+                select(func.count())
+                .select_from(tasks.join(jobs, jobs.c.name == tasks.c.job))
+                .where(jobs.c.kind == self.kind, jobs.c.state.in_(ACTIVE), tasks.c.not_before <= now)
+                .where(tasks.c.state.in_((TaskState.QUEUED, TaskState.RUNNING)))
+            ).scalar_one()
+
+
+def _refresh(connection: Connection, job: str, cost: dict[str, float] | None = None, **values: Any) -> None:
+    """Recomputes a job's progress from its tasks, adds cost, and counts the revision up."""
+    row = connection.execute(select(jobs.c.cost).where(jobs.c.name == job).with_for_update()).one()
+    if cost:
+        ledger: dict[str, float] = json.loads(row.cost)
+        for name, amount in cost.items():
+            ledger[name] = ledger.get(name, 0) + amount
+        values["cost"] = json.dumps(ledger)
+    done = select(func.sum(tasks.c.units * tasks.c.fraction)).where(tasks.c.job == job).scalar_subquery()
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.name == job, jobs.c.state.in_(ACTIVE))
+        .values(done=func.coalesce(done, 0.0), revision=jobs.c.revision + 1, **values)
+    )
+
+
+def ended_tasks(all_tasks: Sequence[Task]) -> bool:
+    """True when no task of a job is left to do."""
+    return all(task.state in (TaskState.DONE, TaskState.FAILED) for task in all_tasks)

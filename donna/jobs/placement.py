@@ -1,0 +1,99 @@
+"""Where workers run on one machine: threads of the service, or processes of their own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import threading
+import time
+
+from donna.jobs import lifeline
+from donna.jobs.engine import run_worker
+from donna.jobs.store import JobStore
+from donna.jobs.work import Work
+
+log = logging.getLogger("donna.jobs")
+
+STOP_GRACE_S = 10.0
+IDLE_S = 60.0
+
+
+class Threads:
+    """Up to `limit` worker threads inside the service: for work that waits more than it computes."""
+
+    def __init__(self, store: JobStore, work: Work, *, limit: int) -> None:
+        self._store = store
+        self._work = work
+        self._limit = limit
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def place(self, wanted: int) -> None:
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        while len(self._threads) < min(wanted, self._limit):
+            thread = threading.Thread(
+                target=run_worker,
+                args=(self._store, self._work),
+                kwargs={"stopping": self._stopping},
+                name=f"worker-{self._work.kind}-{len(self._threads)}",
+                daemon=True,
+            )
+            thread.start()
+            self._threads.append(thread)
+
+    def close(self) -> None:
+        self._stopping.set()
+        deadline = time.monotonic() + STOP_GRACE_S
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+
+class Processes:
+    """Up to `limit` worker processes `python -m <module>`: for work that computes, and may crash.
+
+    They stay for a while when nothing is to do, since a start costs seconds, and end with the service. Workers
+    that die at once are started again with growing pauses.
+    """
+
+    def __init__(self, module: str, *, limit: int) -> None:
+        self._module = module
+        self._limit = limit
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._failures = 0
+        self._not_before = 0.0
+
+    def place(self, wanted: int) -> None:
+        for process in list(self._processes):
+            code = process.poll()
+            if code is None:
+                continue
+            self._processes.remove(process)
+            if code != 0:
+                self._failures += 1
+                self._not_before = time.monotonic() + min(2.0**self._failures * 0.25, 30.0)
+                log.warning("a worker of %s ended with code %d", self._module, code)
+            else:
+                self._failures = 0
+        while len(self._processes) < min(wanted, self._limit) and time.monotonic() >= self._not_before:
+            self._processes.append(lifeline.spawn(["-m", self._module]))
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            lifeline.stop(process, grace_s=STOP_GRACE_S)
+
+
+def worker_main(
+    store: JobStore, work: Work, *, job: str | None = None, idle_s: float | None = IDLE_S
+) -> None:
+    """The whole life of a worker process: works until idle, told to stop (SIGTERM), or orphaned."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    lifeline.hold()
+    run_worker(store, work, stopping=stopping, job=job, idle_s=idle_s)
+    logging.shutdown()
+    os._exit(0)  # threads of numerical libraries must not hold a finished worker back

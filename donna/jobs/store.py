@@ -1,0 +1,284 @@
+"""Jobs in SQL: created once, read by many, paged, cancelled, deleted; and the results that outlive them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from donna.jobs.database import reading
+from donna.jobs.record import (
+    ACTIVE,
+    Job,
+    JobError,
+    JobState,
+    Progress,
+    Task,
+    TaskSpec,
+    TaskState,
+    check_transition,
+)
+from donna.jobs.schema import jobs, results, tasks
+
+MAX_PAGE = 1000
+
+
+class JobStore:
+    """All jobs of one service. Safe to use from many threads and processes at once."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+        self.engine = engine
+        self.reads = reading(engine)
+        self.clock = clock
+
+    def create(
+        self, kind: str, spec: dict[str, Any], task_specs: Sequence[TaskSpec], *, request_id: str = ""
+    ) -> Job:
+        """Stores a job and its tasks in one transaction.
+
+        Tasks whose key is remembered are DONE at once. The same request_id with the same spec returns the job
+        that exists; with another spec it raises AlreadyExists.
+        """
+        text = json.dumps(spec, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        if request_id and (known := self._by_request(kind, request_id, digest)):
+            return known
+        name = f"{kind}/{secrets.token_hex(8)}"
+        try:
+            with self.engine.begin() as connection:
+                remembered = _recall(connection, [t.key for t in task_specs if t.key])
+                done = sum(t.units for t in task_specs if t.key in remembered)
+                connection.execute(
+                    insert(jobs).values(
+                        name=name,
+                        kind=kind,
+                        spec=text,
+                        spec_sha256=digest,
+                        request_id=request_id or None,
+                        state=JobState.QUEUED,
+                        created_at=self.clock(),
+                        done=done,
+                        total=sum(t.units for t in task_specs),
+                    )
+                )
+                connection.execute(
+                    insert(tasks),
+                    [
+                        {
+                            "job": name,
+                            "idx": index,
+                            "key": t.key,
+                            "spec": json.dumps(t.spec),
+                            "label": t.label,
+                            "units": t.units,
+                            "fraction": float(t.key in remembered),
+                            "state": TaskState.DONE if t.key in remembered else TaskState.QUEUED,
+                            "reused": t.key in remembered,
+                            "result": json.dumps(remembered[t.key]) if t.key in remembered else None,
+                        }
+                        for index, t in enumerate(task_specs)
+                    ],
+                )
+        except IntegrityError:  # another process was faster with the same request_id
+            if known := self._by_request(kind, request_id, digest):
+                return known
+            raise
+        return self.get(name)
+
+    def _by_request(self, kind: str, request_id: str, digest: str) -> Job | None:
+        with self.reads.begin() as connection:
+            row = connection.execute(
+                select(jobs).where(jobs.c.kind == kind, jobs.c.request_id == request_id)
+            ).one_or_none()
+        if row is None:
+            return None
+        if row.spec_sha256 != digest:
+            raise AlreadyExists(
+                f"request_id {request_id!r} was used before for another request", reason="REQUEST_ID_REUSED"
+            )
+        return self._job(row)
+
+    def get(self, name: str) -> Job:
+        """Raises NotFound."""
+        with self.reads.begin() as connection:
+            row = connection.execute(select(jobs).where(jobs.c.name == name)).one_or_none()
+        if row is None:
+            raise NotFound(f"{name} does not exist", metadata={"name": name[:200]})
+        return self._job(row)
+
+    def revisions(self, names: Iterable[str]) -> dict[str, int]:
+        """The current revision of each job that exists: the cheap question of a watcher."""
+        with self.reads.begin() as connection:
+            rows = connection.execute(
+                select(jobs.c.name, jobs.c.revision).where(jobs.c.name.in_(list(names)))
+            )
+            return {row.name: row.revision for row in rows}
+
+    def list(self, kind: str, *, page_size: int = 0, page_token: str = "") -> tuple[list[Job], str]:
+        """One page, newest first, and the token of the next page ("" on the last).
+
+        Raises InvalidArgument for a negative size or a token that this store did not make.
+        """
+        size = check_page_size(page_size)
+        query = select(jobs).where(jobs.c.kind == kind).order_by(jobs.c.created_at.desc(), jobs.c.name.desc())
+        if page_token:
+            at, name = _read_token(page_token)
+            query = query.where(
+                or_(jobs.c.created_at < at, and_(jobs.c.created_at == at, jobs.c.name < name))
+            )
+        with self.reads.begin() as connection:
+            rows = connection.execute(query.limit(size + 1)).all()
+        more = len(rows) > size
+        return [self._job(row) for row in rows[:size]], _write_token(rows[size - 1]) if more else ""
+
+    def active(self, kind: str) -> Sequence[Job]:
+        """Jobs that have not ended, oldest first."""
+        with self.reads.begin() as connection:
+            rows = connection.execute(
+                select(jobs).where(jobs.c.kind == kind, jobs.c.state.in_(ACTIVE)).order_by(jobs.c.created_at)
+            ).all()
+        return [self._job(row) for row in rows]
+
+    def tasks(self, name: str) -> Sequence[Task]:
+        """The tasks of a job, in order."""
+        with self.reads.begin() as connection:
+            rows = connection.execute(select(tasks).where(tasks.c.job == name).order_by(tasks.c.idx)).all()
+        return [read_task(row) for row in rows]
+
+    def cancel(self, name: str) -> Job:
+        """Ends an active job as CANCELLED; its workers stop at their next check. Raises FailedPrecondition
+        when it has ended otherwise; cancelling twice is fine."""
+        return self._end(name, JobState.CANCELLED)
+
+    def succeed(self, name: str, result: dict[str, Any]) -> Job:
+        """Ends a job with its result."""
+        return self._end(
+            name, JobState.SUCCEEDED, result=json.dumps(result), done=jobs.c.total, message="done"
+        )
+
+    def fail(self, name: str, error: JobError) -> Job:
+        """Ends a job with an error."""
+        return self._end(name, JobState.FAILED, error=write_error(error))
+
+    def _end(self, name: str, state: JobState, **values: Any) -> Job:
+        job = self.get(name)
+        check_transition(name, job.state, state)
+        with self.engine.begin() as connection:
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.name == name, jobs.c.state.in_(ACTIVE))
+                .values(
+                    state=state, ended_at=self.clock(), waiting_for="", revision=jobs.c.revision + 1, **values
+                )
+            )
+        return self.get(name)
+
+    def delete(self, name: str) -> None:
+        """Removes a job that has ended. Remembered results stay."""
+        job = self.get(name)
+        if not job.state.ended:
+            raise FailedPrecondition(f"{name} is {job.state}; cancel it first", reason="JOB_ACTIVE")
+        with self.engine.begin() as connection:
+            connection.execute(delete(tasks).where(tasks.c.job == name))
+            connection.execute(delete(jobs).where(jobs.c.name == name))
+
+    def recall(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """The remembered results of these content keys; unknown keys are left out."""
+        with self.reads.begin() as connection:
+            return _recall(connection, list(keys))
+
+    def count(self, kind: str) -> dict[JobState, int]:
+        """Number of jobs by state."""
+        with self.reads.begin() as connection:
+            rows = connection.execute(
+                select(jobs.c.state, func.count()).where(jobs.c.kind == kind).group_by(jobs.c.state)
+            )
+            return {JobState(state): count for state, count in rows}
+
+    def _job(self, row: Row[Any]) -> Job:
+        state = JobState(row.state)
+        eta = None
+        moved = row.done - row.eta_from_done
+        if state is JobState.RUNNING and row.eta_from_at and moved > 0 and row.total > row.done:
+            eta = (self.clock() - row.eta_from_at) / moved * (row.total - row.done)
+        return Job(
+            name=row.name,
+            kind=row.kind,
+            spec=json.loads(row.spec),
+            request_id=row.request_id or "",
+            state=state,
+            progress=Progress(done=row.done, total=row.total, message=row.message, eta_s=eta),
+            cost=json.loads(row.cost),
+            error=read_error(row.error),
+            waiting_for=row.waiting_for,
+            result=json.loads(row.result) if row.result else None,
+            created_at=row.created_at,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            revision=row.revision,
+        )
+
+
+def check_page_size(page_size: int) -> int:
+    """The page size to use. Raises InvalidArgument when it is negative; 0 means 50, the largest is 1000."""
+    if page_size < 0:
+        raise InvalidArgument.of("page_size", f"must not be negative, got {page_size}")
+    return min(page_size or 50, MAX_PAGE)
+
+
+def _write_token(row: Row[Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps([row.created_at, row.name]).encode()).decode()
+
+
+def _read_token(token: str) -> tuple[float, str]:
+    try:
+        at, name = json.loads(base64.urlsafe_b64decode(token.encode()))
+        if not isinstance(name, str):
+            raise TypeError
+        return float(at), name
+    except (ValueError, TypeError) as error:
+        raise InvalidArgument.of("page_token", "was not made by this service") from error
+
+
+def _recall(connection: Connection, keys: list[str]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(keys), 500):
+        rows = connection.execute(select(results).where(results.c.key.in_(keys[start : start + 500])))
+        found.update({row.key: json.loads(row.result) for row in rows})
+    return found
+
+
+def read_task(row: Row[Any]) -> Task:
+    """A task from its row."""
+    return Task(
+        job=row.job,
+        index=row.idx,
+        key=row.key,
+        spec=json.loads(row.spec),
+        label=row.label,
+        units=row.units,
+        state=TaskState(row.state),
+        attempt=row.attempt,
+        fence=row.fence,
+        reused=row.reused,
+        result=json.loads(row.result) if row.result else None,
+        error=read_error(row.error),
+    )
+
+
+def read_error(text: str | None) -> JobError | None:
+    """The inverse of `write_error`; None stays None."""
+    return JobError(**json.loads(text)) if text else None
+
+
+def write_error(error: JobError) -> str:
+    """An error as JSON."""
+    return json.dumps({"reason": error.reason, "message": error.message, "metadata": error.metadata})
