@@ -4,7 +4,7 @@ A description is plain JSON:
 
     {"provider": "digits", "arguments": {},
      "split": {"training": 1000, "quality": 200, "validation": 200, "test": 397, "seed": 0},
-     "augment": [{"name": "random_shift", "pixels": 1}],
+     "augment": [{"name": "random_shift", "arguments": {"pixels": 1}}],
      "normalise": {"mean": [0.3053], "std": [0.3763]}}
 
 Reading order: description (what may be asked), registry (who provides it), source (what a provider

@@ -131,37 +131,42 @@ AUGMENTATIONS: Mapping[str, Augmentation] = {
 
 
 def parse(raw: object) -> tuple[dict[str, Any], ...]:
-    """A list of {"name": ..., parameter: value}, with defaults filled in. Raises InvalidArgument."""
+    """A list of {"name": ..., "arguments": {...}}, with defaults filled in. Raises InvalidArgument."""
     if not isinstance(raw, Sequence) or isinstance(raw, str) or len(raw) > _MAX_STEPS:
         raise InvalidArgument.of("dataset.augment", f"must be a list of at most {_MAX_STEPS} augmentations")
     return tuple(_step(step, f"dataset.augment[{i}]") for i, step in enumerate(raw))
 
 
 def _step(step: object, field: str) -> dict[str, Any]:
-    if not isinstance(step, Mapping) or step.get("name") not in AUGMENTATIONS:
-        name = step.get("name") if isinstance(step, Mapping) else step
+    if not isinstance(step, Mapping) or set(step) - {"name", "arguments"}:
+        raise InvalidArgument.of(field, f"must be {{name: ..., arguments: {{...}}}}, got {step!r}")
+    name, arguments = step.get("name"), step.get("arguments") or {}
+    if not isinstance(name, str) or name not in AUGMENTATIONS:
         raise InvalidArgument.of(
             f"{field}.name", f"{name!r} is not an augmentation; there are {', '.join(AUGMENTATIONS)}"
         )
-    known = AUGMENTATIONS[step["name"]].parameters
-    for name in step:
-        if name != "name" and name not in known:
+    known = AUGMENTATIONS[name].parameters
+    if not isinstance(arguments, Mapping):
+        raise InvalidArgument.of(f"{field}.arguments", f"must be a mapping, got {arguments!r}")
+    for key in arguments:
+        if key not in known:
+            raise InvalidArgument.of(f"{field}.arguments.{key}", f"is not known; there is {', '.join(known)}")
+    values: dict[str, float] = {}
+    for key, (default, low, high) in known.items():
+        value = arguments.get(key, default)
+        whole = isinstance(default, int)
+        good = isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+        if not good or (whole and value != int(value)):
+            number = "a whole number" if whole else "a number"
             raise InvalidArgument.of(
-                f"{field}.{name}", f"is not known; {step['name']} has {', '.join(known)}"
+                f"{field}.arguments.{key}", f"must be {number} in {low}..{high}, got {value!r}"
             )
-    values = {name: step.get(name, default) for name, (default, _, _) in known.items()}
-    for name, value in values.items():
-        default, low, high = known[name]
-        kind = int if isinstance(default, int) else float
-        if isinstance(value, bool) or not isinstance(value, (kind, int)) or not low <= value <= high:
-            raise InvalidArgument.of(f"{field}.{name}", f"must be a number in {low}..{high}, got {value!r}")
-        values[name] = kind(value)
-    return {"name": step["name"], **values}
+        values[key] = int(value) if whole else float(value)
+    return {"name": name, "arguments": values}
 
 
 def apply(steps: Sequence[Mapping[str, Any]], images: Array, rng: np.random.Generator) -> Array:
     """The steps in order on (B, C, H, W) images in pixel values; the input is left as it is."""
     for step in steps:
-        parameters = {name: value for name, value in step.items() if name != "name"}
-        images = AUGMENTATIONS[step["name"]].apply(images, rng, **parameters)
+        images = AUGMENTATIONS[step["name"]].apply(images, rng, **step["arguments"])
     return images

@@ -15,7 +15,7 @@ DIGITS = {"provider": "digits", "split": {"training": 300, "quality": 50, "valid
 
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
-    return load({**DIGITS, "augment": [{"name": "random_shift", "pixels": 1}]})
+    return load({**DIGITS, "augment": [{"name": "random_shift", "arguments": {"pixels": 1}}]})
 
 
 def test_digits_as_scikit_learn_has_them(digits):
@@ -98,8 +98,14 @@ def test_identity_names_what_decides_the_batches(digits):
         ({"split": {"seed": 1.5}}, "dataset.split.seed"),
         ({"split": {"test": 1.5}}, "dataset.split.test"),
         ({"augment": [{"name": "blur"}]}, "dataset.augment[0].name"),
-        ({"augment": [{"name": "random_shift", "pixels": 0}]}, "dataset.augment[0].pixels"),
-        ({"augment": [{"name": "random_shift", "size": 1}]}, "dataset.augment[0].size"),
+        (
+            {"augment": [{"name": "random_shift", "arguments": {"pixels": 0.5}}]},
+            "dataset.augment[0].arguments.pixels",
+        ),
+        (
+            {"augment": [{"name": "random_shift", "arguments": {"size": 1}}]},
+            "dataset.augment[0].arguments.size",
+        ),
         ({"normalise": {"mean": [0.5]}}, "dataset.normalise"),
         ({"normalise": {"mean": [0.5], "std": [0]}}, "dataset.normalise.std"),
     ],
@@ -111,7 +117,7 @@ def test_a_wrong_field_is_named(change, field):
 
 
 def test_what_only_the_data_can_tell_is_named_too():
-    with pytest.raises(InvalidArgument, match="asks for .* there are 1797"):
+    with pytest.raises(InvalidArgument, match=r"asks for .* there are 1797"):
         load({"provider": "digits", "split": {"training": 2000}})
     with pytest.raises(InvalidArgument, match="has 3 values, the images have 1 channels"):
         load({**DIGITS, "normalise": {"mean": [0.5] * 3, "std": [1] * 3}})
