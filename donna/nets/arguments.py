@@ -14,9 +14,9 @@ _REQUIRED: Any = object()
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """One parameter: `kind` is bool, int, float or str; bounds are inclusive; `length` makes it a list of so many.
+    """One parameter: `kind` is bool, int, float or str; bounds are inclusive.
 
-    Without `default` it is required.
+    `length` makes it a list of so many values; without `default` it is required.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Parameter:
         return self._problem_of_one(value)
 
     def _problem_of_one(self, value: Any) -> str | None:
-        accepted = (int, float) if self.kind is float else (self.kind,)
+        accepted: Any = (int, float) if self.kind is float else self.kind
         if not isinstance(value, accepted) or (isinstance(value, bool) and self.kind is not bool):
             return f"must be {_article(self.kind.__name__)}, got {value!r}"
         if self.choices and value not in self.choices:
@@ -55,7 +55,7 @@ class Parameter:
 
 
 def check(parameters: Iterable[Parameter], given: Mapping[str, Any], field: str) -> dict[str, Any]:
-    """`given` with defaults filled in.
+    """`given` with defaults filled in, in one canonical form.
 
     Raises InvalidArgument naming `<field>.<name>` for every unknown, missing or wrong parameter at once.
     """
@@ -70,16 +70,25 @@ def check(parameters: Iterable[Parameter], given: Mapping[str, Any], field: str)
     for name, parameter in declared.items():
         if name not in given:
             if parameter.required:
-                violations.append(Violation(field=f"{field}.{name}", description=f"is missing ({parameter.about})"))
+                violations.append(
+                    Violation(field=f"{field}.{name}", description=f"is missing ({parameter.about})")
+                )
             values[name] = parameter.default
             continue
-        values[name] = given[name]
         problem = parameter.problem(given[name])
         if problem:
             violations.append(Violation(field=f"{field}.{name}", description=problem))
+        values[name] = _canonical(given[name])
     if violations:
         raise InvalidArgument.all_of(violations)
     return values
+
+
+def _canonical(value: Any) -> Any:
+    """4.0 is written 4, and lists are tuples: equal settings have equal forms."""
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_canonical, value))
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _article(kind: str) -> str:

@@ -70,7 +70,9 @@ class Cut:
         return maps
 
 
-def cut(model: nn.Module, block_names: Sequence[str], input_shape: Sequence[int], field: str = "blocks") -> Cut:
+def cut(
+    model: nn.Module, block_names: Sequence[str], input_shape: Sequence[int], field: str = "blocks"
+) -> Cut:
     """Cuts `model` at `block_names` for images of (C, H, W) `input_shape`. The model is frozen in place.
 
     Raises InvalidArgument for `<field>[n]` (or `<field>[n].name` through `field`) when a name is unknown, a
@@ -98,9 +100,9 @@ def cut(model: nn.Module, block_names: Sequence[str], input_shape: Sequence[int]
         input_shapes=tuple(tuple(call.x.shape[1:]) for call in calls),
         output_shapes=tuple(tuple(call.y.shape[1:]) for call in calls),
         num_classes=logits.shape[1],
-        stem=Stem(model, names[0], order.never_before(names[0])),
+        stem=Stem(model, names[0], shape, order.never_before(names[0])),
         blocks=blocks,
-        head=Head(model, names[-1], shape, order.only_before(names)),
+        head=Head(model, names[-1], shape, tuple(calls[-1].y.shape[1:]), order.only_before(names)),
         overwrites=any(call.overwritten for call in calls),
     )
     _check_ends(found, images, calls, logits, order, field)
@@ -115,8 +117,8 @@ def _check_block(call: Call, previous: Call | None, field: str) -> None:
     if previous is not None and (call.input_id != previous.output_id or call.changed_before):
         raise InvalidArgument.of(
             field,
-            f"{call.name!r} does not take exactly the output of {previous.name!r}: the blocks must follow each "
-            "other with nothing between them",
+            f"{call.name!r} does not take exactly the output of {previous.name!r}: the blocks must follow "
+            "each other with nothing between them",
         )
 
 
@@ -132,7 +134,9 @@ def _check_ends(
         except (AttributeError, RuntimeError, TypeError) as error:
             raise InvalidArgument.of(field, f"stem and head cannot run alone: {str(error)[:200]}") from error
     if not _close(stem, calls[0].x):
-        raise InvalidArgument.of(f"{field}[0]", f"what runs before {found.names[0]!r} is not a function of the image")
+        raise InvalidArgument.of(
+            f"{field}[0]", f"what runs before {found.names[0]!r} is not a function of the image"
+        )
     if not _close(head, logits):
         raise InvalidArgument.of(
             f"{field}[{len(calls) - 1}]",
@@ -142,4 +146,6 @@ def _check_ends(
 
 
 def _close(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and bool(torch.allclose(a, b, rtol=_TOLERANCE, atol=_TOLERANCE * float(b.abs().max())))
+    return a.shape == b.shape and bool(
+        torch.allclose(a, b, rtol=_TOLERANCE, atol=_TOLERANCE * float(b.abs().max()))
+    )

@@ -8,7 +8,7 @@ by zeros of the right shape (which nothing reads) and the last block replaced by
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -53,10 +53,11 @@ class _Inject(nn.Module):
 class Stem(nn.Module):
     """(B, *input_shape) images to (B, *shape of Y_0): the model up to the input of its first block."""
 
-    def __init__(self, model: nn.Module, first: str, unused: Iterable[str]) -> None:
+    def __init__(self, model: nn.Module, first: str, input_shape: Shape, unused: Iterable[str]) -> None:
         super().__init__()
         keep = {name: nn.Identity() for name in unused} | {first: _Stop()}
         self.model = without(model, keep)
+        _forget_unused(self, input_shape)
 
     def forward(self, x: Tensor) -> Tensor:
         """Y_0, the input of the first block."""
@@ -70,12 +71,20 @@ class Stem(nn.Module):
 class Head(nn.Module):
     """(B, *shape of Y_N) feature maps to (B, num_classes) logits: the model after its last block."""
 
-    def __init__(self, model: nn.Module, last: str, input_shape: Shape, blank: Mapping[str, Shape]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        last: str,
+        input_shape: Shape,
+        output_shape: Shape,
+        blank: Mapping[str, Shape],
+    ) -> None:
         super().__init__()
         self._inject = _Inject()
         replaced: dict[str, nn.Module] = {name: _Blank(shape) for name, shape in blank.items()}
         self.model = without(model, replaced | {last: self._inject})
         self._input_shape = input_shape
+        _forget_unused(self, output_shape)
 
     def forward(self, y: Tensor) -> Tensor:
         """The logits of Y_N, the output of the last block."""
@@ -94,3 +103,22 @@ def without(model: nn.Module, replaced: Mapping[str, nn.Module]) -> nn.Module:
     for name, module in replaced.items():
         network.set_submodule(name, module)
     return network
+
+
+def _forget_unused(part: nn.Module, shape: Shape) -> None:
+    """Parameters that the part's output does not depend on stay as plain values, no longer as its parameters:
+    a class token of the stem is none of the head's."""
+    parameters = dict(part.requires_grad_(True).named_parameters())
+    with torch.enable_grad():
+        y = part(torch.rand((2, *shape)))
+    if not y.requires_grad:
+        used: Sequence[Tensor | None] = [None] * len(parameters)
+    else:
+        used = torch.autograd.grad(y.sum(), list(parameters.values()), allow_unused=True)
+    part.requires_grad_(False)
+    for (name, parameter), gradient in zip(parameters.items(), used, strict=True):
+        if gradient is None:
+            owner, _, leaf = name.rpartition(".")
+            module = part.get_submodule(owner)
+            delattr(module, leaf)
+            module.register_buffer(leaf, parameter.detach(), persistent=False)

@@ -38,7 +38,9 @@ class Order:
     def never_before(self, first: str) -> tuple[str, ...]:
         """The largest submodules that hold weights and that nothing before `first` runs."""
         start = self.spans[first][0][0]
-        return self._largest(lambda name: not any(begin < start for begin, _ in self.spans.get(name, [])), (first,))
+        return self._largest(
+            lambda name: not any(begin < start for begin, _ in self.spans.get(name, [])), (first,)
+        )
 
     def only_before(self, blocks: Sequence[str]) -> dict[str, tuple[int, ...]]:
         """The largest submodules that run only before the end of the last block, with their output shapes."""
@@ -54,7 +56,9 @@ class Order:
         found: list[str] = []
         for name in sorted(self.sized | set(self.spans), key=lambda name: name.count(".")):
             inside = any(name.startswith(f"{outer}.") for outer in found)
-            around = any(kept == name or kept.startswith(f"{name}.") or name.startswith(f"{kept}.") for kept in keep)
+            around = any(
+                kept == name or kept.startswith(f"{name}.") or name.startswith(f"{kept}.") for kept in keep
+            )
             if name and not inside and not around and wanted(name):
                 found.append(name)
         return tuple(found)
@@ -64,8 +68,12 @@ def find(model: nn.Module, name: str, field: str) -> nn.Module:
     """The named submodule; raises InvalidArgument for `field`, with close matches, when there is none."""
     modules = dict(model.named_modules())
     if not name or name not in modules:
-        close = difflib.get_close_matches(name, modules, n=3) or [n for n in modules if n and "." not in n][:8]
-        raise InvalidArgument.of(field, f"the reference has no submodule {name!r}; close matches: {', '.join(close)}")
+        close = (
+            difflib.get_close_matches(name, modules, n=3) or [n for n in modules if n and "." not in n][:8]
+        )
+        raise InvalidArgument.of(
+            field, f"the reference has no submodule {name!r}; close matches: {', '.join(close)}"
+        )
     return modules[name]
 
 
@@ -103,7 +111,7 @@ class _Recorder:
         self._fields = {name: f"{field}[{n}]" for n, name in enumerate(names)}
         self._calls: dict[str, Call] = {}
         self._open: dict[str, list[int]] = {}
-        # Tensors are kept alive, so that an id is never used again, and with their version, which counts writes.
+        # Tensors are kept alive, so that no id is used again, with their version, which counts writes.
         self._alive: list[tuple[Tensor, int]] = []
         self._tick = 0
         self.order = Order()
@@ -116,7 +124,8 @@ class _Recorder:
                 return
             if len(args) != 1 or kwargs or not isinstance(args[0], Tensor):
                 raise InvalidArgument.of(
-                    self._fields[name], f"{name!r} takes {len(args) + len(kwargs)} arguments; a block takes one tensor"
+                    self._fields[name],
+                    f"{name!r} takes {len(args) + len(kwargs)} arguments; a block takes one tensor",
                 )
             if name in self._calls:
                 raise InvalidArgument.of(self._fields[name], f"{name!r} runs more than once in a pass")
@@ -155,7 +164,9 @@ class _Recorder:
         return hook
 
     def finish(self) -> list[Call]:
-        for name, field in self._fields.items():
+        for name, where in self._fields.items():
             if name not in self._calls:
-                raise InvalidArgument.of(field, f"{name!r} does not run when the reference classifies an image")
-        return list(self._calls[name] for name in self._fields)
+                raise InvalidArgument.of(
+                    where, f"{name!r} does not run when the reference classifies an image"
+                )
+        return [self._calls[name] for name in self._fields]

@@ -22,7 +22,7 @@ class Provider:
     """Builds references of one kind. `build(**arguments)` gets exactly the declared `parameters`.
 
     `build` draws initial weights from torch's global generator, which the caller seeds.
-    `provenance(arguments)` tells licence and source of the architecture and of weights that the provider loads.
+    `provenance(arguments)` tells licence and source of the architecture and of weights the provider loads.
     """
 
     name: str
@@ -52,7 +52,10 @@ def resolve(description: Mapping[str, Any], field: str = "reference") -> dict[st
     Raises InvalidArgument naming `reference.provider` or `reference.arguments.<name>`.
     """
     provider, arguments = _read(description, field)
-    return {"provider": provider.name, "arguments": check(provider.parameters, arguments, f"{field}.arguments")}
+    return {
+        "provider": provider.name,
+        "arguments": check(provider.parameters, arguments, f"{field}.arguments"),
+    }
 
 
 def build(description: Mapping[str, Any], field: str = "reference") -> nn.Module:

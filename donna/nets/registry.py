@@ -38,7 +38,7 @@ class Registry(Generic[T]):
         return tuple(sorted(self._things))
 
     def get(self, name: str, field: str) -> T:
-        """The thing of that name; raises InvalidArgument for `field`, with close matches, when there is none."""
+        """The thing of that name; raises InvalidArgument for `field`, with close matches, if none is."""
         self._load()
         try:
             return self._things[name]

@@ -1,4 +1,4 @@
-"""torchvision's and timm's classification models as reference providers. The libraries are imported when asked.
+"""torchvision's and timm's classification models as reference providers. Both are imported when asked.
 
 Weights are random by default; trained ones travel as safetensors artifacts. `weights: "library"` asks the
 library's own loader for its default weights, which may need the network.
@@ -18,8 +18,12 @@ from donna.nets.references import Provider
 
 _PARAMETERS = (
     Parameter(name="name", kind=str, about="the model's name in the library"),
-    Parameter(name="num_classes", kind=int, about="number of classes", default=1000, minimum=2, maximum=100_000),
-    Parameter(name="weights", kind=str, about="where weights come from", default="none", choices=("none", "library")),
+    Parameter(
+        name="num_classes", kind=int, about="number of classes", default=1000, minimum=2, maximum=100_000
+    ),
+    Parameter(
+        name="weights", kind=str, about="where weights come from", default="none", choices=("none", "library")
+    ),
 )
 _FIELD = "reference.arguments.name"
 
@@ -57,7 +61,9 @@ def _loading(name: str, load: Any) -> nn.Module:
     except ValueError as error:
         raise InvalidArgument.of("reference.arguments.num_classes", str(error)) from error
     except (OSError, RuntimeError) as error:
-        raise FailedPrecondition(f"the library could not load weights of {name}: {type(error).__name__}") from error
+        raise FailedPrecondition(
+            f"the library could not load weights of {name}: {type(error).__name__}"
+        ) from error
 
 
 def _torchvision_provenance(arguments: Mapping[str, Any]) -> dict[str, str]:

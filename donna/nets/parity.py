@@ -1,0 +1,58 @@
+"""Does an exported network compute what the module computes? Asked of ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from donna.errors import FailedPrecondition
+from donna.nets.export import EXPORTERS, to_onnx
+
+RELATIVE_TOLERANCE = 1e-3
+
+
+def run_onnx(model: bytes, x: Tensor) -> np.ndarray:
+    """The output `y` of an ONNX model for input `x` (B, ...), on one CPU thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(["y"], {"x": x.detach().cpu().numpy()})[0])
+
+
+def max_abs_diff(model: bytes, module: nn.Module, x: Tensor) -> float:
+    """The largest difference between ONNX Runtime and the module in eval mode over inputs `x`."""
+    was_training = module.training
+    module.eval()
+    with torch.no_grad():
+        expected = module(x).cpu().numpy()
+    module.train(was_training)
+    found = run_onnx(model, x)
+    return float(np.abs(found - expected).max()) if found.shape == expected.shape else float("inf")
+
+
+def checked_onnx(
+    module: nn.Module, x: Tensor, *, opset: int = 18, metadata: Mapping[str, str] | None = None
+) -> tuple[bytes, float]:
+    """(ONNX bytes, largest difference over inputs `x`), by the first exporter whose result is right.
+
+    Right is within 0.1 % of the largest output. Raises FailedPrecondition, with differences, if none is.
+    """
+    with torch.no_grad():
+        scale = max(1.0, float(module.eval()(x).abs().max()))
+    differences = []
+    for exporter in EXPORTERS:
+        try:
+            model = to_onnx(module, x.shape[1:], opset=opset, metadata=metadata, exporters=[exporter])
+            difference = max_abs_diff(model, module, x)
+        except Exception as error:  # an exporter may fail, or write what ONNX Runtime refuses
+            differences.append(f"{exporter}: {type(error).__name__}")
+            continue
+        if difference <= RELATIVE_TOLERANCE * scale:
+            return model, difference
+        differences.append(f"{exporter}: {difference:g}")
+    raise FailedPrecondition(f"no exporter gives the network's own outputs ({'; '.join(differences)})")
