@@ -1,0 +1,89 @@
+"""The client's end: channels that retry when a service is away, calls that have deadlines and raise donna.errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+
+from donna.rpc.authentication import HEADER
+from donna.rpc.server import MAX_MESSAGE_BYTES
+from donna.rpc.status import from_rpc_error
+
+DEADLINE_S = 60.0
+WATCH_DEADLINE_S = 24 * 3600.0
+
+_SERVICE_CONFIG = json.dumps(
+    {
+        "methodConfig": [
+            {
+                "name": [{}],
+                "retryPolicy": {
+                    "maxAttempts": 5,
+                    "initialBackoff": "0.1s",
+                    "maxBackoff": "2s",
+                    "backoffMultiplier": 2,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ]
+    }
+)
+_OPTIONS = (
+    ("grpc.service_config", _SERVICE_CONFIG),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+)
+
+
+def open_channel(address: str, credentials: grpc.ChannelCredentials | None = None) -> grpc.Channel:
+    """A channel to `host:port`; it connects when first used."""
+    if credentials is None:
+        return grpc.insecure_channel(address, options=_OPTIONS)
+    return grpc.secure_channel(address, credentials, options=_OPTIONS)
+
+
+class Remote:
+    """A generated stub whose calls have deadlines, carry the token, and raise donna.errors.
+
+    `remote.GetSearch(request)` calls the rpc of that name; a streaming rpc returns an iterator.
+    """
+
+    def __init__(
+        self,
+        stub: Callable[[grpc.Channel], Any],
+        channel: grpc.Channel,
+        *,
+        token: str = "",
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        self._stub = stub(channel)
+        self._metadata = ((HEADER, f"Bearer {token}"),) if token else ()
+        self._deadline_s = deadline_s
+
+    def __getattr__(self, rpc: str) -> Callable[..., Any]:
+        method = getattr(self._stub, rpc)
+        streams = isinstance(method, (grpc.UnaryStreamMultiCallable, grpc.StreamStreamMultiCallable))
+
+        def call(request: Any, *, deadline_s: float | None = None) -> Any:
+            timeout = deadline_s or (WATCH_DEADLINE_S if streams else self._deadline_s)
+            try:
+                response = method(request, timeout=timeout, metadata=self._metadata)
+            except grpc.RpcError as error:
+                raise from_rpc_error(error) from None
+            return _iterate(response) if streams else response
+
+        return call
+
+
+def _iterate(response: Any) -> Iterator[Any]:
+    try:
+        yield from response
+    except grpc.RpcError as error:
+        raise from_rpc_error(error) from None
+    finally:
+        response.cancel()

@@ -1,0 +1,181 @@
+"""Messages that every service speaks: jobs, artifacts, architectures, structures <-> our records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from google.protobuf import json_format, struct_pb2, timestamp_pb2
+
+from donna.artifacts import Artifact, check_uri
+from donna.errors import DonnaError, InvalidArgument
+from donna.jobs.record import Job
+from donna.space import Architecture
+from donna.v1 import common_pb2 as pb
+
+_INTEGER_COSTS = {field.name for field in pb.Cost.DESCRIPTOR.fields if field.cpp_type == field.CPPTYPE_INT64}
+MAX_REQUEST_ID = 128
+
+
+def check_request_id(request_id: str) -> str:
+    """Raises InvalidArgument when a request_id is too long."""
+    if len(request_id) > MAX_REQUEST_ID:
+        raise InvalidArgument.of(
+            "request_id", f"must have at most {MAX_REQUEST_ID} characters, got {len(request_id)}"
+        )
+    return request_id
+
+
+def check_name(name: str, kind: str, field: str = "name") -> str:
+    """The name, if it reads like `kind/id`. Raises InvalidArgument otherwise."""
+    collection, _, identity = name.partition("/")
+    if collection != kind or not identity.isalnum() or len(identity) > 64:
+        raise InvalidArgument.of(field, f"must read like {kind}/{{id}}, got {name[:80]!r}")
+    return name
+
+
+def job_message(job: Job) -> pb.Job:
+    """A job's record on the wire."""
+    message = pb.Job(
+        state=f"JOB_STATE_{job.state}",
+        progress=pb.Progress(done=job.progress.done, total=job.progress.total, message=job.progress.message),
+        cost=cost_message(job.cost),
+        waiting_for=job.waiting_for,
+        create_time=_time(job.created_at),
+        revision=job.revision,
+    )
+    if job.progress.eta_s is not None:
+        message.progress.eta.FromMilliseconds(int(job.progress.eta_s * 1000))
+    if job.started_at is not None:
+        message.start_time.CopyFrom(_time(job.started_at))
+    if job.ended_at is not None:
+        message.end_time.CopyFrom(_time(job.ended_at))
+    if job.error is not None:
+        message.error.CopyFrom(
+            pb.Error(reason=job.error.reason, message=job.error.message, metadata=job.error.metadata)
+        )
+    return message
+
+
+def cost_message(cost: dict[str, float]) -> pb.Cost:
+    """A cost ledger on the wire."""
+    message = pb.Cost()
+    for name, value in cost.items():
+        setattr(message, name, round(value) if name in _INTEGER_COSTS else value)
+    return message
+
+
+def _time(seconds: float) -> timestamp_pb2.Timestamp:
+    stamp = timestamp_pb2.Timestamp()
+    stamp.FromNanoseconds(int(seconds * 1e9))
+    return stamp
+
+
+def artifact_message(artifact: Artifact) -> pb.Artifact:
+    """An artifact on the wire."""
+    return pb.Artifact(uri=artifact.uri, sha256=artifact.sha256, size_bytes=artifact.size_bytes)
+
+
+def read_artifact(message: pb.Artifact, field: str) -> str:
+    """The hash of an artifact in a request. Raises InvalidArgument naming `field`."""
+    return check_uri(message.uri, message.sha256, field)
+
+
+def architecture_message(architecture: Architecture | Iterable[int]) -> pb.Architecture:
+    """An architecture on the wire."""
+    choices = architecture.choices if isinstance(architecture, Architecture) else architecture
+    return pb.Architecture(choices=[int(choice) for choice in choices])
+
+
+def read_architecture(
+    message: pb.Architecture, num_options: Sequence[int] | None = None, field: str = "architecture"
+) -> Architecture:
+    """An architecture of a request, checked against the space. Raises InvalidArgument naming `field`."""
+    architecture = Architecture(choices=tuple(message.choices))
+    if num_options is not None:
+        try:
+            architecture.check(num_options)
+        except DonnaError as error:
+            raise InvalidArgument.of(field, error.message.removeprefix("architecture: ")) from None
+    return architecture
+
+
+def pack_architectures(choices: np.ndarray) -> pb.ArchitectureMatrix:
+    """(A, N) choices in packed form, as narrow as they fit."""
+    largest = int(choices.max(initial=0))
+    width = 1 if largest < 1 << 8 else 2 if largest < 1 << 16 else 4
+    return pb.ArchitectureMatrix(
+        num_architectures=choices.shape[0],
+        num_blocks=choices.shape[1],
+        choices=np.ascontiguousarray(choices, dtype=f"<u{width}").tobytes(),
+        bytes_per_choice=width,
+    )
+
+
+def unpack_architectures(message: pb.ArchitectureMatrix, field: str = "architectures") -> np.ndarray:
+    """(A, N) choices (unsigned, as narrow as sent). Raises InvalidArgument when the sizes do not agree."""
+    width = message.bytes_per_choice
+    if width not in (1, 2, 4):
+        raise InvalidArgument.of(f"{field}.bytes_per_choice", f"must be 1, 2 or 4, got {width}")
+    expected = message.num_architectures * message.num_blocks * width
+    if len(message.choices) != expected:
+        raise InvalidArgument.of(
+            f"{field}.choices",
+            f"must have {message.num_architectures} x {message.num_blocks} x {width} bytes, got {len(message.choices)}",
+        )
+    flat = np.frombuffer(message.choices, dtype=f"<u{width}")
+    return flat.reshape(message.num_architectures, message.num_blocks)
+
+
+def struct_to_dict(message: struct_pb2.Struct) -> dict[str, Any]:
+    """A structure as JSON values; whole numbers come back as int, since the wire knows only doubles."""
+    return {name: _plain(value) for name, value in json_format.MessageToDict(message).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return value
+
+
+def dict_to_struct(values: dict[str, Any]) -> struct_pb2.Struct:
+    """JSON values as a structure."""
+    message = struct_pb2.Struct()
+    message.update(values)
+    return message
+
+
+def reference_to_dict(message: pb.Reference) -> dict[str, Any]:
+    """A reference as the description that donna.nets builds from; weights are a hash or None."""
+    return {
+        "provider": message.provider,
+        "arguments": struct_to_dict(message.arguments),
+        "weights": read_artifact(message.weights, "reference.weights")
+        if message.HasField("weights")
+        else None,
+        "provenance": dict(message.provenance),
+    }
+
+
+def dataset_to_dict(message: pb.Dataset) -> dict[str, Any]:
+    """A dataset as the description that donna.data loads."""
+    split = message.split
+    return {
+        "provider": message.provider,
+        "arguments": struct_to_dict(message.arguments),
+        "split": {
+            "training": split.training,
+            "quality": split.quality,
+            "validation": split.validation,
+            "test": split.test,
+            "seed": split.seed,
+        },
+        "augment": [
+            {"name": a.name, "arguments": struct_to_dict(a.arguments)} for a in message.augmentations
+        ],
+    }

@@ -1,0 +1,72 @@
+"""Errors on the wire: donna.errors <-> gRPC status with google.rpc details."""
+
+from __future__ import annotations
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from donna import errors
+
+DOMAIN = "donna"
+
+CODES: dict[type[errors.DonnaError], int] = {
+    errors.InvalidArgument: code_pb2.INVALID_ARGUMENT,
+    errors.FailedPrecondition: code_pb2.FAILED_PRECONDITION,
+    errors.NotFound: code_pb2.NOT_FOUND,
+    errors.AlreadyExists: code_pb2.ALREADY_EXISTS,
+    errors.PermissionDenied: code_pb2.PERMISSION_DENIED,
+    errors.Unauthenticated: code_pb2.UNAUTHENTICATED,
+    errors.ResourceExhausted: code_pb2.RESOURCE_EXHAUSTED,
+    errors.Unavailable: code_pb2.UNAVAILABLE,
+    errors.DeadlineExceeded: code_pb2.DEADLINE_EXCEEDED,
+    errors.Cancelled: code_pb2.CANCELLED,
+    errors.DataLoss: code_pb2.DATA_LOSS,
+    errors.Internal: code_pb2.INTERNAL,
+}
+_CLASSES = {code: error for error, code in CODES.items()}
+
+
+def to_status(error: errors.DonnaError) -> status_pb2.Status:
+    """The status of an error; a subclass has the code of its nearest ancestor in the tree."""
+    code = next(CODES[ancestor] for ancestor in type(error).__mro__ if ancestor in CODES)
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
+    details = [_packed(info)]
+    if error.violations:
+        violations = [
+            error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
+            for v in error.violations
+        ]
+        details.append(_packed(error_details_pb2.BadRequest(field_violations=violations)))
+    if error.retry_after_s is not None:
+        delay = duration_pb2.Duration(nanos=0)
+        delay.FromMilliseconds(int(error.retry_after_s * 1000))
+        details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
+    return status_pb2.Status(code=code, message=error.message, details=details)
+
+
+def _packed(message: object) -> any_pb2.Any:
+    wrapped = any_pb2.Any()
+    wrapped.Pack(message)  # type: ignore[arg-type]
+    return wrapped
+
+
+def from_rpc_error(error: grpc.RpcError) -> errors.DonnaError:
+    """The error that the server raised, as the same class; transport failures are Unavailable and the like."""
+    code: int = error.code().value[0]
+    message = error.details() or error.code().name
+    reason, metadata, violations, retry = "", {}, [], None
+    status = rpc_status.from_call(error)
+    for detail in status.details if status is not None else ():
+        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
+            info = error_details_pb2.ErrorInfo.FromString(detail.value)
+            reason, metadata = info.reason, dict(info.metadata)
+        elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
+            found = error_details_pb2.BadRequest.FromString(detail.value).field_violations
+            violations = [errors.Violation(field=v.field, description=v.description) for v in found]
+        elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
+            delay = error_details_pb2.RetryInfo.FromString(detail.value).retry_delay
+            retry = delay.ToMilliseconds() / 1000
+    kind = _CLASSES.get(code, errors.Internal)
+    return kind(message, reason=reason, violations=violations, metadata=metadata, retry_after_s=retry)

@@ -1,0 +1,114 @@
+"""The life of a service: settings in, stores opened, parts built, served, stopped. The same for all five."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from donna.artifacts import ArtifactStore
+from donna.errors import DonnaError
+from donna.jobs import lifeline
+from donna.jobs.database import open_database
+from donna.jobs.engine import Engine
+from donna.jobs.store import JobStore
+from donna.rpc.artifact_servicer import artifact_endpoint
+from donna.rpc.authentication import read_secret, server_credentials
+from donna.rpc.server import Endpoint, Server
+from donna.settings import ServiceSettings, read_settings
+
+S = TypeVar("S", bound=ServiceSettings)
+log = logging.getLogger("donna.service")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a service consists of: its endpoints, and the engines that work behind them."""
+
+    endpoints: Sequence[Endpoint]
+    engines: Sequence[Engine]
+    close: Callable[[], None] = field(default=lambda: None)
+
+
+def open_stores(settings: ServiceSettings, service: str) -> tuple[JobStore, ArtifactStore]:
+    """The job store and the artifact store of a service or of one of its workers."""
+    settings.state.mkdir(parents=True, exist_ok=True)
+    return JobStore(open_database(settings.database_url(service))), ArtifactStore(settings.artifact_folder())
+
+
+def start_logging(level: str) -> None:
+    """Logs to standard error, one line each."""
+    logging.basicConfig(
+        level=level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        force=True,
+    )
+
+
+def main(service: str, settings_class: type[S], build: Callable[[S, JobStore, ArtifactStore], Parts]) -> None:
+    """Runs a service until SIGTERM or SIGINT. Wrong settings end it with code 2 and one sentence."""
+    try:
+        settings = read_settings(settings_class)
+        start_logging(settings.log_level)
+        store, artifacts = open_stores(settings, service)
+        parts = build(settings, store, artifacts)
+        asyncio.run(_serve(service, settings, store, artifacts, parts))
+    except DonnaError as error:
+        sys.stderr.write(f"donna {service}: {error.message}\n")
+        sys.exit(2)
+    except ValueError as error:  # an unknown log level
+        sys.stderr.write(f"donna {service}: {error}\n")
+        sys.exit(2)
+
+
+async def _serve(
+    service: str, settings: ServiceSettings, store: JobStore, artifacts: ArtifactStore, parts: Parts
+) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    lifeline.hold()
+
+    def healthy() -> bool:
+        store.revisions([])  # the store answers
+        return all(engine.alive for engine in parts.engines)
+
+    secure = bool(settings.tls_certificate)
+    server = Server(
+        [*parts.endpoints, artifact_endpoint(artifacts)],
+        listen=settings.listen,
+        health_listen=settings.health_listen,
+        healthy=healthy,
+        token=read_secret(settings.token_file, "token_file") if settings.token_file else "",
+        credentials=server_credentials(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+        if secure
+        else None,
+        client_certificates=secure and bool(settings.tls_client_ca),
+    )
+    for engine in parts.engines:
+        engine.start()
+    address = await server.start()
+    log.info("%s serves on %s", service, address)
+    if settings.address_file:
+        _announce(Path(settings.address_file), address)
+    await stopping.wait()
+    log.info("%s stops", service)
+    await server.stop()
+    for engine in parts.engines:
+        await asyncio.to_thread(engine.close)
+    parts.close()
+
+
+def _announce(path: Path, address: str) -> None:
+    """The address appears whole or not at all."""
+    written = path.with_name(f"{path.name}.{os.getpid()}")
+    written.write_text(address)
+    written.replace(path)
