@@ -1,0 +1,1 @@
+"""The searcher: Pareto-optimal architectures of a block library, accuracy predicted, latency measured."""

@@ -1,0 +1,90 @@
+"""The space against the bounds, before any search: can each bound be met at all?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from donna.errors import FailedPrecondition
+from services.searcher.distribution import Range, sampled_range
+from services.searcher.metric import Bound, Metric
+from services.searcher.operators import uniform_sample
+
+ENUMERABLE = 100_000
+"""Spaces up to this size are evaluated in full."""
+
+SAMPLES = 4_001
+STARTS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One metric over the whole space, and whether its bounds (if any) can be met one by one."""
+
+    metric: Metric
+    range: Range
+    bounds: tuple[Bound, ...] = ()
+
+    @property
+    def feasible(self) -> bool:
+        """False when a bound lies outside the range."""
+        return all(bound.allows(self.range.smallest, self.range.largest) for bound in self.bounds)
+
+
+def function_range(
+    function: Callable[[np.ndarray], np.ndarray], num_options: Sequence[int], generator: np.random.Generator
+) -> Range:
+    """Range of any function of (A, N) choices: exact for spaces up to ENUMERABLE, else an estimate.
+
+    The ends of a larger space are found by coordinate descent from the best of a uniform sample: every
+    option of one block after the other, until nothing changes. For a first-order function that is exact too,
+    for a second-order one nearly always; `exact` is False all the same.
+    """
+    counts = np.asarray(num_options)
+    if np.prod(counts, dtype=float) <= ENUMERABLE:
+        every = np.indices(tuple(int(count) for count in counts)).reshape(len(counts), -1).T
+        return sampled_range(function(np.ascontiguousarray(every, dtype=np.int64)), exact=True)
+    X = uniform_sample(SAMPLES, counts, generator)
+    values = function(X)
+    order = np.argsort(values, kind="stable")
+    smallest = _descend(function, X[order[:STARTS]], counts)
+    largest = -_descend(lambda rows: -function(rows), X[order[-STARTS:]], counts)
+    return Range(smallest=smallest, median=float(values[order[SAMPLES // 2]]), largest=largest, exact=False)
+
+
+def _descend(function: Callable[[np.ndarray], np.ndarray], starts: np.ndarray, counts: np.ndarray) -> float:
+    """The smallest value that swapping one block at a time reaches from any of the starts."""
+    X, best = starts.copy(), np.inf
+    while True:
+        for n, count in enumerate(counts):
+            swaps = np.repeat(X[:, None, :], count, axis=1)
+            swaps[:, :, n] = np.arange(count)
+            values = function(swaps.reshape(-1, X.shape[1])).reshape(len(X), count)
+            X[:, n] = np.argmin(values, axis=1)
+            reached = float(values.min())
+        if reached >= best:
+            return best
+        best = reached
+
+
+def check(rows: Sequence[Row]) -> None:
+    """Raises FailedPrecondition, with the figures, for the first bound that no network of the space meets."""
+    for row in rows:
+        for bound in row.bounds:
+            if not bound.allows(row.range.smallest, row.range.largest):
+                raise unmet(bound, row.range)
+
+
+def unmet(bound: Bound, found: Range, networks: str = "network of the space") -> FailedPrecondition:
+    """The error for a bound that nothing meets: what was asked, and what the space has."""
+    about = "" if found.exact else "about "
+    figures = {"smallest": found.smallest, "median": found.median, "largest": found.largest}
+    listed = ", ".join(f"{name} {value:.6g}" for name, value in figures.items())
+    metadata: Mapping[str, str] = {name: f"{value:.9g}" for name, value in figures.items()}
+    return FailedPrecondition(
+        f"no {networks} meets the bound {bound}: the space has {about}{listed}",
+        reason="BOUND_UNREACHABLE",
+        metadata={"metric": str(bound.metric), "bound": str(bound), **metadata},
+    )

@@ -1,0 +1,160 @@
+"""NSGA-II against the exhaustive front; nothing twice; killed anywhere, it goes on bit for bit."""
+
+import numpy as np
+import pytest
+
+from donna.errors import DataLoss, InvalidArgument
+from services.searcher.evolution import Evolution
+from services.searcher.metric import Bound, Metric
+from services.searcher.pareto import hypervolume, non_dominated
+from services.searcher.problem import Problem
+from services.searcher.state import SearchState
+from tests.unit.searcher.spaces import ACCURACY, MACS, PARAMETERS, Space
+
+
+def evolution(space: Space, objectives: tuple[Metric, ...], *, population: int, seed: int) -> Evolution:
+    return Evolution(
+        num_options=space.num_options,
+        num_objectives=len(objectives),
+        population=population,
+        seed=seed,
+        tables=space.tables,
+    )
+
+
+def advance(search: Evolution, problem: Problem) -> np.ndarray:
+    X = search.ask()
+    found = problem.evaluate(X)
+    search.tell(X, found.F, found.G)
+    return X
+
+
+@pytest.mark.parametrize(
+    ("num_options", "objectives"),
+    [
+        ((10, 10, 10, 10), (ACCURACY, PARAMETERS)),
+        ((6, 6, 6, 6, 6), (ACCURACY, MACS)),
+        ((21, 20, 23), (ACCURACY, PARAMETERS)),
+        ((10, 10, 10, 10), (ACCURACY, PARAMETERS, MACS)),
+    ],
+)
+def test_reaches_99_percent_of_the_exhaustive_hypervolume(num_options, objectives) -> None:
+    for seed in range(10):
+        space = Space.random(num_options, seed, second_order=True)
+        problem = space.problem(objectives)
+        F = problem.evaluate(space.every()).F
+        worst, ideal = F.max(axis=0), F.min(axis=0)
+        search = evolution(space, objectives, population=50, seed=seed)
+        evaluated = 0
+        while evaluated < 2000:
+            evaluated += len(advance(search, problem))
+        assert evaluated <= 2000
+        X, found, _ = search.archive
+        assert len(np.unique(X, axis=0)) == len(X) == evaluated
+        share = hypervolume(found, worst, ideal) / hypervolume(F[non_dominated(F)], worst, ideal)
+        assert share >= 0.99, f"seed {seed}: {share}"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bounds_hold_on_the_front_and_the_bounded_front_is_found(seed: int) -> None:
+    space = Space.random((9, 9, 9, 9), seed)
+    free = space.problem((ACCURACY, PARAMETERS)).evaluate(space.every())
+    limit = float(np.quantile(free.values[PARAMETERS], 0.3))
+    lowest = float(np.quantile(free.values[ACCURACY], 0.2))
+    bounds = (Bound(metric=PARAMETERS, maximum=limit), Bound(metric=ACCURACY, minimum=lowest))
+    problem = space.problem((ACCURACY, MACS), bounds)
+    exhaustive = problem.evaluate(space.every())
+    search = evolution(space, (ACCURACY, MACS), population=40, seed=seed)
+    while search.generation < 50:
+        advance(search, problem)
+    X, F, G = search.archive
+    front = X[non_dominated(F, G)]
+    assert (space.cost(front, "parameters") <= limit).all()
+    assert (space.accuracy(front) >= lowest).all()
+    possible = exhaustive.F[exhaustive.feasible]
+    worst, ideal = possible.max(axis=0), possible.min(axis=0)
+    share = hypervolume(F[non_dominated(F, G)], worst, ideal) / hypervolume(possible, worst, ideal)
+    assert share >= 0.99
+
+
+def test_killed_after_any_generation_it_goes_on_bit_for_bit() -> None:
+    space = Space.random((12, 12, 12, 12), 3, second_order=True)
+    objectives = (ACCURACY, PARAMETERS)
+    limit = Bound(metric=MACS, maximum=float(np.nanmean(space.macs) * 4))
+    problem = space.problem(objectives, (limit,))
+    whole = evolution(space, objectives, population=20, seed=5)
+    states = []
+    for _ in range(12):
+        advance(whole, problem)
+        states.append(whole.state().to_bytes())
+    for generation, stored in enumerate(states, start=1):
+        resumed = evolution(space, objectives, population=20, seed=5)
+        resumed.restore(SearchState.from_bytes(stored))
+        assert resumed.generation == generation
+        assert resumed.state().to_bytes() == stored
+        while resumed.generation < 12:
+            advance(resumed, problem)
+        assert resumed.state().to_bytes() == states[-1]
+
+
+def test_a_killed_generation_is_asked_for_again() -> None:
+    space = Space.random((12, 12, 12), 1)
+    first = evolution(space, (ACCURACY, MACS), population=16, seed=2)
+    advance(first, space.problem((ACCURACY, MACS)))
+    stored = first.state().to_bytes()
+    asked = first.ask()
+    again = evolution(space, (ACCURACY, MACS), population=16, seed=2)
+    again.restore(SearchState.from_bytes(stored))
+    assert (again.ask() == asked).all()
+
+
+def test_seeds_differ_and_repeat() -> None:
+    space = Space.random((12, 12, 12), 1)
+    asked = [evolution(space, (ACCURACY, MACS), population=16, seed=s).ask() for s in (1, 1, 2)]
+    assert (asked[0] == asked[1]).all()
+    assert (asked[0] != asked[2]).any()
+
+
+def test_first_generation_holds_the_extremes() -> None:
+    space = Space.random((12, 12, 12), 1)
+    X = evolution(space, (ACCURACY, MACS), population=16, seed=2).ask().tolist()
+    for table in space.tables:
+        assert np.nanargmin(table, axis=1).tolist() in X
+
+
+def test_a_small_space_is_used_up_and_ends() -> None:
+    space = Space.random((3, 4, 2), 0)
+    problem = space.problem((ACCURACY, MACS))
+    search = evolution(space, (ACCURACY, MACS), population=10, seed=0)
+    sizes = []
+    while len(X := search.ask()):
+        found = problem.evaluate(X)
+        search.tell(X, found.F, found.G)
+        sizes.append(len(X))
+    assert sum(sizes) == 24
+    assert search.exhausted
+    assert {tuple(row) for row in search.archive[0].tolist()} == {
+        tuple(row) for row in space.every().tolist()
+    }
+
+
+def test_better_values_replace_the_population() -> None:
+    space = Space.random((8, 8, 8), 0)
+    problem = space.problem((ACCURACY, MACS))
+    search = evolution(space, (ACCURACY, MACS), population=20, seed=0)
+    for _ in range(3):
+        advance(search, problem)
+    _, F, G = search.archive
+    search.revalue(-F, G)
+    state = search.state()
+    assert (state.F == -F).all()
+    # What was best is now worst: the new population holds the whole new front.
+    assert set(non_dominated(-F).tolist()) <= set(state.survivors.tolist()) or len(non_dominated(-F)) > 20
+    advance(search, problem)
+
+
+def test_wrong_arguments_and_wrong_bytes() -> None:
+    with pytest.raises(InvalidArgument, match="population: must be at least 4, got 2"):
+        Evolution(num_options=(3, 3), num_objectives=1, population=2, seed=0)
+    with pytest.raises(DataLoss):
+        SearchState.from_bytes(b"not a state")
