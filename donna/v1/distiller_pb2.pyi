@@ -66,20 +66,32 @@ class BlockLibrary(_message.Message):
     def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[BlockLibrarySpec, _Mapping]] = ..., job: _Optional[_Union[_common_pb2.Job, _Mapping]] = ..., manifest: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., num_blocks: _Optional[int] = ..., num_options: _Optional[_Iterable[int]] = ..., num_architectures: _Optional[str] = ..., plan: _Optional[_Union[DistillationPlan, _Mapping]] = ...) -> None: ...
 
 class DistillationPlan(_message.Message):
-    __slots__ = ("blocks_to_train", "blocks_to_reuse", "groups", "reference_passes", "estimated_memory_bytes", "estimated_s")
+    __slots__ = ("blocks_to_train", "blocks_to_reuse", "groups", "reference_passes", "estimated_memory_bytes", "estimated_s", "costs")
     BLOCKS_TO_TRAIN_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_TO_REUSE_FIELD_NUMBER: _ClassVar[int]
     GROUPS_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_PASSES_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_S_FIELD_NUMBER: _ClassVar[int]
+    COSTS_FIELD_NUMBER: _ClassVar[int]
     blocks_to_train: int
     blocks_to_reuse: int
     groups: int
     reference_passes: int
     estimated_memory_bytes: int
     estimated_s: float
-    def __init__(self, blocks_to_train: _Optional[int] = ..., blocks_to_reuse: _Optional[int] = ..., groups: _Optional[int] = ..., reference_passes: _Optional[int] = ..., estimated_memory_bytes: _Optional[int] = ..., estimated_s: _Optional[float] = ...) -> None: ...
+    costs: _containers.RepeatedCompositeFieldContainer[CostRange]
+    def __init__(self, blocks_to_train: _Optional[int] = ..., blocks_to_reuse: _Optional[int] = ..., groups: _Optional[int] = ..., reference_passes: _Optional[int] = ..., estimated_memory_bytes: _Optional[int] = ..., estimated_s: _Optional[float] = ..., costs: _Optional[_Iterable[_Union[CostRange, _Mapping]]] = ...) -> None: ...
+
+class CostRange(_message.Message):
+    __slots__ = ("metric", "smallest", "largest")
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    SMALLEST_FIELD_NUMBER: _ClassVar[int]
+    LARGEST_FIELD_NUMBER: _ClassVar[int]
+    metric: _common_pb2.Metric
+    smallest: float
+    largest: float
+    def __init__(self, metric: _Optional[_Union[_common_pb2.Metric, str]] = ..., smallest: _Optional[float] = ..., largest: _Optional[float] = ...) -> None: ...
 
 class BlockEntry(_message.Message):
     __slots__ = ("block", "choice", "option", "nsr", "qualities", "parameters", "macs", "weight_bytes", "activation_bytes", "weights", "fragment", "key")
