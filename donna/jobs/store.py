@@ -195,6 +195,11 @@ class JobStore:
         with self.reads.begin() as connection:
             return _recall(connection, list(keys))
 
+    def forget(self, keys: Iterable[str]) -> None:
+        """Removes remembered results: their work will be done again when it is asked for."""
+        with self.engine.begin() as connection:
+            connection.execute(delete(results).where(results.c.key.in_(list(keys))))
+
     def count(self, kind: str) -> dict[JobState, int]:
         """Number of jobs by state."""
         with self.reads.begin() as connection:
