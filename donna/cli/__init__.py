@@ -1,0 +1,42 @@
+"""The `donna` command. Exit codes: 0 done, 2 wrong input, 3 a job failed, 130 interrupted."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from donna.errors import DonnaError, FailedPrecondition, InvalidArgument, NotFound
+
+DONE, WRONG_INPUT, JOB_FAILED, INTERRUPTED = 0, 2, 3, 130
+
+
+def main() -> None:
+    """Runs the command; whatever goes wrong is one sentence on standard error."""
+    from donna.cli.app import app
+
+    # A terminated command stops its services like an interrupted one.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        app(standalone_mode=False)
+    except DonnaError as error:
+        _end(error.message, exit_code(error))
+    except KeyboardInterrupt:
+        _end("interrupted; the same command goes on from here", INTERRUPTED)
+    except Exception as error:
+        import click
+
+        if isinstance(error, click.exceptions.Abort):
+            _end("interrupted; the same command goes on from here", INTERRUPTED)
+        if isinstance(error, click.ClickException):
+            _end(error.format_message(), WRONG_INPUT)
+        raise
+
+
+def exit_code(error: DonnaError) -> int:
+    """2 when the input is to be changed, 3 when the work failed."""
+    return WRONG_INPUT if isinstance(error, (InvalidArgument, FailedPrecondition, NotFound)) else JOB_FAILED
+
+
+def _end(sentence: str, code: int) -> None:
+    sys.stderr.write(f"donna: {sentence}\n")
+    sys.exit(code)

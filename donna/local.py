@@ -1,0 +1,100 @@
+"""The five services as child processes on free loopback ports: DONNA on one machine.
+
+They are the same programs as in a cluster, spoken to over gRPC; they end with this process, however it ends.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from donna.client import Client, Endpoints
+from donna.errors import Unavailable
+from donna.jobs import lifeline
+
+START_DEADLINE_S = 120.0
+DEVICE = "local"
+
+
+class _Process:
+    """One service as a child process, its log beside its state."""
+
+    def __init__(self, service: str, state: Path, announcements: Path, settings: Mapping[str, str]) -> None:
+        self.service = service
+        self.log = state / "logs" / f"{service}.log"
+        self._address_file = announcements / service
+        prefix = f"DONNA_{service.upper()}_"
+        environment = {
+            **os.environ,
+            f"{prefix}STATE": str(state),
+            f"{prefix}ADDRESS_FILE": str(self._address_file),
+            **{f"{prefix}{name}": value for name, value in settings.items()},
+        }
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            self.process: subprocess.Popen[bytes] = lifeline.spawn(
+                ["-m", f"services.{service}"], env=environment, output=output
+            )
+
+    def address(self) -> str:
+        """Where it serves. Raises Unavailable, with the end of its log, when it does not start."""
+        deadline = time.monotonic() + START_DEADLINE_S
+        while not self._address_file.exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                last = self.log.read_text(errors="replace").strip().splitlines()[-1:]
+                raise Unavailable(f"the {self.service} did not start: {''.join(last)} (see {self.log})")
+            time.sleep(0.02)
+        return self._address_file.read_text()
+
+
+@contextmanager
+def services(
+    state: Path | str = ".donna",
+    *,
+    profilers: Mapping[str, str] | None = None,
+    given: Mapping[str, str] | None = None,
+) -> Iterator[Client]:
+    """A client to the five services; those without a `given` address are started here and stopped at the end.
+
+    `profilers` are further devices, name to host:port, beside this machine, which is called "local".
+    State and logs are kept in the folder `state`, so that work goes on where it was.
+    """
+    folder, given = Path(state).absolute(), dict(given or {})
+    with ExitStack() as stack:
+        announcements = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="donna-")))
+
+        def start(service: str, **settings: str) -> _Process:
+            process = _Process(service, folder, announcements, settings)
+            stack.callback(lifeline.stop, process.process)
+            return process
+
+        wanted = ("profiler", "predictor", "distiller", "finetuner")
+        started = {service: start(service) for service in wanted if service not in given}
+        addresses = {
+            service: started[service].address() if service in started else given[service]
+            for service in ("profiler", "predictor")
+        }
+        devices = {DEVICE: addresses["profiler"], **(profilers or {})}
+        if "searcher" not in given:
+            started["searcher"] = start(
+                "searcher",
+                PREDICTOR=addresses["predictor"],
+                PROFILERS=",".join(f"{name}={address}" for name, address in devices.items()),
+            )
+        addresses |= {
+            service: started[service].address() if service in started else given[service]
+            for service in ("distiller", "finetuner", "searcher")
+        }
+        endpoints = Endpoints(
+            distiller=addresses["distiller"],
+            finetuner=addresses["finetuner"],
+            predictor=addresses["predictor"],
+            searcher=addresses["searcher"],
+            profilers=devices,
+        )
+        yield stack.enter_context(Client(endpoints))

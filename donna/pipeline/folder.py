@@ -1,0 +1,88 @@
+"""The output folder of a run: which run it holds, how long its phases took, and its results.
+
+Every file appears whole or not at all, so a run that is killed leaves nothing half-written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from donna.errors import FailedPrecondition, InvalidArgument
+from donna.pipeline.spec import Spec
+
+
+class RunFolder:
+    """`run_id` is the same when the same spec is run into the same folder again: the run goes on.
+
+    Raises InvalidArgument when the folder cannot be written, FailedPrecondition when it holds a run of another
+    spec and `overwrite` is not set.
+    """
+
+    def __init__(self, path: Path, spec: Spec, *, overwrite: bool = False) -> None:
+        self.path = path
+        self._spec_digest = spec.digest()
+        try:
+            (path / "models").mkdir(parents=True, exist_ok=True)
+            known = self._read("run.json")
+            if known and known["spec_sha256"] != self._spec_digest:
+                if not overwrite:
+                    raise FailedPrecondition(
+                        f"{path} holds a run of another spec; choose another --output or add --overwrite"
+                    )
+                known = None
+            if known is None:
+                (path / "result.json").unlink(missing_ok=True)
+                known = {"run_id": secrets.token_hex(8), "spec_sha256": self._spec_digest, "timings_s": {}}
+                self.write("spec.yaml", yaml.safe_dump(spec.resolved(), sort_keys=False).encode())
+                self._write_json("run.json", known)
+        except OSError as error:
+            raise InvalidArgument.of("--output", f"{path} cannot be written: {error.strerror}") from None
+        self._run: dict[str, Any] = known
+
+    @property
+    def run_id(self) -> str:
+        """Names this run's requests, so that a second start finds the jobs of the first."""
+        return self._run["run_id"]
+
+    @property
+    def timings_s(self) -> dict[str, float]:
+        """Time spent in each phase, over all starts of this run."""
+        return self._run["timings_s"]
+
+    def add_timing(self, phase: str, seconds: float) -> None:
+        """Adds time to a phase."""
+        self.timings_s[phase] = round(self.timings_s.get(phase, 0.0) + seconds, 3)
+        self._write_json("run.json", self._run)
+
+    def result(self) -> dict[str, Any] | None:
+        """The result, if this run is complete."""
+        return self._read("result.json")
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """The last file that a run writes: when it is there, everything is."""
+        self._write_json("result.json", result)
+
+    def write(self, name: str, data: bytes) -> Path:
+        """Writes a file of the run."""
+        final = self.path / name
+        written = final.with_name(f".{final.name}.{os.getpid()}")
+        written.write_bytes(data)
+        written.replace(final)
+        return final
+
+    def _write_json(self, name: str, values: dict[str, Any]) -> None:
+        self.write(name, json.dumps(values, indent=2).encode())
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        try:
+            return json.loads((self.path / name).read_text())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            raise InvalidArgument.of("--output", f"{self.path / name} is not a file of a run") from None

@@ -1,0 +1,176 @@
+"""The result of a run: `result.json` and `front.csv`. Accuracies in [0, 1], times in the unit of their name."""
+
+from __future__ import annotations
+
+import csv
+import io
+import platform
+from collections.abc import Callable
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from donna.pipeline.folder import RunFolder
+from donna.pipeline.spec import Spec
+from donna.space import Architecture
+from donna.v1 import common_pb2, finetuner_pb2, predictor_pb2
+
+if TYPE_CHECKING:
+    from donna.pipeline.run import Outcome
+
+PACKAGES = (
+    "donna",
+    "torch",
+    "torchvision",
+    "onnx",
+    "onnxruntime",
+    "grpcio",
+    "numpy",
+    "scikit-learn",
+    "pymoo",
+)
+
+
+def build_result(
+    spec: Spec, outcome: Outcome, folder: RunFolder, winner_name: Callable[[int], str]
+) -> dict[str, Any]:
+    """Everything that a run found out, as plain JSON values."""
+    library, predictor, search = outcome.library, outcome.predictor, outcome.search
+    assert library and predictor and search and outcome.reference  # noqa: S101 - all phases have run
+    cost = library.job.cost
+    agreement = predictor.leave_one_out
+    holdout = outcome.holdout.agreement if outcome.holdout else None
+    return {
+        "name": spec.name,
+        "seed": spec.seed,
+        "reference": _model("reference", outcome.reference, outcome),
+        "space": {
+            "num_blocks": library.num_blocks,
+            "num_options": list(library.num_options),
+            "num_architectures": int(library.num_architectures),
+        },
+        "library": {
+            "name": library.name,
+            "num_blocks_trained": cost.blocks_trained,
+            "num_blocks_reused": cost.blocks_reused,
+            "block_epochs": cost.block_epochs,
+            "reference_passes": cost.reference_passes,
+        },
+        "predictor": {
+            "name": predictor.name,
+            "order": predictor.order,
+            "target": predictor_pb2.Target.Name(predictor.target).removeprefix("TARGET_").lower(),
+            "ridge_strength": predictor.ridge_strength,
+            "qualities": list(predictor.qualities),
+            "num_samples": agreement.num_samples,
+            "kendall_tau_loo": agreement.kendall_tau.value,
+            "kendall_tau_loo_interval": [agreement.kendall_tau.low, agreement.kendall_tau.high],
+            "r2_loo": agreement.r2.value,
+            "mse_loo": agreement.mse.value,
+            "num_holdout": holdout.num_samples if holdout else 0,
+            "kendall_tau_holdout": holdout.kendall_tau.value if holdout else None,
+            "samples": [_sample(sample) for sample in predictor.samples],
+            "holdout": [_sample(sample) for sample in outcome.holdout.samples] if outcome.holdout else [],
+            "learning_curve": [
+                {
+                    "num_samples": p.num_samples,
+                    "kendall_tau_mean": p.kendall_tau_mean,
+                    "kendall_tau_std": p.kendall_tau_std,
+                }
+                for p in predictor.learning_curve
+            ],
+        },
+        "search": {
+            "name": search.name,
+            "evaluations": search.num_evaluations,
+            "measured": sum(search.num_measured.values()),
+            "seed": spec.search_seed,
+            "hypervolume": [g.hypervolume for g in search.generations],
+        },
+        "front": [
+            {
+                "architecture": _architecture(point.architecture),
+                "predicted_accuracy": point.predicted_accuracy,
+                "accuracy_interval": [point.accuracy_low, point.accuracy_high],
+                "latency_ms": dict(point.latency_ms),
+                "parameters": point.parameters,
+                "macs": point.macs,
+                "model_bytes": point.model_bytes,
+                "activation_bytes": point.activation_bytes,
+                "unstable_devices": list(point.unstable_devices),
+            }
+            for point in search.front
+        ],
+        "models": [
+            _model(winner_name(index), winner, outcome)
+            | {
+                "architecture": _architecture(winner.network.architecture),
+                "predicted_accuracy": search.front[outcome.chosen[index]].predicted_accuracy,
+            }
+            for index, winner in enumerate(outcome.winners)
+        ],
+        "cost": _cost([library.job.cost, search.job.cost]),
+        "timings_s": {**folder.timings_s, "total": round(sum(folder.timings_s.values()), 3)},
+        "versions": _versions(),
+    }
+
+
+def _architecture(message: common_pb2.Architecture) -> str:
+    return str(Architecture(choices=tuple(message.choices)))
+
+
+def _sample(sample: predictor_pb2.PredictedSample) -> dict[str, Any]:
+    return {
+        "architecture": _architecture(sample.architecture),
+        "accuracy": sample.accuracy,
+        "predicted_accuracy": sample.predicted_accuracy,
+        "interval": [sample.low, sample.high],
+    }
+
+
+def _model(name: str, network: finetuner_pb2.FinetunedNetwork, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "name": name,
+        "accuracy": network.accuracy,
+        "num_samples": network.num_samples,
+        "latency_ms": {device: figures.median_ms for device, figures in outcome.latencies[name].items()},
+        "parameters": network.parameters,
+        "macs": network.macs,
+        "size_bytes": network.model.onnx.size_bytes,
+        "onnx": f"models/{name}.onnx",
+        "onnx_sha256": network.model.onnx.sha256,
+        "onnx_top1_agreement": network.model.top1_agreement,
+        "onnx_max_abs_diff": network.model.max_abs_diff,
+    }
+
+
+def _cost(costs: list[common_pb2.Cost]) -> dict[str, float]:
+    """The ledger of the run: the sum of what its jobs report."""
+    names = [f.name for f in common_pb2.Cost.DESCRIPTOR.fields]
+    return {name: sum(getattr(cost, name) for cost in costs) for name in names}
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def front_csv(result: dict[str, Any]) -> str:
+    """The front as a table; one latency column for each device."""
+    devices = sorted({device for point in result["front"] for device in point["latency_ms"]})
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    costs = ["parameters", "macs", "model_bytes", "activation_bytes"]
+    rows.writerow(
+        ["architecture", "predicted_accuracy", *(f"latency_ms_{device}" for device in devices), *costs]
+    )
+    for point in result["front"]:
+        latencies = [point["latency_ms"].get(device, "") for device in devices]
+        rows.writerow(
+            [point["architecture"], point["predicted_accuracy"], *latencies, *(point[cost] for cost in costs)]
+        )
+    return text.getvalue()

@@ -1,0 +1,351 @@
+"""All of DONNA, phase by phase: reference, block library, samples, predictor, search, winners.
+
+Each phase is one or two jobs of a service. A request is named after the run, so a run that was interrupted finds
+its jobs again and goes on; what is trained or measured already is not done twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from donna.client import Client
+from donna.errors import FailedPrecondition, InvalidArgument, Violation
+from donna.pipeline import messages
+from donna.pipeline.display import Bar, Display, Silence
+from donna.pipeline.folder import RunFolder
+from donna.pipeline.result import build_result, front_csv
+from donna.pipeline.spec import FinetuneRecipe, Spec
+from donna.pipeline.winners import choose_winners
+from donna.space import Architecture
+from donna.v1 import common_pb2, distiller_pb2, finetuner_pb2, predictor_pb2, profiler_pb2, searcher_pb2
+
+_NOT_DONE = (common_pb2.JOB_STATE_FAILED, common_pb2.JOB_STATE_CANCELLED)
+
+
+@dataclass
+class Outcome:
+    """What the phases have brought so far."""
+
+    reference: finetuner_pb2.FinetunedNetwork | None = None
+    library: distiller_pb2.BlockLibrary | None = None
+    predictor: predictor_pb2.Predictor | None = None
+    holdout: predictor_pb2.EvaluatePredictorResponse | None = None
+    search: searcher_pb2.Search | None = None
+    chosen: list[int] = field(default_factory=list)
+    winners: list[finetuner_pb2.FinetunedNetwork] = field(default_factory=list)
+    onnx: dict[str, bytes] = field(default_factory=dict)
+    latencies: dict[str, dict[str, profiler_pb2.MeasurementResult]] = field(default_factory=dict)
+
+
+def run(client: Client, spec: Spec, folder: RunFolder, display: Display | None = None) -> dict[str, Any]:
+    """Runs all phases and returns the result, which is also written to the folder.
+
+    Raises InvalidArgument or FailedPrecondition before any work when the spec cannot be run, JobFailed when a
+    phase fails.
+    """
+    return Run(client, spec, folder, display or Silence()).through()
+
+
+class Run:
+    """One run: the phases in order, and what they hand to each other."""
+
+    def __init__(self, client: Client, spec: Spec, folder: RunFolder, display: Display) -> None:
+        self.client = client
+        self.spec = spec
+        self.folder = folder
+        self.display = display
+        self.device = next(iter(client.profilers), "")
+        self.outcome = Outcome()
+
+    def through(self) -> dict[str, Any]:
+        """From the spec to the result."""
+        self.check()
+        weights = self.train_reference()
+        library = self.build_library(weights)
+        self.check_bounds(library)
+        samples = self.finetune_samples(library)
+        predictor = self.fit_predictor(library, samples)
+        self.search(library, predictor)
+        self.finetune_winners(library)
+        self.measure_winners()
+        return self.write()
+
+    def check(self) -> None:
+        """Everything that can be refused is refused here, before any work."""
+        spec = self.spec
+        with self._phase("check", "Checking"):
+            known = {device.name for device in self._devices()}
+            for place, item in self._latency_devices():
+                if item not in known:
+                    raise InvalidArgument.of(
+                        place, f"{item!r} is no device; known are {', '.join(sorted(known))}"
+                    )
+            with _blame("reference.train"):
+                self.client.create(messages.reference_training(spec), validate_only=True)
+            for place, recipe in (
+                ("predictor.finetune", spec.predictor.finetune),
+                ("finetune", spec.finetune),
+            ):
+                with _blame(place):
+                    probe = messages.reference_training(spec)
+                    probe.recipe.CopyFrom(
+                        messages.recipe_message(FinetuneRecipe(**_recipe(recipe)), spec.seed)
+                    )
+                    self.client.create(probe, validate_only=True)
+            plan = self.client.create(messages.block_library(spec, None), validate_only=True)
+            self._check_size(int(plan.num_architectures or 0))
+            _check_costs(spec, plan.plan.costs)
+
+    def _devices(self) -> Sequence[searcher_pb2.SearchDevice]:
+        return self.client.searcher.ListSearchDevices(searcher_pb2.ListSearchDevicesRequest()).search_devices
+
+    def _latency_devices(self) -> Iterator[tuple[str, str]]:
+        for group in ("objectives", "bounds"):
+            for index, item in enumerate(getattr(self.spec.search, group)):
+                if item.metric == "latency_ms":
+                    yield f"search.{group}[{index}].device", item.device or self.device
+
+    def _check_size(self, num_architectures: int) -> None:
+        needed = self.spec.predictor.samples + self.spec.predictor.holdout
+        if 0 < num_architectures < needed:
+            raise InvalidArgument.of(
+                "predictor.samples",
+                f"samples and holdout are {needed}, but the space has {num_architectures} networks",
+            )
+
+    def train_reference(self) -> common_pb2.Artifact | None:
+        """Trains the reference, or takes the weights that the spec names."""
+        given = self.spec.reference.weights
+        if given is not None:
+            return self._upload(given)
+        with self._phase("reference", "Training the reference") as bar:
+            job = self._job("reference", messages.reference_training(self.spec), bar)
+        return job.networks[0].weights
+
+    def _upload(self, path: Path) -> common_pb2.Artifact:
+        try:
+            return self.client.upload(path)
+        except OSError as error:
+            raise InvalidArgument.of(
+                "reference.weights", f"{path} cannot be read: {error.strerror}"
+            ) from None
+
+    def build_library(self, weights: common_pb2.Artifact | None) -> common_pb2.Artifact:
+        """Distils every option of every block."""
+        with self._phase("library", "Distilling the block library") as bar:
+            library = self._job("library", messages.block_library(self.spec, weights), bar)
+        cost = library.job.cost
+        if cost.blocks_trained:
+            self.display.say(
+                f"{cost.blocks_trained} blocks trained, {cost.blocks_reused} known from earlier runs"
+            )
+        else:
+            self.display.say(f"no block trained again: all {cost.blocks_reused} are known from earlier runs")
+        self.outcome.library = library
+        return library.manifest
+
+    def check_bounds(self, library: common_pb2.Artifact) -> None:
+        """Measures the smallest network: a latency bound that nothing can meet ends the run here."""
+        if self.spec.search.bounds:
+            with self._phase("bounds", "Checking the bounds"):
+                self.client.create(messages.search(self.spec, library, "", self.device), validate_only=True)
+
+    def finetune_samples(self, library: common_pb2.Artifact) -> list[predictor_pb2.AccuracySample]:
+        """Finetunes the architectures that the predictor is fitted to, then those that judge it."""
+        spec = self.spec.predictor
+        design = f"SAMPLING_DESIGN_{spec.design.upper()}"
+        chosen = self._sample(library, spec.samples, design, [])
+        judges = self._sample(library, spec.holdout, "SAMPLING_DESIGN_UNIFORM", chosen)
+        with self._phase("samples", f"Finetuning {len(chosen) + len(judges)} sampled networks") as bar:
+            job = self._job("samples", messages.samples(self.spec, library, [*chosen, *judges]), bar)
+        for network in job.networks:
+            if network.error.reason:
+                raise FailedPrecondition(f"a sampled network could not be trained: {network.error.message}")
+        return [
+            predictor_pb2.AccuracySample(architecture=n.network.architecture, accuracy=n.accuracy)
+            for n in job.networks
+        ]
+
+    def _sample(
+        self, library: common_pb2.Artifact, count: int, design: str, exclude: Sequence[Architecture]
+    ) -> list[Architecture]:
+        if not count:
+            return []
+        request = predictor_pb2.SampleArchitecturesRequest(
+            library=library,
+            num_architectures=count,
+            design=design,
+            seed=self.spec.seed,
+            exclude=[common_pb2.Architecture(choices=known.choices) for known in exclude],
+        )
+        found = self.client.predictor.SampleArchitectures(request).architectures
+        return [Architecture(choices=tuple(architecture.choices)) for architecture in found]
+
+    def fit_predictor(
+        self, library: common_pb2.Artifact, samples: Sequence[predictor_pb2.AccuracySample]
+    ) -> predictor_pb2.Predictor:
+        """Fits the accuracy predictor, and judges it on networks that it has not seen."""
+        count = self.spec.predictor.samples
+        with self._phase("predictor", "Fitting the accuracy predictor") as bar:
+            predictor = self._job("predictor", messages.predictor(self.spec, library, samples[:count]), bar)
+            if samples[count:]:
+                request = predictor_pb2.EvaluatePredictorRequest(
+                    predictor=predictor.name, samples=samples[count:]
+                )
+                self.outcome.holdout = self.client.predictor.EvaluatePredictor(request)
+        self.outcome.predictor = predictor
+        agreement = predictor.leave_one_out.kendall_tau.value
+        judged = (
+            f", {self.outcome.holdout.agreement.kendall_tau.value:.2f} held out"
+            if self.outcome.holdout
+            else ""
+        )
+        self.display.say(f"Kendall tau of the predictor: {agreement:.2f} leave-one-out{judged}")
+        return predictor
+
+    def search(self, library: common_pb2.Artifact, predictor: predictor_pb2.Predictor) -> None:
+        """Searches the front."""
+        with self._phase("search", "Searching the front") as bar:
+            spec = messages.search(self.spec, library, predictor.name, self.device)
+            found = self._job("search", spec, bar)
+        points = [(p.predicted_accuracy, self._first_cost(p)) for p in found.front]
+        self.outcome.search = found
+        self.outcome.chosen = choose_winners(points, self.spec.finetune.winners)
+        measured = sum(found.num_measured.values())
+        self.display.say(
+            f"{found.num_evaluations} networks evaluated, {measured} measured, {len(found.front)} on the front"
+        )
+
+    def _first_cost(self, point: searcher_pb2.FrontPoint) -> float:
+        """The first cost among the objectives: what the picture of the front has on its other axis."""
+        for objective in self.spec.search.objectives:
+            if objective.metric == "latency_ms":
+                return point.latency_ms[objective.device or self.device]
+            if objective.metric != "accuracy":
+                return float(getattr(point, objective.metric))
+        return -point.predicted_accuracy
+
+    def finetune_winners(self, library: common_pb2.Artifact) -> None:
+        """Finetunes and exports the winners, and exports the reference beside them; the test part is read here."""
+        assert self.outcome.search is not None  # noqa: S101 - the phases run in order
+        chosen = [
+            Architecture(choices=tuple(self.outcome.search.front[index].architecture.choices))
+            for index in self.outcome.chosen
+        ]
+        with self._phase("finetune", f"Finetuning and exporting {len(chosen)} winners") as bar:
+            job = self._job("winners", messages.winners(self.spec, library, chosen), bar)
+            self.outcome.winners = list(job.networks)
+        with self._phase("finetune", "Exporting the reference") as bar:
+            job = self._job("reference-export", messages.reference_export(self.spec, library), bar)
+            self.outcome.reference = job.networks[0]
+
+    def measure_winners(self) -> None:
+        """Measures the exported models, and the reference, on every device."""
+        exported = {"reference": self.outcome.reference} | {
+            self.winner_name(index): winner for index, winner in enumerate(self.outcome.winners)
+        }
+        with self._phase("measure", "Measuring the exported models") as bar:
+            for done, (name, network) in enumerate(exported.items()):
+                if network is None or network.error.reason:
+                    raise FailedPrecondition(
+                        f"{name} could not be trained: {network.error.message if network else ''}"
+                    )
+                data = self.client.download(network.model.onnx)
+                self.outcome.onnx[name] = data
+                bar.update(done, len(exported), name, None)
+                self.outcome.latencies[name] = {
+                    device: self.client.measure(device, data, messages.measurement(self.spec))
+                    for device in self.client.profilers
+                }
+
+    def winner_name(self, index: int) -> str:
+        """The name of a winner's files."""
+        return f"{self.spec.name}-{index + 1}"
+
+    def write(self) -> dict[str, Any]:
+        """Writes models, front, picture and result; the result last."""
+        from donna.pipeline.plot import front_png
+
+        for name, data in self.outcome.onnx.items():
+            self.folder.write(f"models/{name}.onnx", data)
+        result = build_result(self.spec, self.outcome, self.folder, self.winner_name)
+        self.folder.write("front.csv", front_csv(result).encode())
+        self.folder.write("front.png", front_png(result))
+        self.folder.write_result(result)
+        return result
+
+    def _job(self, phase: str, spec: Any, bar: Bar) -> Any:
+        """Creates the job of a phase, or finds the one of an earlier start, and waits for its end.
+
+        A job that failed or was cancelled in an earlier start is tried again under a new request.
+        """
+        attempt = 1
+        while True:
+            resource = self.client.create(spec, request_id=f"{self.folder.run_id}-{phase}-{attempt}")
+            if resource.job.state not in _NOT_DONE:
+                return self.client.wait(resource, lambda current: _show(bar, current))
+            attempt += 1
+
+    @contextmanager
+    def _phase(self, phase: str, title: str) -> Iterator[Bar]:
+        started = time.monotonic()
+        try:
+            with self.display.phase(title) as bar:
+                yield bar
+        finally:
+            self.folder.add_timing(phase, time.monotonic() - started)
+
+
+def _show(bar: Bar, resource: Any) -> None:
+    progress = resource.job.progress
+    eta = progress.eta.ToMilliseconds() / 1000 if progress.HasField("eta") else None
+    waiting = f"waiting for {resource.job.waiting_for}" if resource.job.waiting_for else ""
+    bar.update(progress.done, progress.total, waiting or progress.message, eta)
+
+
+def _recipe(recipe: FinetuneRecipe) -> dict[str, Any]:
+    return recipe.model_dump(include=set(FinetuneRecipe.model_fields))
+
+
+def _check_costs(spec: Spec, costs: Sequence[distiller_pb2.CostRange]) -> None:
+    """Raises FailedPrecondition for a bound on a cost that no network of the space can meet."""
+    ranges = {common_pb2.Metric.Name(c.metric).removeprefix("METRIC_").lower(): c for c in costs}
+    for index, bound in enumerate(spec.search.bounds):
+        known = ranges.get(bound.metric)
+        if known is None:
+            continue
+        if bound.max is not None and known.smallest > bound.max:
+            raise FailedPrecondition(
+                f"search.bounds[{index}]: no network has {bound.metric} of at most {bound.max:g}; "
+                f"the smallest has {known.smallest:g}",
+                reason="BOUND_NOT_MET",
+            )
+        if bound.min is not None and known.largest < bound.min:
+            raise FailedPrecondition(
+                f"search.bounds[{index}]: no network has {bound.metric} of at least {bound.min:g}; "
+                f"the largest has {known.largest:g}",
+                reason="BOUND_NOT_MET",
+            )
+
+
+@contextmanager
+def _blame(section: str) -> Iterator[None]:
+    """Names the section of the spec in errors about a recipe."""
+    try:
+        yield
+    except InvalidArgument as error:
+        renamed = [
+            Violation(field=_section_field(section, v.field), description=v.description)
+            for v in error.violations
+        ]
+        raise (InvalidArgument.all_of(renamed) if renamed else error) from None
+
+
+def _section_field(section: str, path: str) -> str:
+    inside = path.removeprefix("spec.")
+    return f"{section}.{inside.removeprefix('recipe.')}" if inside.startswith("recipe.") else inside

@@ -1,0 +1,333 @@
+"""The spec of a run: a YAML file, checked key by key before anything starts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from donna.errors import InvalidArgument, NotFound, Violation
+from donna.space.option import Option, expand
+
+MAX_SPEC_BYTES = 1 << 20
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Section(BaseModel):
+    """A part of the spec. Unknown keys are refused: a typo must not pass silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FinetuneRecipe(Section):
+    """How a whole network is trained end to end."""
+
+    epochs: NonNegative
+    batch_size: Count = 64
+    learning_rate: Positive = 1e-3
+    weight_decay: NonNegative = 1e-4
+    warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    soft_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
+    temperature: Positive = 4.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    optimizer: str = "adamw"
+
+
+class DistillationRecipe(Section):
+    """How every option of every block is trained."""
+
+    epochs: Positive
+    batch_size: Count = 64
+    learning_rate: Positive = 1e-2
+    weight_decay: NonNegative = 1e-4
+    optimizer: str = "adamw"
+
+
+class Reference(Section):
+    """The reference network, and either its weights (a safetensors file) or how to train it first."""
+
+    provider: str
+    arguments: dict[str, Any] = {}
+    weights: Path | None = None
+    train: FinetuneRecipe | None = None
+    provenance: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _weights_or_training(self) -> Reference:
+        if self.weights is not None and self.train is not None:
+            raise ValueError("give either weights or train, not both")
+        return self
+
+
+class Split(Section):
+    """How many samples go where; `test` is read once, at the end."""
+
+    training: Count
+    quality: Count
+    validation: Count
+    test: Count
+    seed: Seed = 0
+
+
+class Augmentation(Section):
+    """One augmentation of the training images, by registered name."""
+
+    name: str
+    arguments: dict[str, Any] = {}
+
+
+class Dataset(Section):
+    """The data, by registered provider."""
+
+    provider: str
+    arguments: dict[str, Any] = {}
+    split: Split
+    augment: tuple[Augmentation, ...] = ()
+
+
+class OptionGrid(BaseModel):
+    """All combinations of the listed parameters of one block family."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    family: str
+
+    def expand(self) -> Sequence[Option]:
+        """The options in the order written."""
+        return expand(self.family, self.model_extra or {})
+
+
+class Block(Section):
+    """A searchable block with options of its own."""
+
+    name: str
+    options: Annotated[tuple[OptionGrid, ...], Field(min_length=1)]
+
+
+class Space(Section):
+    """Which submodules of the reference are searched, and what may replace them.
+
+    A block given by name alone has the options listed in `options`.
+    """
+
+    blocks: Annotated[tuple[str | Block, ...], Field(min_length=1)]
+    options: tuple[OptionGrid, ...] = ()
+
+    def expand(self) -> list[tuple[str, list[str]]]:
+        """Each block's name with its options in text form; duplicates are dropped."""
+        return [
+            (block, _texts(self.options)) if isinstance(block, str) else (block.name, _texts(block.options))
+            for block in self.blocks
+        ]
+
+    @model_validator(mode="after")
+    def _every_block_has_options(self) -> Space:
+        if not self.options and any(isinstance(block, str) for block in self.blocks):
+            raise ValueError("blocks without options of their own need the list `options`")
+        return self
+
+
+def _texts(grids: Sequence[OptionGrid]) -> list[str]:
+    return list(dict.fromkeys(str(option) for grid in grids for option in grid.expand()))
+
+
+class Predictor(Section):
+    """How many architectures are finetuned to fit the predictor, and how many more to judge it."""
+
+    samples: Annotated[int, Field(ge=3)] = 24
+    holdout: Annotated[int, Field(ge=0)] = 8
+    design: Literal["d_optimal", "uniform"] = "d_optimal"
+    order: Literal[0, 1, 2] = 0
+    target: Literal["auto", "accuracy", "negative_log_error"] = "auto"
+    finetune: FinetuneRecipe
+
+
+class Measurement(Section):
+    """How networks are measured on a device; what is left out is the profiler's default."""
+
+    batch_size: Count = 1
+    threads: Count = 1
+    provider: str = ""
+    warmup_runs: Annotated[int, Field(ge=0)] = 0
+    min_runs: Annotated[int, Field(ge=0)] = 0
+    max_runs: Annotated[int, Field(ge=0)] = 0
+    min_time_ms: NonNegative = 0
+    relative_ci_width: NonNegative = 0
+    deadline_ms: NonNegative = 0
+
+
+METRICS = ("accuracy", "latency_ms", "parameters", "macs", "model_bytes", "activation_bytes")
+Metric = Literal["accuracy", "latency_ms", "parameters", "macs", "model_bytes", "activation_bytes"]
+
+
+class Objective(Section):
+    """What to optimise: accuracy is maximised, the rest minimised. A latency names its device."""
+
+    metric: Metric
+    device: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: Any) -> Any:
+        return {"metric": value} if isinstance(value, str) else value
+
+
+class Bound(Section):
+    """A hard bound on a metric."""
+
+    metric: Metric
+    device: str = ""
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _one_end(self) -> Bound:
+        if self.min is None and self.max is None:
+            raise ValueError("give min or max")
+        return self
+
+
+class Search(Section):
+    """The evolution: objectives, bounds and its size."""
+
+    objectives: Annotated[tuple[Objective, ...], Field(min_length=1)] = (
+        Objective(metric="accuracy"),
+        Objective(metric="latency_ms"),
+    )
+    bounds: tuple[Bound, ...] = ()
+    algorithm: Literal["nsga2", "exact"] = "nsga2"
+    latency: Literal["measured", "table", "table_refined"] = "measured"
+    population: Annotated[int, Field(ge=4)] = 100
+    generations: Count = 50
+    max_measurements: Annotated[int, Field(ge=0)] = 0
+    measurement: Measurement = Measurement()
+    seed: Seed | None = None
+
+
+class Finetune(FinetuneRecipe):
+    """The winners: how many networks of the front, how they are trained and exported."""
+
+    winners: Count = 3
+    opset: Literal[18, 19, 20] = 18
+    int8: bool = False
+
+
+class Spec(Section):
+    """A whole run."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    seed: Seed = 0
+    reference: Reference
+    dataset: Dataset
+    space: Space
+    distillation: DistillationRecipe
+    predictor: Predictor
+    search: Search = Search()
+    finetune: Finetune
+
+    @property
+    def search_seed(self) -> int:
+        """The seed of the evolution: the search's own, or the run's."""
+        return self.seed if self.search.seed is None else self.search.seed
+
+    def resolved(self) -> dict[str, Any]:
+        """The spec with every default written out, as plain JSON values."""
+        return self.model_dump(mode="json")
+
+    def digest(self) -> str:
+        """sha256 of the resolved spec: equal specs are the same run."""
+        return hashlib.sha256(json.dumps(self.resolved(), sort_keys=True).encode()).hexdigest()
+
+
+def read_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:
+    """The spec in a YAML file, with `section.key=value` overrides (values are YAML too).
+
+    Raises NotFound or InvalidArgument naming the file or every wrong key.
+    """
+    try:
+        if path.stat().st_size > MAX_SPEC_BYTES:
+            raise InvalidArgument.of(str(path), f"is larger than {MAX_SPEC_BYTES} bytes")
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotFound(
+            f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}"
+        ) from None
+    raw = _load(text, str(path))
+    if not isinstance(raw, dict):
+        raise InvalidArgument.of(str(path), "must be a mapping of sections")
+    for override in overrides:
+        _apply(raw, override)
+    return parse_spec(raw)
+
+
+def parse_spec(raw: dict[str, Any]) -> Spec:
+    """The spec from plain values. Raises InvalidArgument naming every wrong key."""
+    try:
+        return Spec.model_validate(raw)
+    except ValidationError as error:
+        raise InvalidArgument.all_of(
+            Violation(field=_path(problem["loc"]), description=_sentence(problem))
+            for problem in error.errors()
+        ) from None
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without aliases: a small file must not become a large one."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.constructor.ConstructorError(
+                None, None, "aliases are not allowed", self.peek_event().start_mark
+            )
+        return super().compose_node(parent, index)
+
+
+def _load(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - a SafeLoader, made stricter
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        at = f" in line {mark.line + 1}" if mark else ""
+        raise InvalidArgument.of(
+            where, f"is not YAML{at}: {getattr(error, 'problem', None) or error}"
+        ) from None
+
+
+def _apply(raw: dict[str, Any], override: str) -> None:
+    path, equals, value = override.partition("=")
+    keys = path.split(".")
+    if not equals or not all(keys):
+        raise InvalidArgument.of("--set", f"must read like search.seed=1, got {override!r}")
+    for key in keys[:-1]:
+        raw = raw.setdefault(key, {})
+        if not isinstance(raw, dict):
+            raise InvalidArgument.of("--set", f"{key!r} in {override!r} is not a section")
+    raw[keys[-1]] = _load(value, f"--set {path}")
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    text = ""
+    for part in location:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif not part[:1].isupper() and part not in ("str",):  # pydantic names the branches of a union
+            text += f".{part}" if text else part
+    return text or "spec"
+
+
+def _sentence(problem: Any) -> str:
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        return "is not a key of this section"
+    if problem["type"] == "missing":
+        return "is missing"
+    return f"{message[0].lower()}{message[1:]}, got {str(problem['input'])[:80]!r}"
