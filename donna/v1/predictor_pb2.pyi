@@ -234,12 +234,14 @@ class PredictResponse(_message.Message):
     def __init__(self, accuracies: _Optional[bytes] = ..., lows: _Optional[bytes] = ..., highs: _Optional[bytes] = ..., extrapolated: _Optional[bytes] = ...) -> None: ...
 
 class EvaluatePredictorRequest(_message.Message):
-    __slots__ = ("predictor", "samples")
+    __slots__ = ("predictor", "samples", "library")
     PREDICTOR_FIELD_NUMBER: _ClassVar[int]
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    LIBRARY_FIELD_NUMBER: _ClassVar[int]
     predictor: str
     samples: _containers.RepeatedCompositeFieldContainer[AccuracySample]
-    def __init__(self, predictor: _Optional[str] = ..., samples: _Optional[_Iterable[_Union[AccuracySample, _Mapping]]] = ...) -> None: ...
+    library: _common_pb2.Artifact
+    def __init__(self, predictor: _Optional[str] = ..., samples: _Optional[_Iterable[_Union[AccuracySample, _Mapping]]] = ..., library: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ...) -> None: ...
 
 class EvaluatePredictorResponse(_message.Message):
     __slots__ = ("agreement", "samples")

@@ -1,0 +1,185 @@
+"""Requests checked and read, records written: protobuf <-> the predictor's own terms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any, cast
+
+import numpy as np
+
+from donna.artifacts import Artifact
+from donna.errors import InvalidArgument, Violation
+from donna.jobs import Job
+from donna.rpc.messages import architecture_message, artifact_message, job_message, read_artifact
+from donna.space import Architecture, Library
+from donna.v1 import common_pb2
+from donna.v1 import predictor_pb2 as pb
+from services.predictor.features import Order
+from services.predictor.fit import FitOptions
+from services.predictor.metrics import Metrics
+from services.predictor.selection import STRENGTHS
+from services.predictor.target import Target
+
+MIN_SAMPLES, MAX_SAMPLES = 3, 2000
+MAX_STRENGTHS = 100
+_SHOWN = 20
+
+_TARGETS: dict[pb.Target, Target] = {
+    pb.TARGET_ACCURACY: "accuracy",
+    pb.TARGET_NEGATIVE_LOG_ERROR: "negative_log_error",
+}
+_TARGET_NUMBERS = {name: number for number, name in _TARGETS.items()}
+
+
+def read_samples(
+    samples: Sequence[pb.AccuracySample],
+    library: Library,
+    field: str,
+    *,
+    at_least: int,
+    known: Iterable[tuple[int, ...]] = (),
+) -> tuple[np.ndarray, np.ndarray]:
+    """(S, N) choices and (S,) accuracies. Raises InvalidArgument with every sample that is wrong:
+    not in the space, given twice, one of the `known`, or with an accuracy that is not in [0, 1]."""
+    if not at_least <= len(samples) <= MAX_SAMPLES:
+        raise InvalidArgument.of(field, f"must be {at_least} to {MAX_SAMPLES} samples, got {len(samples)}")
+    violations: list[Violation] = []
+    first: dict[tuple[int, ...], int] = {}
+    fitted = set(known)
+    for index, sample in enumerate(samples):
+        choices = tuple(sample.architecture.choices)
+        where = f"{field}[{index}].architecture"
+        try:
+            Architecture(choices=choices).check(library.num_options)
+        except InvalidArgument as error:
+            violations.append(Violation(field=where, description=error.violations[0].description))
+        text = str(Architecture(choices=choices))
+        if choices in first:
+            described = f"{text} is given twice, first as {field}[{first[choices]}]"
+            violations.append(Violation(field=where, description=described))
+        if choices in fitted:
+            described = f"{text} was used to fit the predictor"
+            violations.append(Violation(field=where, description=described))
+        first.setdefault(choices, index)
+        if not 0.0 <= sample.accuracy <= 1.0:
+            described = f"must be in [0, 1], got {sample.accuracy:g}"
+            violations.append(Violation(field=f"{field}[{index}].accuracy", description=described))
+    if violations:
+        raise InvalidArgument.all_of(violations[:_SHOWN])
+    return (
+        np.array([list(sample.architecture.choices) for sample in samples], dtype=np.int64),
+        np.array([sample.accuracy for sample in samples], dtype=np.float64),
+    )
+
+
+def read_options(spec: pb.PredictorSpec) -> FitOptions:
+    """How to fit. Raises InvalidArgument with every field that is wrong."""
+    wrong: list[Violation] = []
+
+    def check(holds: bool, field: str, description: str) -> None:
+        if not holds:
+            wrong.append(Violation(field=f"spec.{field}", description=description))
+
+    check(spec.order in (0, 1, 2), "order", f"must be 1 or 2, or 0 to choose, got {spec.order}")
+    check(
+        spec.target == 0 or spec.target in _TARGETS,
+        "target",
+        f"is not a target of this version: {spec.target}",
+    )
+    number = len(spec.ridge_strengths)
+    check(number <= MAX_STRENGTHS, "ridge_strengths", f"at most {MAX_STRENGTHS}, got {number}")
+    for index, strength in enumerate(spec.ridge_strengths[:MAX_STRENGTHS]):
+        positive = math.isfinite(strength) and strength > 0
+        check(positive, f"ridge_strengths[{index}]", f"must be positive and finite, got {strength:g}")
+    repeated = len(set(spec.qualities)) != len(spec.qualities)
+    check(not repeated, "qualities", f"must be distinct, got {', '.join(spec.qualities)}")
+    check(spec.seed >= 0, "seed", f"must not be negative, got {spec.seed}")
+    level = spec.interval_coverage
+    check(0.0 <= level < 1.0, "interval_coverage", f"must be in (0, 1), or 0 for 0.9, got {level:g}")
+    if wrong:
+        raise InvalidArgument.all_of(wrong[:_SHOWN])
+    return FitOptions(
+        order=cast(Order, spec.order) or None,
+        target=_TARGETS.get(spec.target),
+        strengths=tuple(sorted(spec.ridge_strengths)) or STRENGTHS,
+        qualities=tuple(spec.qualities),
+        seed=spec.seed,
+        coverage=level or 0.9,
+    )
+
+
+def job_spec(spec: pb.PredictorSpec, library: Library) -> dict[str, Any]:
+    """A checked request as the spec of a job, see FitWork. Raises InvalidArgument."""
+    options = read_options(spec)
+    choices_SN, accuracy_S = read_samples(spec.samples, library, "spec.samples", at_least=MIN_SAMPLES)
+    return {
+        "library": read_artifact(spec.library, "spec.library"),
+        "choices": choices_SN.tolist(),
+        "accuracies": accuracy_S.tolist(),
+        "options": asdict(options)
+        | {"strengths": list(options.strengths), "qualities": list(options.qualities)},
+    }
+
+
+def predictor_message(job: Job, library: common_pb2.Artifact) -> pb.Predictor:
+    """A predictor's job, and its result when it has one, on the wire."""
+    spec, options = job.spec, job.spec["options"]
+    message = pb.Predictor(
+        name=job.name,
+        spec=pb.PredictorSpec(
+            library=library,
+            samples=[
+                pb.AccuracySample(architecture=architecture_message(choices), accuracy=accuracy)
+                for choices, accuracy in zip(spec["choices"], spec["accuracies"], strict=True)
+            ],
+            order=options["order"] or 0,
+            target=_TARGET_NUMBERS.get(options["target"], pb.TARGET_UNSPECIFIED),
+            ridge_strengths=[] if tuple(options["strengths"]) == STRENGTHS else options["strengths"],
+            qualities=options["qualities"],
+            seed=options["seed"],
+            interval_coverage=options["coverage"],
+        ),
+        job=job_message(job),
+    )
+    if job.result is None or "model" not in job.result:
+        return message
+    result = job.result
+    message.order = result["order"]
+    message.target = _TARGET_NUMBERS[result["target"]]
+    message.ridge_strength = result["strength"]
+    message.qualities.extend(result["qualities"])
+    message.leave_one_out.CopyFrom(_agreement(result["metrics"], result["covered"]))
+    message.learning_curve.extend(pb.LearningCurvePoint(**point) for point in result["learning_curve"])
+    message.samples.extend(
+        predicted_samples(
+            spec["choices"], spec["accuracies"], result["predicted"], result["low"], result["high"]
+        )
+    )
+    message.model.CopyFrom(artifact_message(Artifact(**result["model"])))
+    message.library_lineage = result["lineage"]
+    return message
+
+
+def agreement_message(metrics: Metrics, covered: float) -> pb.PredictionAgreement:
+    """Agreement on the wire; undefined figures are NaN."""
+    return _agreement(asdict(metrics), covered)
+
+
+def predicted_samples(choices: Any, accuracies: Any, predicted: Any, low: Any, high: Any) -> list[Any]:
+    """Samples with their predictions, on the wire."""
+    return [
+        pb.PredictedSample(
+            architecture=architecture_message(row), accuracy=y, predicted_accuracy=p, low=below, high=above
+        )
+        for row, y, p, below, above in zip(choices, accuracies, predicted, low, high, strict=True)
+    ]
+
+
+def _agreement(metrics: dict[str, Any], covered: float) -> pb.PredictionAgreement:
+    estimates = {
+        name: pb.Estimate(**{end: math.nan if v is None else v for end, v in metrics[name].items()})
+        for name in ("kendall_tau", "spearman", "r2", "mse")
+    }
+    return pb.PredictionAgreement(num_samples=metrics["num_samples"], interval_coverage=covered, **estimates)

@@ -1,0 +1,123 @@
+"""A fitted predictor: all that is needed to predict, and the JSON that it is stored as.
+
+The JSON stands on its own: scales, coefficients by column name, leave-one-out scores. It is bound to the
+lineage of its library, not to the library: entries added later are predicted from their qualities.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from donna.errors import DataLoss, FailedPrecondition
+from donna.space import Library
+from services.predictor.conformal import half_width
+from services.predictor.features import Order, column_names
+from services.predictor.quality import Scale
+from services.predictor.tables import Tables
+from services.predictor.target import Target, forward, inverse
+
+FORMAT = "donna.predictor/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """(A,) float64 accuracies with the ends of their intervals, and (A,) bool extrapolation marks."""
+
+    accuracy: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    extrapolated: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A fitted predictor. `scores` are the sorted leave-one-out |residuals| in target units; `coverage`
+    is the level of its intervals."""
+
+    lineage: str
+    library: str
+    blocks: tuple[str, ...]
+    scales: tuple[Scale, ...]
+    order: Order
+    target: Target
+    strength: float
+    intercept: float
+    coefficients: tuple[float, ...]
+    scores: tuple[float, ...]
+    coverage: float
+
+    def bind(self, library: Library) -> BoundModel:
+        """The model on a library, ready to predict.
+
+        Raises FailedPrecondition for a library of another lineage, or with an entry that lacks a quality.
+        """
+        if library.lineage != self.lineage:
+            raise FailedPrecondition(
+                f"the predictor was fitted on lineage {self.lineage}, the library is of lineage "
+                f"{library.lineage}: its reference, dataset, recipe or blocks differ",
+                reason="LIBRARY_LINEAGE",
+                metadata={"predictor_lineage": self.lineage, "library_lineage": library.lineage},
+            )
+        tables = Tables.of(library, self.scales, self.order, self.intercept, np.array(self.coefficients))
+        return BoundModel(model=self, tables=tables)
+
+    def interval(self, accuracy_A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The ends of the intervals around predicted accuracies, in accuracy."""
+        half = half_width(np.array(self.scores), self.coverage)
+        t_A = forward(self.target, accuracy_A)
+        return inverse(self.target, t_A - half), inverse(self.target, t_A + half)
+
+    def to_json(self) -> bytes:
+        """Canonical bytes; coefficients are written by column name."""
+        raw = {"format": FORMAT, **asdict(self)}
+        raw["coefficients"] = dict(zip(self._columns(self.scales), self.coefficients, strict=True))
+        return json.dumps(raw, separators=(",", ":"), allow_nan=False).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Model:
+        """The inverse of `to_json`. Raises DataLoss when the bytes are no predictor of this format."""
+        try:
+            raw: dict[str, Any] = json.loads(data)
+            if raw.pop("format") != FORMAT:
+                raise ValueError("format")
+            raw["scales"] = tuple(
+                Scale(name=scale.pop("name"), **{key: tuple(value) for key, value in scale.items()})
+                for scale in raw["scales"]
+            )
+            raw["coefficients"] = tuple(raw["coefficients"].values())
+            return cls(**raw | {key: tuple(raw[key]) for key in ("blocks", "scores")})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise DataLoss(f"the stored predictor is not of format {FORMAT!r}") from error
+
+    def _columns(self, scales: Sequence[Scale]) -> list[str]:
+        return column_names(
+            [f"{scale.name}({block})" for scale in scales for block in self.blocks], self.order
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundModel:
+    """A model on one library."""
+
+    model: Model
+    tables: Tables
+
+    def accuracies(self, choices_AN: np.ndarray) -> np.ndarray:
+        """(A,) predicted accuracies in [0, 1] of choices that are known to be in the space."""
+        return inverse(self.model.target, self.tables.predict(choices_AN))
+
+    def predict(self, choices_AN: np.ndarray) -> Predictions:
+        """The same, with intervals and extrapolation marks."""
+        accuracy_A = self.accuracies(choices_AN)
+        low_A, high_A = self.model.interval(accuracy_A)
+        return Predictions(
+            accuracy=accuracy_A,
+            low=low_A,
+            high=high_A,
+            extrapolated=self.tables.extrapolated(choices_AN),
+        )

@@ -1,0 +1,52 @@
+"""Libraries and models read from the artifact store, kept ready by their digests."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from donna.artifacts import ArtifactStore
+from donna.space import Library
+from services.predictor.model import BoundModel, Model
+
+T = TypeVar("T")
+
+
+class Shelf:
+    """At most `limit` of each; the least recently used goes first. Safe to use from many threads."""
+
+    def __init__(self, artifacts: ArtifactStore, *, limit: int) -> None:
+        self._artifacts = artifacts
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._libraries: OrderedDict[Any, Any] = OrderedDict()
+        self._models: OrderedDict[Any, Any] = OrderedDict()
+
+    def library(self, sha256: str) -> Library:
+        """A library by its manifest's hash. Raises NotFound, DataLoss, or InvalidArgument for no manifest."""
+        return self._get(
+            self._libraries, sha256, lambda: Library.from_json(self._artifacts.get_bytes(sha256))
+        )
+
+    def model(self, sha256: str, library_sha256: str) -> BoundModel:
+        """A model on a library, both by hash. Raises also FailedPrecondition, see Model.bind."""
+
+        def bind() -> BoundModel:
+            model = Model.from_json(self._artifacts.get_bytes(sha256))
+            return model.bind(self.library(library_sha256))
+
+        return self._get(self._models, (sha256, library_sha256), bind)
+
+    def _get(self, kept: OrderedDict[Any, Any], key: Any, make: Callable[[], T]) -> T:
+        with self._lock:
+            if key in kept:
+                kept.move_to_end(key)
+                return cast(T, kept[key])
+        made = make()  # outside the lock: two threads may both make it, which is only wasteful
+        with self._lock:
+            kept[key] = made
+            while len(kept) > self._limit:
+                kept.popitem(last=False)
+        return made
