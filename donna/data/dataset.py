@@ -56,15 +56,20 @@ class Part:
         """
         if augment and seed is None:
             raise ValueError("augmented batches need a seed")
+        for i, positions in enumerate(self.positions(batch_size, seed, epoch, drop_last=drop_last)):
+            rng = np.random.default_rng([seed or 0, epoch, i, 0xA06]) if augment else None
+            yield self.dataset.read(self.rows[positions], rng)
+
+    def positions(
+        self, batch_size: int, seed: int | None = None, epoch: int = 0, *, drop_last: bool = False
+    ) -> list[np.ndarray]:
+        """For each batch that `batches` gives, where its images are in this part: (B,) in 0..len-1."""
         order = np.arange(len(self.rows))
         if seed is not None:
             order = np.random.default_rng([seed, epoch]).permutation(order)
-        for start in range(0, len(order), batch_size):
-            if drop_last and start and start + batch_size > len(order):
-                return
-            rows = self.rows[order[start : start + batch_size]]
-            rng = np.random.default_rng([seed or 0, epoch, start, 0xA06]) if augment else None
-            yield self.dataset.read(rows, rng)
+        whole = len(order) - len(order) % batch_size
+        stop = whole if drop_last and whole else len(order)
+        return [order[start : start + batch_size] for start in range(0, stop, batch_size)]
 
 
 class Dataset:
@@ -87,8 +92,14 @@ class Dataset:
     @cached_property
     def identity(self) -> str:
         """sha256 in hex of everything that decides the batches: description, rows, labels, files."""
-        said = {**self.description.to_dict(), "source": self.source.identity}
+        said = {**self.describe(), "source": self.source.identity}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """The description with every default written out, and shares as counts."""
+        counts = {name: len(rows) for name, rows in self._rows.items()}
+        described = self.description.to_dict()
+        return {**described, "split": {**described["split"], **counts}}
 
     def split(self, name: str) -> Part:
         """The part of that name; `test` is read by nobody who does not ask for it here.

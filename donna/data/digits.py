@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,15 @@ def check(arguments: Mapping[str, Any]) -> None:
         raise InvalidArgument.of(f"dataset.arguments.{name}", "is not known; digits takes no arguments")
 
 
-def open(arguments: Mapping[str, Any], root: Path | None) -> Digits:
-    """The bundled digits; `root` is not used."""
+@cache
+def _digits() -> Digits:
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
     scaled = (images / _LEVELS).astype(np.float32).reshape(-1, *Digits.input_shape)
     return Digits(scaled, labels.astype(np.int64))
+
+
+def open(arguments: Mapping[str, Any], root: Path | None) -> Digits:
+    """The bundled digits; `root` is not used."""
+    return _digits()

@@ -1,0 +1,31 @@
+"""The finetuner: `python -m services.finetuner`."""
+
+from __future__ import annotations
+
+from donna.artifacts import ArtifactStore
+from donna.jobs import JobStore
+from donna.jobs.engine import Engine
+from donna.jobs.placement import Processes
+from donna.rpc.server import Endpoint
+from donna.service import Parts, main
+from donna.v1 import finetuner_pb2, finetuner_pb2_grpc
+from services.finetuner.servicer import FinetunerServicer
+from services.finetuner.settings import FinetunerSettings
+from services.finetuner.work import FinetuneWork
+
+
+def build(settings: FinetunerSettings, store: JobStore, artifacts: ArtifactStore) -> Parts:
+    """Puts the service together."""
+    work = FinetuneWork(artifacts, settings.data_root)
+    workers = Processes("services.finetuner.worker", limit=settings.num_workers())
+    engine = Engine(store, work, workers)
+    endpoint = Endpoint(
+        add=finetuner_pb2_grpc.add_FinetunerServiceServicer_to_server,
+        servicer=FinetunerServicer(engine, work.admission),
+        name=finetuner_pb2.DESCRIPTOR.services_by_name["FinetunerService"].full_name,
+    )
+    return Parts(endpoints=[endpoint], engines=[engine])
+
+
+if __name__ == "__main__":
+    main("finetuner", FinetunerSettings, build)

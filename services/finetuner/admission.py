@@ -1,0 +1,115 @@
+"""Checks a request against the world before a job is made of it: the data can be read and split, the
+reference and the library exist, the architectures are of that library, the weights are in the store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from donna import data
+from donna.artifacts import ArtifactStore
+from donna.errors import DonnaError, FailedPrecondition, InvalidArgument, Violation
+from donna.space import Library
+from services.finetuner import keys
+from services.finetuner.request import NetworkRequest, Request
+
+
+class Admission:
+    """Checks requests and names their tasks."""
+
+    def __init__(self, artifacts: ArtifactStore, data_root: Path | None) -> None:
+        self._artifacts = artifacts
+        self._data_root = data_root
+
+    def admit(self, request: Request) -> Request:
+        """The request with every default written out, reference and data taken from the library where they
+        are not given.
+
+        Raises InvalidArgument, NotFound or FailedPrecondition naming the wrong field.
+        """
+        library = self.library(request.library) if request.library else None
+        if library is not None:
+            request = replace(
+                request,
+                reference=request.reference or {**library.reference, "provenance": library.provenance},
+                dataset=request.dataset or library.dataset,
+            )
+        for field in ("reference", "dataset"):
+            if not getattr(request, field):
+                raise InvalidArgument.of(field, "must be given where no library tells it")
+        request.check()
+        if library is not None:
+            for i, network in enumerate(request.networks):
+                _check_architecture(network, library, i)
+        self._check_weights(request)
+        dataset = data.load(request.dataset, root=self._data_root)
+        dataset.split(request.evaluate_on)
+        request = replace(request, dataset=dataset.describe())
+        self._check_reference(request)
+        return request
+
+    def library(self, sha256: str) -> Library:
+        """The manifest. Raises FailedPrecondition when the store lacks it."""
+        self._require(sha256, "library")
+        return Library.from_json(self._artifacts.get_bytes(sha256))
+
+    def training_keys(self, request: Request) -> list[str]:
+        """The training key of each network."""
+        library = self.library(request.library) if request.library else None
+        identity = data.load(request.dataset, root=self._data_root).identity
+        described = {k: request.reference.get(k) for k in ("provider", "arguments", "weights")}
+        return [
+            keys.training_key(
+                network=_ingredients(network, library, request.recipe.initialization),
+                reference=described,
+                dataset=identity,
+                recipe=request.recipe.to_dict(),
+            )
+            for network in request.networks
+        ]
+
+    def _check_weights(self, request: Request) -> None:
+        if sha256 := request.reference.get("weights"):
+            self._require(sha256, "reference.weights")
+        for i, network in enumerate(request.networks):
+            if network.weights:
+                self._require(network.weights, f"networks[{i}].weights")
+
+    def _check_reference(self, request: Request) -> None:
+        from donna.nets import references  # brings torch, which only a request that got this far is worth
+
+        references.resolve(request.reference)
+
+    def _require(self, sha256: str, field: str) -> None:
+        if not self._artifacts.has(sha256):
+            said = f"artifact {sha256} is not in the store"
+            raise FailedPrecondition(
+                f"{field}: {said}",
+                reason="ARTIFACT_MISSING",
+                violations=[Violation(field=field, description=said)],
+            )
+
+
+def _check_architecture(network: NetworkRequest, library: Library, i: int) -> None:
+    if network.architecture is None:
+        return
+    try:
+        network.architecture.check(library.num_options)
+    except DonnaError as error:
+        said = error.message.removeprefix("architecture: ")
+        raise InvalidArgument.of(f"networks[{i}].architecture", said) from None
+
+
+def _ingredients(network: NetworkRequest, library: Library | None, initialization: str) -> dict[str, object]:
+    """What the network is made of, for its key."""
+    if network.architecture is None or library is None:
+        return {"reference": True, "start": network.weights}
+    entries = library.entries(network.architecture)
+    pretrained = initialization == "pretrained" and network.weights is None
+    return {
+        "blocks": [block.name for block in library.blocks],
+        "options": [entry.option for entry in entries],
+        "weights": [entry.weights for entry in entries] if pretrained else [],
+        "start": network.weights,
+    }

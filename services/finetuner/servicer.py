@@ -1,0 +1,73 @@
+"""The finetuner on the wire: checks requests, makes jobs of them, shows how they stand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from donna.errors import InvalidArgument
+from donna.jobs import Job
+from donna.jobs.engine import Engine
+from donna.rpc.messages import check_name, check_request_id
+from donna.rpc.watch import Watcher
+from donna.v1 import finetuner_pb2 as pb
+from donna.v1 import finetuner_pb2_grpc
+from services.finetuner import wire
+from services.finetuner.admission import Admission
+from services.finetuner.work import KIND
+
+
+class FinetunerServicer(finetuner_pb2_grpc.FinetunerServiceServicer):
+    """The six methods of a job resource."""
+
+    def __init__(self, engine: Engine, admission: Admission) -> None:
+        self._engine = engine
+        self._store = engine.store
+        self._admission = admission
+        self._watcher = Watcher(engine.store)
+
+    def CreateFinetuneJob(
+        self, request: pb.CreateFinetuneJobRequest, context: Any
+    ) -> pb.CreateFinetuneJobResponse:
+        if not request.HasField("spec"):
+            raise InvalidArgument.of("spec", "is required")
+        request_id = check_request_id(request.request_id)
+        spec = self._admission.admit(wire.read_spec(request.spec)).to_dict()
+        if request.validate_only:
+            return pb.CreateFinetuneJobResponse(finetune_job=pb.FinetuneJob(spec=wire.spec_message(spec)))
+        job = self._engine.create(spec, request_id=request_id)
+        return pb.CreateFinetuneJobResponse(finetune_job=self._message(job))
+
+    def GetFinetuneJob(self, request: pb.GetFinetuneJobRequest, context: Any) -> pb.GetFinetuneJobResponse:
+        job = self._store.get(check_name(request.name, KIND))
+        return pb.GetFinetuneJobResponse(finetune_job=self._message(job))
+
+    def ListFinetuneJobs(
+        self, request: pb.ListFinetuneJobsRequest, context: Any
+    ) -> pb.ListFinetuneJobsResponse:
+        jobs, token = self._store.list(KIND, page_size=request.page_size, page_token=request.page_token)
+        return pb.ListFinetuneJobsResponse(
+            finetune_jobs=[self._message(job) for job in jobs], next_page_token=token
+        )
+
+    def DeleteFinetuneJob(
+        self, request: pb.DeleteFinetuneJobRequest, context: Any
+    ) -> pb.DeleteFinetuneJobResponse:
+        self._store.delete(check_name(request.name, KIND))
+        return pb.DeleteFinetuneJobResponse()
+
+    def CancelFinetuneJob(
+        self, request: pb.CancelFinetuneJobRequest, context: Any
+    ) -> pb.CancelFinetuneJobResponse:
+        job = self._store.cancel(check_name(request.name, KIND))
+        return pb.CancelFinetuneJobResponse(finetune_job=self._message(job))
+
+    async def WatchFinetuneJob(
+        self, request: pb.WatchFinetuneJobRequest, context: Any
+    ) -> AsyncIterator[pb.WatchFinetuneJobResponse]:
+        async for job in self._watcher.watch(check_name(request.name, KIND)):
+            yield pb.WatchFinetuneJobResponse(finetune_job=await asyncio.to_thread(self._message, job))
+
+    def _message(self, job: Job) -> pb.FinetuneJob:
+        return wire.job_message(job, self._store.tasks(job.name))

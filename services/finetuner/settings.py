@@ -1,0 +1,37 @@
+"""What the finetuner can be told by its environment: DONNA_FINETUNER_<NAME>."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import SettingsConfigDict
+
+from donna.settings import ServiceSettings
+
+MAX_AUTOMATIC_WORKERS = 4
+
+
+class FinetunerSettings(ServiceSettings):
+    """The finetuner's own settings beside those of every service."""
+
+    model_config = SettingsConfigDict(env_prefix="DONNA_FINETUNER_", extra="forbid", populate_by_name=True)
+
+    data_root: Path | None = Field(
+        None,
+        validation_alias=AliasChoices("DONNA_FINETUNER_DATA_ROOT", "DONNA_DATA_ROOT"),
+        description="Folder that dataset files are looked for in (also DONNA_DATA_ROOT); empty: no files.",
+    )
+    workers: int = Field(
+        0, ge=0, le=256, description="Worker processes; 0: one for each processor, at most 4."
+    )
+    threads: int = Field(1, ge=1, le=256, description="Threads of each worker's tensor operations.")
+    device: str = Field("auto", pattern="^(auto|cpu|cuda)$", description="auto, cpu or cuda.")
+    checkpoint_interval_s: float = Field(
+        30.0, ge=0, description="At most this long after an epoch until a checkpoint is written, in seconds."
+    )
+
+    def num_workers(self) -> int:
+        """How many worker processes to keep."""
+        return self.workers or min(MAX_AUTOMATIC_WORKERS, len(os.sched_getaffinity(0)))

@@ -1,0 +1,117 @@
+"""The training loop: one network, one recipe, deterministic on a CPU, resumable after every epoch.
+
+Everything random of an epoch (order, augmentation, dropout) is a function of the seed and the epoch, so an
+epoch that starts from the same state ends in the same state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from donna.data import Part
+from donna.errors import DonnaError
+from donna.nets.normalization import recalibrate
+from services.finetuner import optimizers
+from services.finetuner.averaging import Average
+from services.finetuner.checkpoint import Checkpoint
+from services.finetuner.distillation import mixed_loss
+from services.finetuner.recipe import Recipe
+from services.finetuner.schedule import factor
+from services.finetuner.teacher import Teacher
+
+CALIBRATION_BATCHES = 16
+CALIBRATION_BATCH_SIZE = 128
+
+
+class Diverged(DonnaError):
+    """The loss of one network is no longer a number; other networks are not concerned."""
+
+    default_reason = "DIVERGED"
+
+
+def train(
+    network: nn.Module,
+    part: Part,
+    recipe: Recipe,
+    teacher: Teacher | None,
+    *,
+    resume: Checkpoint | None = None,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+    on_epoch: Callable[[Checkpoint], None] = lambda checkpoint: None,
+) -> None:
+    """Trains `network` in place on `part`, on the device that it is on, and leaves it in eval mode.
+
+    `teacher` may be None when the recipe's soft weight is 0. `on_step(done, total)` is called after every
+    step, `on_epoch` with what is needed to go on after every epoch but the last. Raises Diverged.
+    """
+    optimizer = optimizers.build(recipe.optimizer, network, recipe.learning_rate, recipe.weight_decay)
+    average = Average(network, recipe.ema_decay) if recipe.ema_decay else None
+    per_epoch, steps = recipe.steps_per_epoch(len(part)), recipe.steps(len(part))
+    first = resume.restore(network, optimizer, average) if resume is not None else 0
+    for epoch in range(first, -(-steps // per_epoch)):
+        done = epoch * per_epoch
+        torch.manual_seed(recipe.seed * 1_000_003 + epoch)
+        total_loss = torch.zeros(())
+        network.train()
+        augment = bool(part.dataset.description.augment)
+        batches = part.batches(recipe.batch_size, recipe.seed, epoch, augment=augment, drop_last=True)
+        positions = part.positions(recipe.batch_size, recipe.seed, epoch, drop_last=True)
+        for (images, labels), where in zip(batches, positions[: steps - done], strict=False):
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.learning_rate * factor(done, steps, recipe.warmup_fraction)
+            total_loss = total_loss + step(network, optimizer, recipe, teacher, images, labels, where)
+            if average is not None:
+                average.update(done)
+            done += 1
+            on_step(done, steps)
+        if not bool(total_loss.isfinite()):
+            raise Diverged(
+                f"the loss became {float(total_loss)} in epoch {epoch + 1}; lower the learning rate"
+            )
+        if done < steps:
+            on_epoch(Checkpoint.take(epoch + 1, network, optimizer, average))
+    if average is not None:
+        average.apply()
+        calibrate(network, part, recipe.seed)
+    network.eval()
+
+
+def step(
+    network: nn.Module,
+    optimizer: Optimizer,
+    recipe: Recipe,
+    teacher: Teacher | None,
+    images: Tensor,
+    labels: Tensor,
+    positions: np.ndarray,
+) -> Tensor:
+    """One optimiser step on one batch; returns its loss. On a GPU the network runs in bfloat16."""
+    device = next(network.parameters()).device
+    images, labels = images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        targets = teacher.targets(images, positions) if teacher is not None and recipe.soft_weight else None
+        logits = network(images)
+    loss = mixed_loss(
+        logits.float(),
+        labels,
+        targets.float() if targets is not None else None,
+        soft_weight=recipe.soft_weight,
+        temperature=recipe.temperature,
+        label_smoothing=recipe.label_smoothing,
+    )
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def calibrate(network: nn.Module, part: Part, seed: int) -> None:
+    """Estimates the normalisation statistics again, on up to 2,048 training images as they are."""
+    device = next(network.parameters()).device
+    batches = zip(part.batches(CALIBRATION_BATCH_SIZE, seed), range(CALIBRATION_BATCHES), strict=False)
+    recalibrate(network, (images.to(device) for (images, _), _ in batches))

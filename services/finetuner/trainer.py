@@ -1,0 +1,189 @@
+"""One network from its request to its result: assemble, train, evaluate, export."""
+
+from __future__ import annotations
+
+import copy
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from donna.artifacts import Artifact, ArtifactStore
+from donna.errors import ResourceExhausted
+from donna.jobs import Report
+from donna.nets import costs, weights
+from services.finetuner import assembly
+from services.finetuner.checkpoint import Checkpoint
+from services.finetuner.evaluate import Evaluation, evaluate
+from services.finetuner.export import Exported, export
+from services.finetuner.materials import Materials
+from services.finetuner.metadata import metadata
+from services.finetuner.request import NetworkRequest, Request
+from services.finetuner.train import Diverged, calibrate, train
+
+
+class Saves(Protocol):
+    """Where checkpoints go."""
+
+    def load(self) -> bytes | None: ...
+    def due(self) -> bool: ...
+    def save(self, data: bytes) -> Artifact: ...
+    def clear(self) -> None: ...
+
+
+class Trainer:
+    """Runs tasks, one after the other, in one process; what they share is loaded once."""
+
+    def __init__(self, artifacts: ArtifactStore, data_root: Path | None, device: str) -> None:
+        chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        self._artifacts = artifacts
+        self._materials = Materials(artifacts, data_root, torch.device(chosen))
+
+    def run(
+        self,
+        request: Request,
+        training_key: str,
+        report: Report,
+        checkpoints: Saves,
+        clock: Callable[[], float],
+    ) -> dict[str, Any]:
+        """The result of the one network of `request`, as JSON."""
+        asked = request.networks[0]
+        started = clock()
+        known = report.recall([training_key]).get(training_key)
+        network = self._build(
+            request,
+            asked
+            if known is None
+            else NetworkRequest(architecture=asked.architecture, weights=known["weights"]["sha256"]),
+        )
+        if known is None:
+            try:
+                self._train(network, request, asked, report, checkpoints)
+            except Diverged as error:
+                return {**asked.to_dict(), "error": {"reason": error.reason, "message": error.message}}
+            except (torch.OutOfMemoryError, MemoryError) as error:
+                raise ResourceExhausted(
+                    f"{asked.label} does not fit into memory with batches of {request.recipe.batch_size}; "
+                    "make batch_size smaller",
+                    reason="OUT_OF_MEMORY",
+                ) from error
+            known = {
+                "weights": _artifact(self._artifacts.put_bytes(weights.dump(network))),
+                "train_s": clock() - started,
+            }
+            trained = float(request.recipe.epochs > 0)
+            report.remember(
+                training_key, known, networks_trained=trained, network_epochs=request.recipe.epochs
+            )
+            checkpoints.clear()
+        else:
+            report.cost(networks_reused=1)
+        return self._finish(network, request, asked, known)
+
+    def _build(self, request: Request, asked: NetworkRequest) -> nn.Module:
+        """The network as training starts from it, on the device."""
+        materials, recipe = self._materials, request.recipe
+        random = recipe.initialization == "random"
+        library = materials.library(request.library) if request.library else None
+        if asked.architecture is None or library is None:
+            description = assembly.at_random(request.reference) if random else request.reference
+            model = assembly.build_reference(description, materials.read, recipe.seed)
+        elif random:
+            model = assembly.from_scratch(request.reference, library, asked.architecture, recipe.seed)
+        else:
+            whole = materials.cut(request.reference, request.library or "")
+            model = assembly.stitch(whole, library, asked.architecture, materials.read)
+        stitched = asked.architecture is not None and not random and asked.weights is None
+        model = assembly.as_classifier(model, asked.weights, materials.read).to(materials.device)
+        if stitched:
+            calibrate(model, materials.dataset(request.dataset).split("training"), recipe.seed)
+        return model
+
+    def _train(
+        self, network: nn.Module, request: Request, asked: NetworkRequest, report: Report, checkpoints: Saves
+    ) -> None:
+        recipe = request.recipe
+        if not recipe.epochs:
+            network.eval()
+            return
+        taught = recipe.soft_weight > 0 and asked.architecture is not None
+        teacher = self._materials.teacher(request.reference, request.dataset) if taught else None
+        saved = checkpoints.load()
+
+        def on_epoch(checkpoint: Checkpoint) -> None:
+            if checkpoints.due():
+                checkpoints.save(checkpoint.dump())
+
+        train(
+            network,
+            self._materials.dataset(request.dataset).split("training"),
+            recipe,
+            teacher,
+            resume=Checkpoint.read(saved) if saved else None,
+            on_step=lambda done, total: report.progress(done, total, f"training {asked.label}"),
+            on_epoch=on_epoch,
+        )
+
+    def _finish(
+        self, network: nn.Module, request: Request, asked: NetworkRequest, known: dict[str, Any]
+    ) -> dict[str, Any]:
+        network.eval()
+        dataset = self._materials.dataset(request.dataset)
+        found = evaluate(network, dataset.split(request.evaluate_on))
+        counted = costs.count(copy.deepcopy(network).cpu(), dataset.input_shape)
+        result: dict[str, Any] = {
+            **asked.to_dict(),
+            "accuracy": found.accuracy,
+            "loss": found.loss,
+            "num_samples": found.num_samples,
+            "parameters": counted.parameters,
+            "macs": counted.macs,
+            "artifact": known["weights"],
+            "train_s": known["train_s"],
+        }
+        if request.export is not None:
+            exported = self._export(network, request, asked, found)
+            result["model"] = _exported(
+                exported, self._artifacts.put_bytes(exported.onnx), request.export.opset
+            )
+        return result
+
+    def _export(
+        self, network: nn.Module, request: Request, asked: NetworkRequest, found: Evaluation
+    ) -> Exported:
+        assert request.export is not None  # noqa: S101 - the caller asked
+        dataset = self._materials.dataset(request.dataset)
+        library = self._materials.library(request.library) if request.library else None
+        options = assembly.option_texts(library, asked.architecture) if library and asked.architecture else ()
+        said = metadata(
+            name=asked.label,
+            options=options,
+            accuracy=found.accuracy,
+            accuracy_on=request.evaluate_on,
+            class_names=dataset.class_names,
+            normalisation=dataset.normalisation,
+            inside=request.export.include_normalization,
+            provenance=request.reference.get("provenance") or {},
+            library=library.digest if library else None,
+            versions={"torch": torch.__version__, "python": platform.python_version()},
+        )
+        return export(network, dataset.split(request.evaluate_on), request.export, said)
+
+
+def _artifact(artifact: Artifact) -> dict[str, Any]:
+    return {"sha256": artifact.sha256, "size_bytes": artifact.size_bytes}
+
+
+def _exported(exported: Exported, artifact: Artifact, opset: int) -> dict[str, Any]:
+    return {
+        "onnx": _artifact(artifact),
+        "top1_agreement": exported.top1_agreement,
+        "max_abs_diff": exported.max_abs_diff,
+        "num_samples": exported.num_samples,
+        "opset": opset,
+        "accuracy": exported.accuracy,
+    }
