@@ -1,0 +1,1 @@
+"""Measures networks on the real devices of one host."""

@@ -1,0 +1,48 @@
+"""`python -m services.profiler`: puts the profiler agent together and runs it."""
+
+from __future__ import annotations
+
+from donna.artifacts import ArtifactStore
+from donna.graphs import Limits
+from donna.jobs.engine import Engine
+from donna.jobs.placement import Threads
+from donna.jobs.store import JobStore
+from donna.rpc.server import Endpoint
+from donna.service import Parts
+from donna.service import main as serve
+from donna.v1 import profiler_pb2, profiler_pb2_grpc
+from services.profiler.canary import CanaryLog
+from services.profiler.devices import Devices
+from services.profiler.local_device import LocalDevice
+from services.profiler.models import ModelStore
+from services.profiler.servicer import ProfilerServicer
+from services.profiler.settings import ProfilerSettings
+from services.profiler.work import MeasurementWork
+
+
+def build(settings: ProfilerSettings, store: JobStore, artifacts: ArtifactStore) -> Parts:
+    """The parts of the service."""
+    devices = Devices([LocalDevice(device_id=settings.device_id, default_provider=settings.default_provider)])
+    models = ModelStore(
+        settings.state / "profiler-models",
+        quota_bytes=settings.quota_bytes,
+        limits=Limits(size_bytes=settings.max_model_bytes),
+    )
+    canaries = CanaryLog(settings.state / "profiler-canary.json", every=settings.canary_every)
+    work = MeasurementWork(devices, models, canaries)
+    engine = Engine(store, work, Threads(store, work, limit=settings.concurrency))
+    endpoint = Endpoint(
+        add=profiler_pb2_grpc.add_ProfilerServiceServicer_to_server,
+        servicer=ProfilerServicer(engine, devices, models, canaries),
+        name=profiler_pb2.DESCRIPTOR.services_by_name["ProfilerService"].full_name,
+    )
+    return Parts(endpoints=[endpoint], engines=[engine], close=devices.close)
+
+
+def main() -> None:
+    """The program."""
+    serve("profiler", ProfilerSettings, build)
+
+
+if __name__ == "__main__":
+    main()

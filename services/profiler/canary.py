@@ -1,0 +1,89 @@
+"""The canary: one small network that is measured again and again. When its latency moves, it was the device
+that changed, not the candidates."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from onnx import StringStringEntryProto, TensorProto, helper
+
+from donna.graphs import IR_VERSION, fill
+from donna.graphs.weightless import KEY
+from services.profiler.measurement import MeasurementSettings
+
+CHANNELS, SIZE, LAYERS = 32, 16, 6
+SETTINGS = MeasurementSettings(min_time_ms=50, max_repeats=0)
+
+
+def canary_model() -> bytes:
+    """LAYERS 3x3 convolutions of CHANNELS channels with ReLU; the same bytes in every agent."""
+    nodes, weights, flow = [], [], "x"
+    for layer in range(LAYERS):
+        weight = TensorProto(name=f"w{layer}", dims=[CHANNELS, CHANNELS, 3, 3], data_type=TensorProto.FLOAT)
+        weight.metadata_props.append(StringStringEntryProto(key=KEY, value=f"{layer}:-0.1:0.1"))
+        weights.append(weight)
+        out = "y" if layer == LAYERS - 1 else f"r{layer}"
+        nodes.append(helper.make_node("Conv", [flow, f"w{layer}"], [f"c{layer}"], pads=[1, 1, 1, 1]))
+        nodes.append(helper.make_node("Relu", [f"c{layer}"], [out]))
+        flow = out
+    shape: list[str | int | None] = ["batch", CHANNELS, SIZE, SIZE]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in "xy")
+    graph = helper.make_graph(nodes, "canary", [x], [y], weights)
+    opset = [helper.make_opsetid("", 18)]
+    return fill(helper.make_model(graph, ir_version=IR_VERSION, opset_imports=opset)).SerializeToString()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """The canary's first and latest median on one device as it is fingerprinted."""
+
+    first_ms: float
+    latest_ms: float
+
+    @property
+    def drift(self) -> float:
+        """Latest over first: 1.0 means nothing has changed."""
+        return self.latest_ms / self.first_ms
+
+
+class CanaryLog:
+    """Readings by fingerprint, kept in a JSON file; and when the next one is due."""
+
+    def __init__(self, path: Path, *, every: int) -> None:
+        self._path = path
+        self._every = every
+        self._since: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def due(self, fingerprint: str) -> bool:
+        """Counts one measurement; True before the first one and after every `every`-th."""
+        with self._lock:
+            count = self._since.get(fingerprint, 0)
+            self._since[fingerprint] = count + 1
+            return bool(self._every) and count % self._every == 0
+
+    def record(self, fingerprint: str, median_ms: float) -> Reading:
+        """Adds a reading."""
+        with self._lock:
+            readings = self._read()
+            first_ms = readings.get(fingerprint, {}).get("first_ms", median_ms)
+            readings[fingerprint] = {"first_ms": first_ms, "latest_ms": median_ms}
+            written = self._path.with_suffix(".new")
+            written.write_text(json.dumps(readings))
+            written.replace(self._path)
+        return Reading(first_ms=first_ms, latest_ms=median_ms)
+
+    def latest(self, fingerprint: str) -> Reading | None:
+        """The reading now; None before the first."""
+        with self._lock:
+            found = self._read().get(fingerprint)
+        return Reading(**found) if found else None
+
+    def _read(self) -> dict[str, dict[str, float]]:
+        try:
+            return json.loads(self._path.read_text())
+        except (FileNotFoundError, ValueError):
+            return {}

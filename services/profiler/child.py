@@ -1,0 +1,88 @@
+"""One measurement, in a process of its own that ends with it: see nursery.py for how it comes to be."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import time
+from typing import Any
+
+from services.profiler import limits
+from services.profiler import session as runtime
+from services.profiler.failure import UNMEASURABLE, reason_of
+from services.profiler.layers import profile
+from services.profiler.stopping import StopRule
+from services.profiler.timing import measure
+
+
+def main(model: bytes, settings: dict[str, Any], writing: int) -> None:
+    """Writes the answer as JSON to the descriptor `writing` and ends the process."""
+    with os.fdopen(writing, "w") as answers:
+        json.dump(answer(model, settings), answers)
+    # Destructors of a runtime have crashed before; nothing is left to tidy up in a process of one use.
+    os._exit(0)
+
+
+def answer(model: bytes, settings: dict[str, Any]) -> dict[str, Any]:
+    """The measurement, or how it failed."""
+    progress = {"loading": True}
+    try:
+        _bind(settings["affinity"])
+        limits.confine(
+            memory_limit_bytes=settings["memory_limit_bytes"],
+            cpu_s=settings["deadline_ms"] / 1000 * settings["threads"] + 5,
+            writes_bytes=limits.PROFILE_BYTES if settings["per_layer"] else 0,
+            address_space=settings["provider"] == runtime.CPU,
+        )
+        return {"measured": measured(model, settings, progress)}
+    except runtime.Unmeasurable as error:
+        return {"failed": {"reason": UNMEASURABLE, "message": str(error)}}
+    except Exception as error:  # runtimes raise anything
+        message = f"{type(error).__name__}: {str(error).strip()[:500]}"
+        return {"failed": {"reason": reason_of(error, loading=progress["loading"]), "message": message}}
+
+
+def _bind(affinity: list[int]) -> None:
+    if not affinity or not hasattr(os, "sched_setaffinity"):
+        return
+    try:
+        os.sched_setaffinity(0, affinity)
+    except OSError as error:
+        raise runtime.Unmeasurable(f"none of the processors {affinity} is usable here") from error
+
+
+def measured(model: bytes, settings: dict[str, Any], progress: dict[str, bool]) -> dict[str, Any]:
+    """The fields of `measurement.Measured`; `progress["loading"]` turns False once the first run has passed."""
+    idle_bytes = limits.peak_memory_bytes()
+    start = time.perf_counter_ns()
+    session = runtime.open_session(model, settings)
+    load_ms = (time.perf_counter_ns() - start) / 1e6
+    feeds = runtime.inputs(session, settings["batch_size"])
+    run = runtime.runner(session, feeds, settings["provider"])
+    progress["loading"] = False
+    run()
+    gc.collect()
+    gc.disable()
+    timing = measure(
+        run,
+        StopRule(**settings["stop_rule"]),
+        warmup_runs=settings["warmup_runs"],
+        max_repeats=settings["max_repeats"],
+        cool_down=lambda attempt: time.sleep(0.1 * attempt),
+        clock_ns=time.perf_counter_ns,
+    )
+    peak = limits.peak_memory_bytes()
+    layers: list[dict[str, Any]] = []
+    if settings["per_layer"]:
+        layers = profile(model, settings)
+    return {
+        "samples_ms": [round(sample, 6) for sample in timing.samples_ms.tolist()],
+        "attempts": timing.attempts,
+        "unstable": timing.unstable,
+        "load_ms": load_ms,
+        "peak_memory_bytes": peak,
+        "network_memory_bytes": max(0, peak - idle_bytes),
+        "nodes_by_provider": runtime.nodes_by_provider(session),
+        "layers": layers,
+    }

@@ -1,0 +1,59 @@
+"""What a device is to this service: one small interface, and the two descriptions that go with every number."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.profiler.measurement import Measured, MeasurementSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Who a device is. `id` is unique in its agent; devices of one `kind` are interchangeable; `providers` are
+    the execution providers, the default first."""
+
+    id: str
+    kind: str
+    backend: str
+    description: str
+    providers: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of its resource."""
+        return f"devices/{self.id}"
+
+
+class Device(Protocol):
+    """Something that networks are measured on. One measurement at a time: callers hold the device's lease."""
+
+    identity: Identity
+
+    def fingerprint(self) -> dict[str, str]:
+        """What may change a latency and does not change by itself: processor, memory, versions, governor.
+        Cheap. Raises Unavailable when the device is away."""
+
+    def state(self) -> dict[str, str]:
+        """What changes by itself: temperature, clocks, load, battery; as far as the device tells. Cheap."""
+
+    def unavailable_reason(self) -> str:
+        """Why it cannot be measured on now; "" when it can."""
+
+    def measure(self, model: bytes, settings: MeasurementSettings, check: Callable[[], None]) -> Measured:
+        """Measures one complete ONNX model. `settings.provider` is one of the identity's providers.
+
+        `check` is called a few times a second and may raise, which ends the measurement. Raises
+        FailedPrecondition with one of `failure.REASONS`; afterwards the device is as it was before.
+        """
+
+    def close(self) -> None:
+        """Ends everything that was started."""
+
+
+def fingerprint_sha256(fingerprint: dict[str, str]) -> str:
+    """The digest under which measurements are cached."""
+    return hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()

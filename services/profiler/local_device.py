@@ -1,0 +1,65 @@
+"""This machine as a device, through ONNX Runtime and every execution provider of the installed build."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from functools import lru_cache
+
+import onnxruntime
+
+from donna.errors import InvalidArgument
+from services.profiler import host
+from services.profiler.device import Identity
+from services.profiler.measurement import Measured, MeasurementSettings
+from services.profiler.process import Nursery
+
+CPU = "CPUExecutionProvider"
+_ELSEWHERE = ("AzureExecutionProvider",)
+"""Providers that run the network on somebody else's machine."""
+
+
+class LocalDevice:
+    """A Device. `default_provider` "" means the processor, which every build offers."""
+
+    def __init__(self, *, device_id: str, default_provider: str = "") -> None:
+        offered = [name for name in onnxruntime.get_available_providers() if name not in _ELSEWHERE]
+        default = default_provider or CPU
+        if default not in offered:
+            said = f"must be one of {', '.join(offered)}, got {default_provider!r}"
+            raise InvalidArgument.of("default_provider", said)
+        cores = host.usable_cores()
+        self.identity = Identity(
+            id=device_id,
+            kind=f"{platform.machine()}-cpu-{cores}c"
+            if default == CPU
+            else f"{platform.machine()}-{default}",
+            backend="onnxruntime",
+            description=f"{host.cpu_model()}, {cores} cores",
+            providers=(default, *(name for name in offered if name != default)),
+        )
+        self._nursery = Nursery()
+
+    def fingerprint(self) -> dict[str, str]:
+        return host.fingerprint() | _runtime()
+
+    def state(self) -> dict[str, str]:
+        return host.state()
+
+    def unavailable_reason(self) -> str:
+        return ""
+
+    def measure(self, model: bytes, settings: MeasurementSettings, check: Callable[[], None]) -> Measured:
+        return self._nursery.measure(model, settings, check)
+
+    def close(self) -> None:
+        self._nursery.close()
+
+
+@lru_cache(maxsize=1)
+def _runtime() -> dict[str, str]:
+    return {
+        "runtime": f"onnxruntime {onnxruntime.__version__}",
+        "build": onnxruntime.get_build_info(),
+        "providers": ",".join(onnxruntime.get_available_providers()),
+    }

@@ -1,0 +1,49 @@
+"""What is measured: a whole model, or fragments that are stitched here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from donna.graphs import fill, is_weightless, stitch
+from services.profiler.measurement import fragments_sha256
+from services.profiler.models import ModelStore
+
+MAX_FRAGMENTS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """Hashes only: of one whole model, or of fragments in order. Exactly one of the two is set."""
+
+    model: str = ""
+    fragments: tuple[str, ...] = ()
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """Everything that has to be on this host."""
+        return self.fragments or (self.model,)
+
+    @property
+    def sha256(self) -> str:
+        """Its identity, for the cache."""
+        return fragments_sha256(self.fragments) if self.fragments else self.model
+
+    def load(self, store: ModelStore) -> bytes:
+        """The ONNX bytes to run, with weights filled where they were left out.
+
+        Raises FailedPrecondition (MODEL_MISSING), and InvalidArgument when fragments do not fit together.
+        """
+        if self.model:
+            return store.get(self.model)
+        network = stitch([store.get(sha256) for sha256 in self.fragments])
+        return (fill(network) if is_weightless(network) else network).SerializeToString()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for a job's spec."""
+        return {"model": self.model, "fragments": list(self.fragments)}
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Network:
+        """The inverse of `to_json`."""
+        return cls(model=raw["model"], fragments=tuple(raw["fragments"]))

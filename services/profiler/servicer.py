@@ -1,0 +1,178 @@
+"""The profiler on the wire: validation, messages, and nothing of measuring."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from donna.errors import FailedPrecondition, InvalidArgument
+from donna.jobs.engine import Engine
+from donna.jobs.record import Job, JobState, TaskState
+from donna.jobs.store import check_page_size
+from donna.rpc.artifact_servicer import check_hashes, receive
+from donna.rpc.messages import check_name, check_request_id
+from donna.rpc.watch import Watcher
+from donna.v1 import profiler_pb2 as pb
+from donna.v1 import profiler_pb2_grpc
+from services.profiler.canary import CanaryLog
+from services.profiler.device import fingerprint_sha256
+from services.profiler.devices import Devices, Slot
+from services.profiler.models import Arrival, ModelStore
+from services.profiler.wire import measurement_message, read_network, read_settings, settings_message
+
+MAX_PRIORITY = 1000
+
+
+class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
+    """`donna.v1.ProfilerService`."""
+
+    def __init__(self, engine: Engine, devices: Devices, models: ModelStore, canaries: CanaryLog) -> None:
+        self._engine = engine
+        self._store = engine.store
+        self._devices = devices
+        self._models = models
+        self._canaries = canaries
+        self._watcher = Watcher(engine.store)
+
+    def ListDevices(self, request: pb.ListDevicesRequest, context: Any) -> pb.ListDevicesResponse:
+        size = check_page_size(request.page_size)
+        slots = [slot for slot in self._devices if slot.device.identity.name > request.page_token]
+        page = slots[:size]
+        token = page[-1].device.identity.name if len(slots) > size else ""
+        return pb.ListDevicesResponse(devices=[self._device(slot) for slot in page], next_page_token=token)
+
+    def GetDevice(self, request: pb.GetDeviceRequest, context: Any) -> pb.GetDeviceResponse:
+        return pb.GetDeviceResponse(
+            device=self._device(self._devices.get(check_name(request.name, "devices")))
+        )
+
+    def _device(self, slot: Slot) -> pb.Device:
+        device, identity = slot.device, slot.device.identity
+        away = device.unavailable_reason()
+        fingerprint = {} if away else device.fingerprint()
+        digest = fingerprint_sha256(fingerprint) if fingerprint else ""
+        canary = self._canaries.latest(f"{digest}/{identity.providers[0]}")
+        return pb.Device(
+            name=identity.name,
+            kind=identity.kind,
+            backend=identity.backend,
+            description=identity.description,
+            providers=identity.providers,
+            fingerprint=fingerprint,
+            fingerprint_sha256=digest,
+            state={} if away else device.state(),
+            available=not away,
+            unavailable_reason=away,
+            queue_length=slot.lease.queue_length,
+            canary_drift=canary.drift if canary else 0.0,
+        )
+
+    def FindMissingModels(
+        self, request: pb.FindMissingModelsRequest, context: Any
+    ) -> pb.FindMissingModelsResponse:
+        missing = self._models.missing(check_hashes(request.sha256))
+        partial = {sha256: self._models.partial_bytes(sha256) for sha256 in missing}
+        return pb.FindMissingModelsResponse(
+            missing_sha256=missing, partial_bytes={sha256: size for sha256, size in partial.items() if size}
+        )
+
+    async def UploadModel(
+        self, request_iterator: AsyncIterator[pb.UploadModelRequest], context: Any
+    ) -> pb.UploadModelResponse:
+        arrival: Arrival | None = None
+        sha256 = ""
+        try:
+            async for chunk in receive(request_iterator):
+                if arrival is None:
+                    sha256 = chunk.sha256
+                    arrival = await asyncio.to_thread(
+                        self._models.arrival, sha256, chunk.total_bytes, chunk.offset
+                    )
+                await asyncio.to_thread(arrival.write, chunk.data)
+            assert arrival is not None  # noqa: S101 - receive() yields at least one chunk or raises
+            size_bytes = await asyncio.to_thread(arrival.finish)
+        finally:
+            if arrival is not None:
+                arrival.close()
+        return pb.UploadModelResponse(sha256=sha256, size_bytes=size_bytes)
+
+    def CreateMeasurement(
+        self, request: pb.CreateMeasurementRequest, context: Any
+    ) -> pb.CreateMeasurementResponse:
+        spec = self._spec(request)
+        if request.validate_only:
+            settings = settings_message(read_settings(request.settings))
+            settings.provider = spec["settings"]["provider"]
+            checked = pb.Measurement(device=spec["device"], network=request.network, settings=settings)
+            return pb.CreateMeasurementResponse(measurement=checked)
+        job = self._engine.create(spec, request_id=check_request_id(request.request_id))
+        return pb.CreateMeasurementResponse(measurement=measurement_message(self._answered(job)))
+
+    def _spec(self, request: pb.CreateMeasurementRequest) -> dict[str, Any]:
+        name = request.device
+        slot = self._devices.get(check_name(name, "devices", "device")) if name else self._devices.only()
+        identity = slot.device.identity
+        network = read_network(request.network)
+        settings = read_settings(request.settings)
+        settings = settings.with_provider(settings.provider or identity.providers[0])
+        if settings.provider not in identity.providers:
+            offered = ", ".join(identity.providers)
+            said = f"{identity.name} offers {offered}, got {settings.provider[:80]!r}"
+            raise InvalidArgument.of("settings.provider", said)
+        if abs(request.priority) > MAX_PRIORITY:
+            raise InvalidArgument.of("priority", f"must be within {MAX_PRIORITY}, got {request.priority}")
+        missing = self._models.missing(network.hashes)
+        if missing:
+            said = f"{len(missing)} of the network's files are not on this host, the first is {missing[0]}"
+            raise FailedPrecondition(said, reason="MODEL_MISSING", metadata={"sha256": missing[0]})
+        return {
+            "device": identity.name,
+            "network": network.to_json(),
+            "settings": settings.to_json(),
+            "fingerprint_sha256": fingerprint_sha256(slot.device.fingerprint()),
+            "skip_cache": request.skip_cache,
+            "priority": request.priority,
+        }
+
+    def _answered(self, job: Job) -> Job:
+        """The job, ended at once when the cache had the answer."""
+        tasks = list(self._store.tasks(job.name))
+        if job.state is JobState.QUEUED and all(task.state is TaskState.DONE for task in tasks):
+            return self._store.succeed(job.name, self._engine.work.result(job, tasks))
+        return job
+
+    def GetMeasurement(self, request: pb.GetMeasurementRequest, context: Any) -> pb.GetMeasurementResponse:
+        job = self._store.get(check_name(request.name, "measurements"))
+        return pb.GetMeasurementResponse(measurement=measurement_message(job))
+
+    def ListMeasurements(
+        self, request: pb.ListMeasurementsRequest, context: Any
+    ) -> pb.ListMeasurementsResponse:
+        jobs, token = self._store.list(
+            "measurements", page_size=request.page_size, page_token=request.page_token
+        )
+        return pb.ListMeasurementsResponse(
+            measurements=[measurement_message(job) for job in jobs], next_page_token=token
+        )
+
+    def DeleteMeasurement(
+        self, request: pb.DeleteMeasurementRequest, context: Any
+    ) -> pb.DeleteMeasurementResponse:
+        name = check_name(request.name, "measurements")
+        keys = [task.key for task in self._store.tasks(name) if task.key]
+        self._store.delete(name)
+        self._store.forget(keys)
+        return pb.DeleteMeasurementResponse()
+
+    def CancelMeasurement(
+        self, request: pb.CancelMeasurementRequest, context: Any
+    ) -> pb.CancelMeasurementResponse:
+        job = self._store.cancel(check_name(request.name, "measurements"))
+        return pb.CancelMeasurementResponse(measurement=measurement_message(job))
+
+    async def WatchMeasurement(
+        self, request: pb.WatchMeasurementRequest, context: Any
+    ) -> AsyncIterator[pb.WatchMeasurementResponse]:
+        async for job in self._watcher.watch(check_name(request.name, "measurements")):
+            yield pb.WatchMeasurementResponse(measurement=measurement_message(job))

@@ -1,0 +1,56 @@
+"""When a measurement has seen enough. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.profiler.statistics import Summary, median_interval, summarise
+
+MAX_VARIATION = 0.10
+MAX_DRIFT = 0.05
+GROWTH = 1.25
+"""Runs between two looks at the interval grow by this factor: a look sorts all samples, and too many looks would
+stop at a lucky one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopRule:
+    """Stop after `min_runs` runs and `min_time_ms` of them, as soon as the median's confidence interval is
+    narrower than `relative_ci_width` of it; in any case after `max_runs` or `max_time_ms`."""
+
+    min_runs: int
+    max_runs: int
+    min_time_ms: float
+    max_time_ms: float
+    relative_ci_width: float
+
+    def capped(self, runs: int, elapsed_ms: float) -> bool:
+        """Whether the hard cap is reached."""
+        return runs >= self.max_runs or elapsed_ms >= self.max_time_ms
+
+    def settled(self, samples_ms: np.ndarray, elapsed_ms: float) -> bool:
+        """Whether `samples_ms`, taken in `elapsed_ms` altogether, are enough."""
+        if len(samples_ms) < self.min_runs or elapsed_ms < self.min_time_ms:
+            return False
+        low, high = median_interval(samples_ms)
+        return high - low <= self.relative_ci_width * float(np.median(samples_ms))
+
+    def next_look(self, runs: int) -> int:
+        """After how many runs to ask `settled` again."""
+        return min(self.max_runs, max(self.min_runs, int(runs * GROWTH) + 1))
+
+
+def stable(samples_ms: np.ndarray, relative_ci_width: float) -> bool:
+    """Whether the figures can be trusted: a narrow interval, little variation, no drift.
+
+    The interval may be twice as wide as asked for: what was stopped by the cap just short of its goal is not
+    worth a repeat.
+    """
+    summary: Summary = summarise(samples_ms)
+    return (
+        summary.relative_ci_width <= 2 * relative_ci_width
+        and summary.variation <= MAX_VARIATION
+        and abs(summary.drift) <= MAX_DRIFT
+    )

@@ -1,0 +1,100 @@
+"""How a measurement runs: wait for the device, load the network, measure it in a fresh process, sum it up."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from donna.errors import FailedPrecondition
+from donna.jobs import Job, Report, Task, TaskSpec
+from services.profiler.canary import SETTINGS as CANARY_SETTINGS
+from services.profiler.canary import CanaryLog, canary_model
+from services.profiler.device import fingerprint_sha256
+from services.profiler.devices import Devices, Slot
+from services.profiler.measurement import METHOD_VERSION, Measured, MeasurementSettings, cache_key
+from services.profiler.models import ModelStore
+from services.profiler.network import Network
+from services.profiler.statistics import summarise
+
+LEASE_MARGIN_S = 60.0
+"""What a lease allows beyond the deadline: starting the process, loading, the canary."""
+
+
+class MeasurementWork:
+    """The Work of this service: one task for each measurement, under its cache key."""
+
+    kind = "measurements"
+
+    def __init__(self, devices: Devices, models: ModelStore, canaries: CanaryLog) -> None:
+        self._devices = devices
+        self._models = models
+        self._canaries = canaries
+
+    def tasks(self, spec: dict[str, Any]) -> list[TaskSpec]:
+        network, settings = (
+            Network.from_json(spec["network"]),
+            MeasurementSettings.from_json(spec["settings"]),
+        )
+        key = cache_key(network.sha256, spec["fingerprint_sha256"], settings)
+        return [
+            TaskSpec(
+                key="" if spec["skip_cache"] else key, spec=spec, label=f"measuring {network.sha256[:12]}"
+            )
+        ]
+
+    def run(self, task: Task, report: Report) -> dict[str, Any]:
+        spec = task.spec
+        slot = self._devices.get(spec["device"])
+        settings = MeasurementSettings.from_json(spec["settings"])
+        network = Network.from_json(spec["network"])
+        lease_s = settings.deadline_ms / 1000 + LEASE_MARGIN_S
+        with slot.lease.hold(priority=spec["priority"], lease_s=lease_s, check=report.check) as go_on:
+            started = time.monotonic()
+            fingerprint = fingerprint_sha256(slot.device.fingerprint())
+            if fingerprint != spec["fingerprint_sha256"]:
+                said = f"{spec['device']} has changed since the measurement was asked for; ask again"
+                raise FailedPrecondition(said, reason="DEVICE_CHANGED")
+            drift = self._canary_drift(slot, settings, fingerprint, go_on)
+            model = network.load(self._models)
+            state = slot.device.state() | drift
+            measured = slot.device.measure(model, settings, go_on)
+            report.cost(measurements=1, device_s=time.monotonic() - started)
+        return figures(measured) | {
+            "device_state": state,
+            "fingerprint_sha256": fingerprint,
+            "method_version": METHOD_VERSION,
+            "measured_at": time.time(),
+        }
+
+    def _canary_drift(
+        self, slot: Slot, settings: MeasurementSettings, fingerprint: str, go_on: Any
+    ) -> dict[str, str]:
+        key = f"{fingerprint}/{settings.provider}"
+        if self._canaries.due(key):
+            canary = replace(CANARY_SETTINGS, provider=settings.provider)
+            measured = slot.device.measure(canary_model(), canary, go_on)
+            self._canaries.record(key, float(np.median(measured.samples_ms)))
+        reading = self._canaries.latest(key)
+        return {"canary_drift": f"{reading.drift:.4f}"} if reading else {}
+
+    def result(self, job: Job, tasks: list[Task]) -> dict[str, Any]:
+        return (tasks[0].result or {}) | {"cached": tasks[0].reused}
+
+
+def figures(measured: Measured) -> dict[str, Any]:
+    """The summary and the raw samples, under the names of the contract."""
+    summary = asdict(summarise(np.asarray(measured.samples_ms)))
+    del summary["runs"]
+    return summary | {
+        "samples_ms": list(measured.samples_ms),
+        "unstable": measured.unstable,
+        "attempts": measured.attempts,
+        "peak_memory_bytes": measured.peak_memory_bytes,
+        "network_memory_bytes": measured.network_memory_bytes,
+        "load_ms": measured.load_ms,
+        "nodes_by_provider": measured.nodes_by_provider,
+        "layers": [asdict(layer) for layer in measured.layers],
+    }

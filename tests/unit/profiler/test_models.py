@@ -1,0 +1,127 @@
+"""Models on disk: by hash, complete or not at all, resumable, within a quota."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import pytest
+
+from donna.errors import DataLoss, FailedPrecondition, InvalidArgument, ResourceExhausted, Unavailable
+from donna.graphs import Limits
+from services.profiler.models import ModelStore
+from tests.unit.graphs import fragments as make
+
+
+def model(seed: int) -> bytes:
+    return make.conv(3, 4, 8, seed=seed).SerializeToString()
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ModelStore(tmp_path / "models", quota_bytes=1 << 20, limits=Limits(size_bytes=1 << 16))
+
+
+def put(store, data, sha256=None):
+    arrival = store.arrival(sha256 or sha(data), len(data), 0)
+    try:
+        arrival.write(data)
+        return arrival.finish()
+    finally:
+        arrival.close()
+
+
+def test_what_comes_in_comes_out(store):
+    data = model(0)
+    assert store.missing([sha(data)]) == [sha(data)]
+    assert put(store, data) == len(data)
+    assert store.missing([sha(data)]) == []
+    assert store.get(sha(data)) == data
+
+
+def test_an_interrupted_upload_goes_on_where_it_stopped(store):
+    data = model(0)
+    first = store.arrival(sha(data), len(data), 0)
+    first.write(data[:100])
+    first.close()
+    assert store.partial_bytes(sha(data)) == 100
+    assert store.missing([sha(data)]) == [sha(data)]
+    with pytest.raises(InvalidArgument, match=r"chunk.offset: must be 0 or 100, got 99"):
+        store.arrival(sha(data), len(data), 99)
+    second = store.arrival(sha(data), len(data), 100)
+    second.write(data[100:])
+    second.finish()
+    second.close()
+    assert store.get(sha(data)) == data
+    assert store.partial_bytes(sha(data)) == 0
+
+
+def test_starting_over_forgets_the_first_part(store):
+    data = model(0)
+    first = store.arrival(sha(data), len(data), 0)
+    first.write(b"something else")
+    first.close()
+    assert put(store, data) == len(data)
+
+
+def test_the_wrong_hash_is_refused_and_nothing_kept(store):
+    promised = sha(b"other")
+    with pytest.raises(DataLoss, match=f"the bytes have sha256 {sha(model(0))}, not {promised}"):
+        put(store, model(0), promised)
+    assert store.missing([promised, sha(model(0))]) == [promised, sha(model(0))]
+    assert store.partial_bytes(promised) == 0
+
+
+def test_what_is_no_onnx_is_refused_and_nothing_kept(store):
+    with pytest.raises(InvalidArgument, match="no ONNX model"):
+        put(store, b"GIF89a" * 100)
+    assert store.missing([sha(b"GIF89a" * 100)])
+
+
+def test_one_upload_of_a_file_at_a_time(store):
+    data = model(0)
+    first = store.arrival(sha(data), len(data), 0)
+    with pytest.raises(Unavailable, match="being uploaded"):
+        store.arrival(sha(data), len(data), 0)
+    first.close()
+    assert put(store, data) == len(data)
+
+
+def test_too_large_is_refused_before_a_byte_is_taken(store):
+    with pytest.raises(ResourceExhausted, match="this host keeps at most 65536") as caught:
+        store.arrival("0" * 64, (1 << 16) + 1, 0)
+    assert caught.value.reason == "MODEL_TOO_LARGE"
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "", "A" * 64, "0" * 63, "0" * 63 + "\n"])
+def test_a_name_that_is_no_hash_is_refused(store, name):
+    for call in (store.get, lambda n: store.missing([n]), lambda n: store.arrival(n, 10, 0)):
+        with pytest.raises(InvalidArgument, match="64 lower-case hexadecimal digits"):
+            call(name)
+
+
+def test_the_least_recently_used_leave_first(tmp_path):
+    data = [model(seed) for seed in range(4)]
+    store = ModelStore(tmp_path, quota_bytes=3 * len(data[0]) + 10)
+    for age, each in enumerate(data[:3]):
+        put(store, each)
+        os.utime(tmp_path / sha(each), (age, age))
+    store.get(sha(data[0]))
+    put(store, data[3])
+    assert store.missing(map(sha, data)) == [sha(data[1])]
+    with pytest.raises(FailedPrecondition, match="upload it first") as caught:
+        store.get(sha(data[1]))
+    assert caught.value.reason == "MODEL_MISSING"
+
+
+def test_a_damaged_file_is_missing(store, tmp_path):
+    data = model(0)
+    put(store, data)
+    (tmp_path / "models" / sha(data)).write_bytes(b"x" * len(data))
+    with pytest.raises(FailedPrecondition, match="was damaged on this host"):
+        store.get(sha(data))
+    assert store.missing([sha(data)]) == [sha(data)]
