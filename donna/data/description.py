@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from donna.data import augment
+from donna.data import augment, registry
 from donna.data.normalisation import Normalisation
 from donna.errors import InvalidArgument
 
@@ -44,9 +44,11 @@ class Description:
         provider = raw.get("provider")
         if not isinstance(provider, str) or not provider:
             raise InvalidArgument.of("dataset.provider", f"must name a dataset provider, got {provider!r}")
+        registered = registry.provider(provider)
         arguments = raw.get("arguments") or {}
         if not isinstance(arguments, Mapping):
             raise InvalidArgument.of("dataset.arguments", f"must be a mapping, got {arguments!r}")
+        registered.check(arguments)
         split = raw.get("split") or {}
         normalise = raw.get("normalise")
         return cls(

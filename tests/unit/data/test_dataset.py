@@ -66,7 +66,7 @@ def test_the_test_part_is_read_only_when_asked_for_by_name():
     source = Watched()
     dataset = Dataset(
         Description.parse(
-            {"provider": "x", "split": {"training": 50, "quality": 10, "validation": 10, "test": 30}}
+            {"provider": "digits", "split": {"training": 50, "quality": 10, "validation": 10, "test": 30}}
         ),
         source,
     )
