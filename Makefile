@@ -1,0 +1,58 @@
+# `make` alone prints this help. Everything sets itself up in $(VENV); nothing is done twice.
+
+PYTHON ?= python3
+VENV ?= .venv
+# Where torch comes from; for the small CPU build: make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PROTOS := $(wildcard protos/donna/v1/*.proto)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format protos clean bench-predict bench-search bench-profile bench-distill
+
+help: ## Print this help
+	@awk 'BEGIN {FS = ":.*## "; print "usage: make TARGET\n"} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Install everything into .venv (TORCH_INDEX chooses torch's build)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "DONNA needs Python 3.11 to 3.13, $(PYTHON) is %d.%d; set PYTHON=" % v)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet torch torchvision --constraint constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(BIN)/pip install --quiet --editable '.[local,dev]' --constraint constraints.txt
+	@touch $@
+
+demo: $(READY) ## Run all of DONNA on bundled data with this machine as the device
+	$(BIN)/donna run examples/digits.yaml --output runs/digits
+
+test: $(READY) ## Run the tests
+	$(BIN)/pytest
+
+check: $(READY) ## Run the linter and the type checker
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy donna services
+
+format: $(READY) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+protos: $(READY) ## Generate donna/v1 from protos/
+	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=. --pyi_out=. --grpc_python_out=. $(PROTOS)
+
+bench-predict: $(READY) ## Print architectures predicted per second, in process and over gRPC, as JSON
+	$(BIN)/python -m bench.predict
+
+bench-search: $(READY) ## Print the time of a search against pymoo alone, as JSON
+	$(BIN)/python -m bench.search
+
+bench-profile: $(READY) ## Print how repeatable and how costly measurements are, as JSON
+	$(BIN)/python -m bench.profile
+
+bench-distill: $(READY) ## Print the time of a library against one block at a time, as JSON
+	$(BIN)/python -m bench.distill
+
+clean: ## Remove what was installed and built, but no results
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
