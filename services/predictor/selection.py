@@ -1,8 +1,10 @@
 """Which regression to use: qualities, order, target and strength, by cross-validation inside the samples.
 
-A candidate is (qualities, order, target); its strength, and then the candidate itself, is the one with
-the least leave-one-out squared error in accuracy (not in target units, so that targets compare). Among
-candidates that are as good to within a small margin the simplest wins, in the order listed.
+A candidate is (qualities, order, target); its strength is the one with the least leave-one-out squared
+error in accuracy (not in target units, so that targets compare). Then the simplest candidate wins, in
+the order listed, whose error is within one standard error of the least, the standard error being that of
+their difference over the samples [the one-standard-error rule, ESL 7.10]. Measured on synthetic truths with
+12 to 30 noisy samples, that rule predicts better than taking the least error.
 
 That error is optimistic, having chosen the minimum. The honest predictions are nested: the samples fall
 into folds, the selection is redone without a fold, and each sample of the fold is predicted by that
@@ -26,7 +28,7 @@ from services.predictor.target import Target, forward, inverse
 
 STRENGTHS = tuple(float(f"{strength:.3e}") for strength in np.logspace(-10, 2, 37))
 MAX_FOLDS = 64
-_MARGIN = 0.02
+_ROUNDING = 1e-16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +84,21 @@ def select(
     problem: Problem, candidates: Sequence[Candidate], strengths: Sequence[float] = STRENGTHS
 ) -> tuple[Choice, tuple[Choice, ...]]:
     """(the choice, every candidate at its best strength). Candidates are listed from simple to complex."""
-    choices = []
+    choices, error_CS = [], []
     for candidate in candidates:
-        mse_L = ((problem.leave_one_out(candidate, strengths) - problem.accuracy_S) ** 2).mean(axis=1)
+        error_LS = (problem.leave_one_out(candidate, strengths) - problem.accuracy_S) ** 2
+        mse_L = error_LS.mean(axis=1)
         best = int(np.argmin(mse_L))
         choices.append(Choice(candidate=candidate, strength=strengths[best], mse=float(mse_L[best])))
-    bar = min(choice.mse for choice in choices) * (1 + _MARGIN) + 1e-16
-    return next(choice for choice in choices if choice.mse <= bar), tuple(choices)
+        error_CS.append(error_LS[best])
+    least_S = min(error_CS, key=lambda error_S: error_S.mean())
+    as_good = (c for c, error_S in zip(choices, error_CS, strict=True) if _as_good(error_S - least_S))
+    return next(as_good), tuple(choices)
+
+
+def _as_good(worse_S: np.ndarray) -> bool:
+    """Whether a mean difference of squared errors is within its standard error, or within rounding."""
+    return bool(worse_S.mean() <= worse_S.std() / np.sqrt(len(worse_S)) + _ROUNDING)
 
 
 def nested_leave_one_out(
