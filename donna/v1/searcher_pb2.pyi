@@ -124,7 +124,7 @@ class GenerationProgress(_message.Message):
     def __init__(self, generation: _Optional[int] = ..., num_evaluations: _Optional[int] = ..., hypervolume: _Optional[float] = ..., front_size: _Optional[int] = ...) -> None: ...
 
 class FrontPoint(_message.Message):
-    __slots__ = ("architecture", "predicted_accuracy", "accuracy_low", "accuracy_high", "latency_ms", "parameters", "macs", "model_bytes", "activation_bytes", "unstable_devices", "extrapolated")
+    __slots__ = ("architecture", "predicted_accuracy", "accuracy_low", "accuracy_high", "latency_ms", "parameters", "macs", "model_bytes", "activation_bytes", "unstable_devices", "extrapolated", "medians_ms")
     class LatencyMsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -132,6 +132,13 @@ class FrontPoint(_message.Message):
         key: str
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class MediansMsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: MedianLatencies
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[MedianLatencies, _Mapping]] = ...) -> None: ...
     ARCHITECTURE_FIELD_NUMBER: _ClassVar[int]
     PREDICTED_ACCURACY_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_LOW_FIELD_NUMBER: _ClassVar[int]
@@ -143,6 +150,7 @@ class FrontPoint(_message.Message):
     ACTIVATION_BYTES_FIELD_NUMBER: _ClassVar[int]
     UNSTABLE_DEVICES_FIELD_NUMBER: _ClassVar[int]
     EXTRAPOLATED_FIELD_NUMBER: _ClassVar[int]
+    MEDIANS_MS_FIELD_NUMBER: _ClassVar[int]
     architecture: _common_pb2.Architecture
     predicted_accuracy: float
     accuracy_low: float
@@ -154,7 +162,14 @@ class FrontPoint(_message.Message):
     activation_bytes: int
     unstable_devices: _containers.RepeatedScalarFieldContainer[str]
     extrapolated: bool
-    def __init__(self, architecture: _Optional[_Union[_common_pb2.Architecture, _Mapping]] = ..., predicted_accuracy: _Optional[float] = ..., accuracy_low: _Optional[float] = ..., accuracy_high: _Optional[float] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., parameters: _Optional[int] = ..., macs: _Optional[int] = ..., model_bytes: _Optional[int] = ..., activation_bytes: _Optional[int] = ..., unstable_devices: _Optional[_Iterable[str]] = ..., extrapolated: bool = ...) -> None: ...
+    medians_ms: _containers.MessageMap[str, MedianLatencies]
+    def __init__(self, architecture: _Optional[_Union[_common_pb2.Architecture, _Mapping]] = ..., predicted_accuracy: _Optional[float] = ..., accuracy_low: _Optional[float] = ..., accuracy_high: _Optional[float] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., parameters: _Optional[int] = ..., macs: _Optional[int] = ..., model_bytes: _Optional[int] = ..., activation_bytes: _Optional[int] = ..., unstable_devices: _Optional[_Iterable[str]] = ..., extrapolated: bool = ..., medians_ms: _Optional[_Mapping[str, MedianLatencies]] = ...) -> None: ...
+
+class MedianLatencies(_message.Message):
+    __slots__ = ("values",)
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    values: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, values: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class FeasibilityTable(_message.Message):
     __slots__ = ("rows",)
