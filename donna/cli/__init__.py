@@ -12,6 +12,8 @@ DONE, WRONG_INPUT, JOB_FAILED, INTERRUPTED = 0, 2, 3, 130
 
 def main() -> None:
     """Runs the command; whatever goes wrong is one sentence on standard error."""
+    import typer
+
     from donna.cli.app import app
 
     # A terminated command stops its services like an interrupted one.
@@ -22,12 +24,11 @@ def main() -> None:
         _end(error.message, exit_code(error))
     except KeyboardInterrupt:
         _end("interrupted; the same command goes on from here", INTERRUPTED)
+    except typer.Abort:
+        _end("interrupted; the same command goes on from here", INTERRUPTED)
     except Exception as error:
-        import click
-
-        if isinstance(error, click.exceptions.Abort):
-            _end("interrupted; the same command goes on from here", INTERRUPTED)
-        if isinstance(error, click.ClickException):
+        # typer's usage errors; their class is not public in every release
+        if hasattr(error, "format_message"):
             _end(error.format_message(), WRONG_INPUT)
         raise
 

@@ -1,0 +1,106 @@
+"""The YAML spec: what is wrong is named, what is right is expanded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from donna.errors import InvalidArgument, NotFound
+from donna.pipeline.spec import Spec, parse_spec, read_spec
+
+DIGITS = Path(__file__).parents[3] / "examples" / "digits.yaml"
+
+
+def raw() -> dict:
+    return yaml.safe_load(DIGITS.read_text())
+
+
+def test_the_example_is_valid_and_large_enough() -> None:
+    spec = read_spec(DIGITS)
+    sizes = [len(options) for _, options in spec.space.expand()]
+    total = 1
+    for size in sizes:
+        total *= size
+    assert len(sizes) >= 4
+    assert min(sizes) >= 12
+    assert total >= 20_000
+    assert spec.predictor.samples >= 20
+    assert spec.predictor.holdout >= 8
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "field"),
+    [
+        ("distillation", "epochs", -1, "distillation.epochs"),
+        ("distillation", "epoch", 1, "distillation.epoch"),
+        ("dataset", "provider", None, "dataset.provider"),
+        ("search", "population", 1, "search.population"),
+        ("search", "objectives", ["speed"], "search.objectives[0].metric"),
+        ("search", "bounds", [{"metric": "macs"}], "search.bounds[0]"),
+        ("finetune", "winners", 0, "finetune.winners"),
+        ("space", "blocks", [], "space.blocks"),
+    ],
+)
+def test_a_wrong_key_is_named(section: str, key: str, value: object, field: str) -> None:
+    values = raw()
+    values[section][key] = value
+    with pytest.raises(InvalidArgument) as error:
+        parse_spec(values)
+    assert field in [violation.field for violation in error.value.violations]
+
+
+def test_an_unknown_section_is_named() -> None:
+    with pytest.raises(InvalidArgument, match="serach: is not a key of this section"):
+        parse_spec(raw() | {"serach": {}})
+
+
+def test_overrides_are_yaml_and_checked() -> None:
+    spec = read_spec(DIGITS, ["search.seed=7", "search.bounds=[{metric: latency_ms, max: 0.5}]"])
+    assert spec.search_seed == 7
+    assert spec.search.bounds[0].max == 0.5
+    with pytest.raises(InvalidArgument, match="--set"):
+        read_spec(DIGITS, ["search.seed"])
+
+
+def test_weights_and_training_exclude_each_other() -> None:
+    values = raw()
+    values["reference"]["weights"] = "w.safetensors"
+    with pytest.raises(InvalidArgument, match="not both"):
+        parse_spec(values)
+
+
+def test_files_that_are_no_spec(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="cannot be read"):
+        read_spec(tmp_path / "missing.yaml")
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("a: [1")
+    with pytest.raises(InvalidArgument, match="is not YAML in line"):
+        read_spec(wrong)
+    wrong.write_text("a: &x [1]\nb: *x\n")
+    with pytest.raises(InvalidArgument, match="aliases are not allowed"):
+        read_spec(wrong)
+    wrong.write_text("[" * 5000)
+    with pytest.raises(InvalidArgument):
+        read_spec(wrong)
+
+
+def test_options_expand_in_order_and_without_duplicates() -> None:
+    values = raw()
+    values["space"] = {
+        "blocks": ["stage1", {"name": "stage2", "options": [{"family": "skip"}, {"family": "skip"}]}],
+        "options": [{"family": "inverted_residual", "kernel": [3, 5], "depth": 1}],
+    }
+    blocks = parse_spec(values).space.expand()
+    assert blocks == [
+        ("stage1", ["inverted_residual(depth=1,kernel=3)", "inverted_residual(depth=1,kernel=5)"]),
+        ("stage2", ["skip()"]),
+    ]
+
+
+def test_the_resolved_spec_reads_back_as_the_same_run() -> None:
+    spec = read_spec(DIGITS)
+    again = Spec.model_validate(spec.resolved())
+    assert again.digest() == spec.digest()
+    assert read_spec(DIGITS, ["seed=1"]).digest() != spec.digest()

@@ -1,0 +1,44 @@
+"""The choice of winners against brute force."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+from donna.pipeline.winners import choose_winners
+
+
+def area(points: list[tuple[float, float]], all_points: list[tuple[float, float]]) -> float:
+    """Hypervolume by inclusion-exclusion over the scaled points."""
+    accuracies, costs = [a for a, _ in all_points], [c for _, c in all_points]
+
+    def scaled(value: float, low: float, high: float) -> float:
+        return 0.1 + (value - low) / (high - low)
+
+    corners = [
+        (scaled(a, min(accuracies), max(accuracies)), scaled(-c, -max(costs), -min(costs))) for a, c in points
+    ]
+    total = 0.0
+    for size in range(1, len(corners) + 1):
+        for subset in itertools.combinations(corners, size):
+            total += (-1) ** (size + 1) * min(x for x, _ in subset) * min(y for _, y in subset)
+    return total
+
+
+def test_greedy_choice_keeps_its_promised_share_of_the_best() -> None:
+    generator = random.Random(0)
+    for _ in range(30):
+        cost = sorted(generator.uniform(1, 5) for _ in range(8))
+        accuracy = sorted(generator.uniform(0.8, 0.99) for _ in range(8))
+        points = list(zip(accuracy, cost, strict=True))
+        chosen = choose_winners(points, 3)
+        best = max(area([points[i] for i in s], points) for s in itertools.combinations(range(8), 3))
+        assert len(set(chosen)) == 3
+        assert area([points[i] for i in chosen], points) >= (1 - 1 / 2.718281828) * best
+        assert [points[i][1] for i in chosen] == sorted(points[i][1] for i in chosen)
+
+
+def test_few_points_are_all_chosen() -> None:
+    assert choose_winners([], 3) == []
+    assert choose_winners([(0.9, 1.0)], 3) == [0]
+    assert choose_winners([(0.9, 2.0), (0.8, 1.0)], 3) == [1, 0]
