@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import time
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from donna.errors import InvalidArgument
-from donna.jobs.schema import metadata
+from donna.errors import FailedPrecondition, InvalidArgument, Unavailable
+from donna.jobs.schema import jobs, metadata
+
+BUSY_MS = 30_000
 
 
 def open_database(url: str) -> Engine:
@@ -18,22 +22,44 @@ def open_database(url: str) -> Engine:
 
     SQLite runs in WAL mode with full sync, and a writing transaction takes the write lock at its start, so that
     concurrent processes wait for each other instead of failing half-way. Raises InvalidArgument for a url
-    that is none.
+    that is none, FailedPrecondition when the database cannot be opened.
     """
     try:
-        dialect = make_url(url).get_backend_name()
-    except ArgumentError as error:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            if parsed.database in (None, "", ":memory:"):
+                raise InvalidArgument.of(
+                    "database", "SQLite needs a file, since several processes work on it"
+                )
+            engine = create_engine(url, pool_size=8, max_overflow=32)
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        else:
+            engine = create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=8)
+    except (ArgumentError, ImportError) as error:
         raise InvalidArgument.of(
             "database", "must be a URL such as sqlite:///state.db or postgresql+psycopg://…"
         ) from error
-    if dialect == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": 30.0})
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    else:
-        engine = create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=8)
-    metadata.create_all(engine)
+    try:
+        metadata.create_all(engine)
+    except DBAPIError as error:
+        raise FailedPrecondition(
+            f"the database cannot be opened: {error.orig}", reason="DATABASE_NOT_OPENED"
+        ) from error
     return engine
+
+
+def check_database(engine: Engine) -> None:
+    """Raises Unavailable unless the database is there and answers."""
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    if file and not os.path.exists(file):
+        # Open connections would go on answering from a file that nobody can open again.
+        raise Unavailable("the database file is gone", reason="DATABASE_GONE")
+    try:
+        with reading(engine).begin() as connection:
+            connection.execute(select(jobs.c.name).limit(1))
+    except SQLAlchemyError as error:
+        raise Unavailable("the database does not answer", reason="DATABASE_GONE") from error
 
 
 def reading(engine: Engine) -> Engine:
@@ -49,7 +75,20 @@ def _begin_sqlite(connection: Connection) -> None:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy's "begin" event starts transactions, not the driver
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    _enter_wal(cursor)
     cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA busy_timeout=30000")
     cursor.close()
+
+
+def _enter_wal(cursor: sqlite3.Cursor) -> None:
+    """The change into WAL mode does not wait for others who make it at the same moment: so wait here."""
+    deadline = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)

@@ -15,9 +15,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from donna.errors import Cancelled, DonnaError, Unavailable
-from donna.jobs.lease import LeaseLost, Leases, ended_tasks
-from donna.jobs.record import Job, JobError, JobState, Task, TaskState
+from sqlalchemy.exc import DBAPIError
+
+from donna.errors import Cancelled, DonnaError, FailedPrecondition, NotFound, Unavailable
+from donna.jobs.lease import LEASE_S, LeaseLost, Leases
+from donna.jobs.record import Job, JobError, Task, TaskState
 from donna.jobs.store import JobStore
 from donna.jobs.work import Work
 
@@ -25,6 +27,7 @@ log = logging.getLogger("donna.jobs")
 
 POLL_S = 0.1
 REPORT_INTERVAL_S = 0.2
+SETTLE_PAUSES_S = (0.2, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
 class TaskReport:
@@ -36,6 +39,7 @@ class TaskReport:
         self._stopping = stopping
         self._lost: Cancelled | None = None
         self._cost: dict[str, float] = {}
+        self._counted_at = time.monotonic()
         self._lock = threading.Lock()
         self._written_at = 0.0
         self._closed = threading.Event()
@@ -60,10 +64,32 @@ class TaskReport:
         self._renewal.join()
         return self._take_cost()
 
+    @property
+    def lost(self) -> bool:
+        """True when the task is not this worker's any more."""
+        return self._lost is not None
+
     def _take_cost(self) -> dict[str, float]:
+        """What was not written yet, with the time that the worker was occupied."""
         with self._lock:
             cost, self._cost = self._cost, {}
+            now = time.monotonic()
+            cost["compute_s"] = cost.get("compute_s", 0.0) + now - self._counted_at
+            self._counted_at = now
             return cost
+
+    def _write(self, **values: Any) -> None:
+        """Writes with the cost so far, which is kept for the next time when the store does not answer."""
+        self.check()
+        cost = self._take_cost()
+        try:
+            self._leases.report(self._task, cost=cost, **values)
+        except LeaseLost as lost:
+            self._lost = lost
+            raise
+        except DBAPIError:
+            self.cost(**cost)
+            raise
 
     def progress(self, done: float, total: float, message: str = "") -> None:
         self.check()
@@ -71,9 +97,10 @@ class TaskReport:
         if now - self._written_at >= REPORT_INTERVAL_S:
             self._written_at = now
             fraction = done / total if total > 0 else 0.0
-            self._leases.report(
-                self._task, fraction=fraction, message=message, waiting_for="", cost=self._take_cost()
-            )
+            try:
+                self._write(fraction=fraction, message=message, waiting_for="")
+            except DBAPIError:  # no reason to give the work up
+                log.warning("the progress of %s could not be written", self._task.job, exc_info=True)
 
     def cost(self, **counters: float) -> None:
         with self._lock:
@@ -87,27 +114,28 @@ class TaskReport:
             raise self._lost
 
     def waiting(self, waiting_for: str) -> None:
-        self.check()
         self._written_at = 0.0
-        self._leases.report(self._task, waiting_for=waiting_for)
+        self._write(waiting_for=waiting_for)
 
     def recall(self, keys: list[str]) -> dict[str, dict[str, Any]]:
         return self._leases.store.recall(keys)
 
     def remember(self, key: str, result: dict[str, Any], **counters: float) -> bool:
         self.check()
-        return self._leases.remember(self._task, key, result, counters)
+        try:
+            return self._leases.remember(self._task, key, result, counters)
+        except LeaseLost as lost:
+            self._lost = lost
+            raise
 
     def save(self, state: dict[str, Any]) -> None:
-        self.check()
-        self._leases.report(self._task, checkpoint=state, cost=self._take_cost())
+        self._write(checkpoint=state)
 
     def saved(self) -> dict[str, Any] | None:
         return self._leases.checkpoint(self._task)
 
     def publish(self, partial: dict[str, Any]) -> None:
-        self.check()
-        self._leases.report(self._task, partial=partial, cost=self._take_cost())
+        self._write(partial=partial)
 
 
 class Interrupted(Cancelled):
@@ -119,36 +147,50 @@ class Interrupted(Cancelled):
 def run_task(leases: Leases, work: Work, task: Task, stopping: threading.Event) -> None:
     """Runs one claimed task to its end and writes what came of it."""
     report = TaskReport(leases, task, stopping)
-    started = time.monotonic()
+    error: JobError | None = None
+    retry_in_s: float | None = None
     try:
         result = work.run(task, report)
-        report.cost(compute_s=time.monotonic() - started)
-        leases.complete(task, result, report.close())
-    except Interrupted:
-        report.close()
-        _quietly(leases.release, task)
-    except Cancelled:
-        report.close()
-    except Unavailable as error:
-        report.close()
-        _quietly(leases.fail, task, JobError.of(error), retry_in_s=error.retry_after_s or 2.0**task.attempt)
-    except DonnaError as error:
-        report.close()
-        _quietly(leases.fail, task, JobError.of(error))
+        _settle(leases.complete, task, result, report.close())
+        return
+    except Cancelled as found:
+        if report.lost:
+            report.close()
+            return
+        if stopping.is_set():
+            _settle(leases.release, task, report.close())
+            return
+        error = JobError.of(found)  # of something that the work depends on
+    except Unavailable as found:
+        error = JobError.of(found)
+        retry_in_s = 2.0**task.attempt if found.retry_after_s is None else found.retry_after_s
+    except DBAPIError:
+        log.warning("%s task %d lost the store", task.job, task.index, exc_info=True)
+        error = JobError(reason="STORE_UNAVAILABLE", message="the job store did not answer")
+        retry_in_s = 2.0**task.attempt
+    except DonnaError as found:
+        error = JobError.of(found)
     except Exception:
-        report.close()
         log.exception("%s task %d failed", task.job, task.index)
-        defect = JobError(
+        error = JobError(
             reason="INTERNAL", message=f"{task.label or 'a task'} failed by a defect; the log has the details"
         )
-        _quietly(leases.fail, task, defect)
+    _settle(leases.fail, task, error, retry_in_s=retry_in_s, cost=report.close())
 
 
-def _quietly(write: Callable[..., None], *arguments: Any, **named: Any) -> None:
-    try:
-        write(*arguments, **named)
-    except LeaseLost:
-        log.info("the task was taken over; nothing was written")
+def _settle(write: Callable[..., None], *arguments: Any, **named: Any) -> None:
+    """Writes how a task ended, through a while in which the store is away; a lost lease ends it in silence."""
+    for pause_s in (*SETTLE_PAUSES_S, None):
+        try:
+            write(*arguments, **named)
+            return
+        except LeaseLost:
+            log.info("the task was taken over; nothing was written")
+            return
+        except DBAPIError:
+            log.warning("the end of a task could not be written", exc_info=True)
+            if pause_s is not None:
+                time.sleep(pause_s)
 
 
 def run_worker(
@@ -158,9 +200,10 @@ def run_worker(
     stopping: threading.Event,
     job: str | None = None,
     idle_s: float | None = None,
+    lease_s: float = LEASE_S,
 ) -> None:
     """Claims and runs tasks until told to stop, or until nothing was to do for `idle_s` seconds."""
-    leases = Leases(store, kind=work.kind, owner=worker_name())
+    leases = Leases(store, kind=work.kind, owner=worker_name(), ttl_s=lease_s)
     idle_since = time.monotonic()
     while not stopping.is_set():
         try:
@@ -213,9 +256,9 @@ class Engine:
         """Stops working; what is in hand goes back into the queue."""
         self._stopping.set()
         self._wake.set()
-        self._placement.close()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join()  # first: it places workers
+        self._placement.close()
 
     @property
     def alive(self) -> bool:
@@ -247,21 +290,29 @@ class Engine:
                 self._wake.clear()
 
     def _finish(self, job: Job) -> None:
-        """Ends a job when a task has failed or all are done."""
-        all_tasks = list(self.store.tasks(job.name))
-        failed = next((task for task in all_tasks if task.state is TaskState.FAILED), None)
-        if failed is not None and failed.error is not None:
-            self.store.fail(job.name, failed.error)
-        elif ended_tasks(all_tasks):
-            try:
-                self.store.succeed(job.name, self.work.result(job, all_tasks))
-            except Unavailable:
-                log.warning("the result of %s could not be joined; trying again", job.name, exc_info=True)
-            except DonnaError as error:
-                if self.store.get(job.name).state is not JobState.CANCELLED:
-                    self.store.fail(job.name, JobError.of(error))
-            except Exception:
-                log.exception("the result of %s could not be joined", job.name)
-                self.store.fail(
-                    job.name, JobError(reason="INTERNAL", message="the results could not be joined")
-                )
+        """Ends a job when a task has failed or all are done. One job's trouble is not another's."""
+        states = self.store.task_states(job.name)
+        try:
+            if states.get(TaskState.FAILED):
+                failed = (task.error for task in self.store.tasks(job.name) if task.error is not None)
+                self.store.fail(job.name, next(failed))
+            elif set(states) == {TaskState.DONE}:
+                self._join(job)
+        except (FailedPrecondition, NotFound):
+            log.info("%s was ended or deleted in the meantime", job.name)
+
+    def _join(self, job: Job) -> None:
+        try:
+            result = self.work.result(job, list(self.store.tasks(job.name)))
+        except Unavailable:
+            log.warning("the result of %s could not be joined; trying again", job.name, exc_info=True)
+            self._stopping.wait(1.0)
+        except DonnaError as error:
+            self.store.fail(job.name, JobError.of(error))
+        except DBAPIError:
+            raise
+        except Exception:
+            log.exception("the result of %s could not be joined", job.name)
+            self.store.fail(job.name, JobError(reason="INTERNAL", message="the results could not be joined"))
+        else:
+            self.store.succeed(job.name, result)

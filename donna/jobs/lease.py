@@ -6,11 +6,13 @@ come back, everything that it writes is refused, since its fence is old. So no t
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from donna.errors import Cancelled
 from donna.jobs.record import ACTIVE, JobError, JobState, Task, TaskState
@@ -18,6 +20,7 @@ from donna.jobs.schema import jobs, results, tasks
 from donna.jobs.store import JobStore, read_task, write_error
 
 MAX_ATTEMPTS = 5
+LEASE_S = 6.0
 
 
 class LeaseLost(Cancelled):
@@ -29,7 +32,7 @@ class LeaseLost(Cancelled):
 class Leases:
     """Claims tasks of one kind of job for one owner; leases last `ttl_s` seconds unless renewed."""
 
-    def __init__(self, store: JobStore, *, kind: str, owner: str, ttl_s: float = 6.0) -> None:
+    def __init__(self, store: JobStore, *, kind: str, owner: str, ttl_s: float = LEASE_S) -> None:
         self.store = store
         self.kind = kind
         self.owner = owner
@@ -41,6 +44,21 @@ class Leases:
         A task that was started MAX_ATTEMPTS times without an end fails with reason WORKER_LOST. A task whose
         key another live worker is computing is left until that one is done, then answered from its result.
         """
+        query = self._claimable(job)
+        while True:
+            with self.store.reads.begin() as connection:  # idle workers must not queue for the write lock
+                if connection.execute(query).first() is None:
+                    return None
+            with self.store.engine.begin() as connection:
+                _one_claim_at_a_time(connection, self.kind)
+                row = connection.execute(query.with_for_update(of=tasks, skip_locked=True)).one_or_none()
+                if row is None:
+                    return None
+                claimed = self._take(connection, row)
+                if claimed is not None:
+                    return claimed
+
+    def _claimable(self, job: str | None) -> Select[Any]:
         now = self.store.clock()
         other = tasks.alias()
         free = or_(
@@ -60,66 +78,55 @@ class Leases:
             .where(or_(tasks.c.key == "", ~same_key_elsewhere))
             .order_by(jobs.c.created_at, tasks.c.idx)
             .limit(1)
-            .with_for_update(of=tasks, skip_locked=True)
         )
-        if job is not None:
-            query = query.where(tasks.c.job == job)
-        while True:
-            with self.store.engine.begin() as connection:
-                row = connection.execute(query).one_or_none()
-                if row is None:
-                    return None
-                if row.attempt >= MAX_ATTEMPTS:
-                    lost = JobError(
-                        reason="WORKER_LOST",
-                        message=f"{row.label or 'a task'} lost its worker {row.attempt} times without getting further",
-                    )
-                    self._close(connection, read_task(row), TaskState.FAILED, error=write_error(lost))
-                    continue
-                known = (
-                    row.key
-                    and connection.execute(select(results.c.result).where(results.c.key == row.key)).scalar()
-                )
-                if known:
-                    self._close(
-                        connection, read_task(row), TaskState.DONE, result=known, reused=True, fraction=1.0
-                    )
-                    _refresh(connection, row.job)
-                    continue
-                connection.execute(
-                    update(tasks)
-                    .where(tasks.c.job == row.job, tasks.c.idx == row.idx)
-                    .values(
-                        state=TaskState.RUNNING,
-                        owner=self.owner,
-                        lease_until=now + self.ttl_s,
-                        attempt=row.attempt + 1,
-                        fence=row.fence + 1,
-                    )
-                )
-                self._start(connection, row.job, now)
-                claimed = connection.execute(
-                    select(tasks).where(tasks.c.job == row.job, tasks.c.idx == row.idx)
-                ).one()
-                return read_task(claimed)
+        return query if job is None else query.where(tasks.c.job == job)
+
+    def _take(self, connection: Connection, row: Row[Any]) -> Task | None:
+        """The task of this row under a new lease; None when it ended without anybody working on it."""
+        task, now = read_task(row), self.store.clock()
+        known = (
+            task.key
+            and connection.execute(select(results.c.result).where(results.c.key == task.key)).scalar()
+        )
+        if known:
+            _write(connection, task, state=TaskState.DONE, result=known, reused=True, fraction=1.0)
+            _refresh(connection, task.job)
+            return None
+        if task.attempt >= MAX_ATTEMPTS:
+            lost = JobError(
+                reason="WORKER_LOST",
+                message=f"{task.label or 'a task'} lost its worker {task.attempt} times without getting further",
+            )
+            _write(connection, task, state=TaskState.FAILED, error=write_error(lost))
+            return None
+        if row.fraction and not row.checkpoint:  # what the lost worker had done is done again
+            _write(connection, task, fraction=0.0)
+            _refresh(connection, task.job)
+        self._start(connection, task.job, now)
+        _write(
+            connection,
+            task,
+            state=TaskState.RUNNING,
+            owner=self.owner,
+            lease_until=now + self.ttl_s,
+            attempt=task.attempt + 1,
+            fence=task.fence + 1,
+        )
+        return replace(task, state=TaskState.RUNNING, attempt=task.attempt + 1, fence=task.fence + 1)
 
     def _start(self, connection: Connection, job: str, now: float) -> None:
-        """RUNNING, with a fresh base for the estimate of what is left when nobody else was at work."""
-        at_work = connection.execute(
-            select(func.count()).where(
-                tasks.c.job == job,
-                tasks.c.state == TaskState.RUNNING,
-                tasks.c.lease_until >= now,
-                tasks.c.owner != self.owner,
-            )
-        ).scalar_one()
+        """RUNNING; after a time in which nobody was at work, the estimate of what is left starts anew."""
+        row = connection.execute(select(jobs.c.done, jobs.c.eta_from_at).where(jobs.c.name == job)).one()
+        held_until = connection.execute(
+            select(func.max(tasks.c.lease_until)).where(tasks.c.job == job)
+        ).scalar()
         values: dict[str, Any] = {
             "state": JobState.RUNNING,
+            "waiting_for": "",
             "started_at": func.coalesce(jobs.c.started_at, now),
         }
-        row = connection.execute(select(jobs.c.state, jobs.c.eta_from_at).where(jobs.c.name == job)).one()
-        if not at_work and (row.state == JobState.QUEUED or row.eta_from_at is None):
-            values |= {"eta_from_at": now, "eta_from_done": jobs.c.done}
+        if row.eta_from_at is None or held_until is None or held_until < now:
+            values |= {"eta_from_at": now, "eta_from_done": row.done}
         connection.execute(
             update(jobs)
             .where(jobs.c.name == job, jobs.c.state.in_(ACTIVE))
@@ -196,12 +203,13 @@ class Leases:
             return fresh
 
     def _remember(self, connection: Connection, key: str, result: dict[str, Any]) -> bool:
-        known = connection.execute(select(results.c.key).where(results.c.key == key)).scalar()
-        if known is None:
-            connection.execute(
-                insert(results).values(key=key, result=json.dumps(result), created_at=self.store.clock())
-            )
-        return known is None
+        row = {"key": key, "result": json.dumps(result), "created_at": self.store.clock()}
+        try:
+            with connection.begin_nested():
+                connection.execute(insert(results).values(row))
+        except IntegrityError:
+            return False
+        return True
 
     def complete(self, task: Task, result: dict[str, Any], cost: dict[str, float]) -> None:
         """Ends a task with its result, remembered under its key. Raises LeaseLost: then nothing counts."""
@@ -216,29 +224,34 @@ class Leases:
             )
             if task.key:
                 self._remember(connection, task.key, result)
-            _refresh(connection, task.job, cost)
+            _refresh(connection, task.job, cost, state=JobState.RUNNING, waiting_for="")
 
-    def fail(self, task: Task, error: JobError, *, retry_in_s: float | None = None) -> None:
-        """Ends a task with an error, or puts it back to be tried again later."""
+    def fail(
+        self,
+        task: Task,
+        error: JobError,
+        *,
+        retry_in_s: float | None = None,
+        cost: dict[str, float] | None = None,
+    ) -> None:
+        """Ends a task with an error, or puts it back to be tried again later; what it cost counts."""
         with self.store.engine.begin() as connection:
-            if retry_in_s is not None and task.attempt < MAX_ATTEMPTS:
+            attempt = connection.execute(
+                select(tasks.c.attempt).where(tasks.c.job == task.job, tasks.c.idx == task.index)
+            ).scalar()
+            if retry_in_s is not None and (attempt or 0) < MAX_ATTEMPTS:
                 self._hold(
                     connection, task, state=TaskState.QUEUED, not_before=self.store.clock() + retry_in_s
                 )
             else:
                 self._hold(connection, task, state=TaskState.FAILED, error=write_error(error))
+            _refresh(connection, task.job, cost)
 
-    def release(self, task: Task) -> None:
+    def release(self, task: Task, cost: dict[str, float] | None = None) -> None:
         """Puts a task back at once, its attempt not counted: for a worker that is told to stop."""
         with self.store.engine.begin() as connection:
             self._hold(connection, task, state=TaskState.QUEUED, attempt=tasks.c.attempt - 1)
-
-    def _close(self, connection: Connection, task: Task, state: TaskState, **values: Any) -> None:
-        connection.execute(
-            update(tasks)
-            .where(tasks.c.job == task.job, tasks.c.idx == task.index)
-            .values(state=state, **values)
-        )
+            _refresh(connection, task.job, cost)
 
     def waiting_tasks(self) -> int:
         """How many tasks could be claimed now: what decides how many workers are worth starting."""
@@ -268,6 +281,14 @@ def _refresh(connection: Connection, job: str, cost: dict[str, float] | None = N
     )
 
 
-def ended_tasks(all_tasks: Sequence[Task]) -> bool:
-    """True when no task of a job is left to do."""
-    return all(task.state in (TaskState.DONE, TaskState.FAILED) for task in all_tasks)
+def _write(connection: Connection, task: Task, **values: Any) -> None:
+    connection.execute(
+        update(tasks).where(tasks.c.job == task.job, tasks.c.idx == task.index).values(**values)
+    )
+
+
+def _one_claim_at_a_time(connection: Connection, kind: str) -> None:
+    """Two claims at once could each see the other's key as free. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        number = int.from_bytes(hashlib.sha256(kind.encode()).digest()[:8], signed=True)
+        connection.execute(select(func.pg_advisory_xact_lock(number)))

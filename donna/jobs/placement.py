@@ -11,6 +11,7 @@ import time
 
 from donna.jobs import lifeline
 from donna.jobs.engine import run_worker
+from donna.jobs.lease import LEASE_S
 from donna.jobs.store import JobStore
 from donna.jobs.work import Work
 
@@ -18,6 +19,8 @@ log = logging.getLogger("donna.jobs")
 
 STOP_GRACE_S = 10.0
 IDLE_S = 60.0
+THREAD_IDLE_S = 2.0  # a new thread costs nothing, a waiting one asks the store again and again
+STEADY_S = 60.0  # a worker that lived as long did not fail to start
 
 
 class Threads:
@@ -36,7 +39,7 @@ class Threads:
             thread = threading.Thread(
                 target=run_worker,
                 args=(self._store, self._work),
-                kwargs={"stopping": self._stopping},
+                kwargs={"stopping": self._stopping, "idle_s": THREAD_IDLE_S},
                 name=f"worker-{self._work.kind}-{len(self._threads)}",
                 daemon=True,
             )
@@ -60,24 +63,30 @@ class Processes:
     def __init__(self, module: str, *, limit: int) -> None:
         self._module = module
         self._limit = limit
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: dict[subprocess.Popen[bytes], float] = {}  # and when they were started
         self._failures = 0
         self._not_before = 0.0
 
+    @property
+    def running(self) -> tuple[int, ...]:
+        """Process ids of the workers."""
+        return tuple(process.pid for process in self._processes)
+
     def place(self, wanted: int) -> None:
-        for process in list(self._processes):
+        now = time.monotonic()
+        for process, started_at in list(self._processes.items()):
             code = process.poll()
             if code is None:
                 continue
-            self._processes.remove(process)
+            del self._processes[process]
+            if code == 0 or now - started_at > STEADY_S:
+                self._failures = 0
             if code != 0:
                 self._failures += 1
-                self._not_before = time.monotonic() + min(2.0**self._failures * 0.25, 30.0)
+                self._not_before = now + min(2.0**self._failures * 0.25, 30.0)
                 log.warning("a worker of %s ended with code %d", self._module, code)
-            else:
-                self._failures = 0
-        while len(self._processes) < min(wanted, self._limit) and time.monotonic() >= self._not_before:
-            self._processes.append(lifeline.spawn(["-m", self._module]))
+        while len(self._processes) < min(wanted, self._limit) and now >= self._not_before:
+            self._processes[lifeline.spawn(["-m", self._module])] = now
 
     def close(self) -> None:
         for process in self._processes:
@@ -87,13 +96,18 @@ class Processes:
 
 
 def worker_main(
-    store: JobStore, work: Work, *, job: str | None = None, idle_s: float | None = IDLE_S
+    store: JobStore,
+    work: Work,
+    *,
+    job: str | None = None,
+    idle_s: float | None = IDLE_S,
+    lease_s: float = LEASE_S,
 ) -> None:
     """The whole life of a worker process: works until idle, told to stop (SIGTERM), or orphaned."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     lifeline.hold()
-    run_worker(store, work, stopping=stopping, job=job, idle_s=idle_s)
+    run_worker(store, work, stopping=stopping, job=job, idle_s=idle_s, lease_s=lease_s)
     logging.shutdown()
     os._exit(0)  # threads of numerical libraries must not hold a finished worker back

@@ -44,6 +44,17 @@ def check_transition(name: str, old: JobState, new: JobState) -> None:
         raise FailedPrecondition(f"{name} is {old} and cannot become {new}", reason="JOB_ENDED")
 
 
+MAX_ETA_S = 365 * 24 * 3600.0
+
+
+def time_left_s(elapsed_s: float, moved: float, left: float) -> float | None:
+    """The time that `left` units take at the pace of `moved` units in `elapsed_s`; None when nobody can say."""
+    if moved <= 0 or left < 0 or elapsed_s < 0:
+        return None
+    eta_s = elapsed_s / moved * left
+    return eta_s if eta_s <= MAX_ETA_S else None
+
+
 class TaskState(StrEnum):
     """Where a task stands."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, Engine, Row, and_, delete, func, insert, or_,
 from sqlalchemy.exc import IntegrityError
 
 from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
-from donna.jobs.database import reading
+from donna.jobs.database import check_database, reading
 from donna.jobs.record import (
     ACTIVE,
     Job,
@@ -25,10 +26,12 @@ from donna.jobs.record import (
     TaskSpec,
     TaskState,
     check_transition,
+    time_left_s,
 )
 from donna.jobs.schema import jobs, results, tasks
 
 MAX_PAGE = 1000
+MAX_TOKEN = 400
 
 
 class JobStore:
@@ -47,6 +50,8 @@ class JobStore:
         Tasks whose key is remembered are DONE at once. The same request_id with the same spec returns the job
         that exists; with another spec it raises AlreadyExists.
         """
+        if not task_specs:
+            raise ValueError(f"a job of {kind} needs at least one task")
         text = json.dumps(spec, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()
         if request_id and (known := self._by_request(kind, request_id, digest)):
@@ -114,6 +119,10 @@ class JobStore:
             raise NotFound(f"{name} does not exist", metadata={"name": name[:200]})
         return self._job(row)
 
+    def check(self) -> None:
+        """Raises Unavailable unless the database is there and answers."""
+        check_database(self.engine)
+
     def revisions(self, names: Iterable[str]) -> dict[str, int]:
         """The current revision of each job that exists: the cheap question of a watcher."""
         with self.reads.begin() as connection:
@@ -147,6 +156,14 @@ class JobStore:
             ).all()
         return [self._job(row) for row in rows]
 
+    def task_states(self, name: str) -> dict[TaskState, int]:
+        """Number of a job's tasks by state: the cheap question whether all are done."""
+        with self.reads.begin() as connection:
+            rows = connection.execute(
+                select(tasks.c.state, func.count()).where(tasks.c.job == name).group_by(tasks.c.state)
+            )
+            return {TaskState(state): count for state, count in rows}
+
     def tasks(self, name: str) -> Sequence[Task]:
         """The tasks of a job, in order."""
         with self.reads.begin() as connection:
@@ -169,8 +186,6 @@ class JobStore:
         return self._end(name, JobState.FAILED, error=write_error(error))
 
     def _end(self, name: str, state: JobState, **values: Any) -> Job:
-        job = self.get(name)
-        check_transition(name, job.state, state)
         with self.engine.begin() as connection:
             connection.execute(
                 update(jobs)
@@ -179,12 +194,14 @@ class JobStore:
                     state=state, ended_at=self.clock(), waiting_for="", revision=jobs.c.revision + 1, **values
                 )
             )
-        return self.get(name)
+        job = self.get(name)
+        check_transition(name, job.state, state)  # somebody else may have ended it otherwise
+        return job
 
     def delete(self, name: str) -> None:
         """Removes a job that has ended. Remembered results stay."""
         job = self.get(name)
-        if not job.state.ended:
+        if not job.state.ended:  # and then it stays so
             raise FailedPrecondition(f"{name} is {job.state}; cancel it first", reason="JOB_ACTIVE")
         with self.engine.begin() as connection:
             connection.execute(delete(tasks).where(tasks.c.job == name))
@@ -211,9 +228,10 @@ class JobStore:
     def _job(self, row: Row[Any]) -> Job:
         state = JobState(row.state)
         eta = None
-        moved = row.done - row.eta_from_done
-        if state is JobState.RUNNING and row.eta_from_at and moved > 0 and row.total > row.done:
-            eta = (self.clock() - row.eta_from_at) / moved * (row.total - row.done)
+        if state is JobState.RUNNING and row.eta_from_at is not None:
+            eta = time_left_s(
+                self.clock() - row.eta_from_at, row.done - row.eta_from_done, row.total - row.done
+            )
         return Job(
             name=row.name,
             kind=row.kind,
@@ -240,15 +258,17 @@ def check_page_size(page_size: int) -> int:
 
 
 def _write_token(row: Row[Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps([row.created_at, row.name]).encode()).decode()
+    return base64.urlsafe_b64encode(json.dumps([float(row.created_at), row.name]).encode()).decode()
 
 
 def _read_token(token: str) -> tuple[float, str]:
     try:
-        at, name = json.loads(base64.urlsafe_b64decode(token.encode()))
-        if not isinstance(name, str):
-            raise TypeError
-        return float(at), name
+        if len(token) > MAX_TOKEN:
+            raise ValueError("too long")
+        at, name = json.loads(base64.b64decode(token.encode(), altchars=b"-_", validate=True))
+        if not (isinstance(at, float) and math.isfinite(at) and isinstance(name, str)):
+            raise TypeError("not a time and a name")
+        return at, name
     except (ValueError, TypeError) as error:
         raise InvalidArgument.of("page_token", "was not made by this service") from error
 

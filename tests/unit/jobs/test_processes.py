@@ -1,0 +1,74 @@
+"""Workers in processes of their own, which may be killed at any moment."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from donna.jobs import JobStore, TaskState
+from donna.jobs.engine import Engine
+from donna.jobs.placement import Processes
+from tests.unit.jobs.clock import eventually
+from tests.unit.jobs.squares import Squares, runs
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def engine(database: str, live: JobStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    monkeypatch.setenv("DONNA_TEST_DATABASE", database)
+    monkeypatch.chdir(ROOT)
+    engine = Engine(live, Squares(), Processes("tests.unit.jobs.worker", limit=2))
+    engine.start()
+    yield engine
+    engine.close()
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_a_killed_worker_is_replaced_and_nothing_counts_twice(
+    live: JobStore, engine: Engine, tmp_path: Path
+) -> None:
+    name = engine.create({"count": 8, "folder": str(tmp_path), "held": [5]}).name
+    pid = eventually(lambda: next((pid for n, pid, _ in runs(tmp_path) if n == 5), None))
+    # Killed in the middle of task 5, with all others done by the second worker.
+    eventually(lambda: live.task_states(name).get(TaskState.DONE) == 7)
+    assert live.get(name).progress.done < 8
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: [how for n, _, how in runs(tmp_path) if n == 5] == ["fresh", "resumed"])
+    (tmp_path / "open-5").touch()
+    job = eventually(lambda: job if (job := live.get(name)).state.ended else None)
+    assert job.result == {"sum": 140}
+    assert job.cost["measurements"] == 8
+    assert sorted(n for n, _, _ in runs(tmp_path)) == [0, 1, 2, 3, 4, 5, 5, 6, 7]
+    assert pid not in [p for n, p, how in runs(tmp_path) if how == "resumed"]
+    assert os.getpid() not in {pid for _, pid, _ in runs(tmp_path)}
+
+
+def test_close_stops_the_workers_and_puts_their_tasks_back(
+    live: JobStore, engine: Engine, tmp_path: Path
+) -> None:
+    name = engine.create({"count": 2, "folder": str(tmp_path), "held": [0, 1]}).name
+    pids = eventually(lambda: pids if len(pids := {pid for _, pid, _ in runs(tmp_path)}) == 2 else None)
+    engine.close()
+    assert all(gone(pid) for pid in pids)
+    assert live.task_states(name) == {TaskState.QUEUED: 2}
+
+
+def test_a_worker_that_cannot_start_is_not_started_in_a_loop(live: JobStore, tmp_path: Path) -> None:
+    placement = Processes("tests.unit.jobs.no_such_module", limit=1)
+    placement.place(1)
+    first = placement.running
+    assert len(first) == 1
+    eventually(lambda: placement.place(1) or not placement.running)
+    placement.place(1)  # at once: the pause is not over
+    assert placement.running == ()
+    placement.close()
