@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +22,8 @@ from donna.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound
 URI_PREFIX = "artifact:sha256/"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
+_INCOMING = ".incoming-"
+_ABANDONED_S = 24 * 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +53,65 @@ def check_uri(uri: str, sha256: str, field: str = "artifact") -> str:
     return sha256
 
 
+@contextmanager
+def _written() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FailedPrecondition(
+            f"the artifact store cannot be written: {error.strerror}", reason="STORE_NOT_WRITABLE"
+        ) from error
+
+
+class Incoming:
+    """Bytes on their way into the store, hashed as they come; made by `ArtifactStore.incoming`."""
+
+    def __init__(self, file: BinaryIO, path: Path, final: Callable[[str], Path]) -> None:
+        self._file = file
+        self._path = path
+        self._final = final
+        self._digest = hashlib.sha256()
+        self._size = 0
+
+    def write(self, piece: bytes) -> None:
+        """Adds the next piece. Raises FailedPrecondition when the disk is full."""
+        with _written():
+            self._file.write(piece)
+        self._digest.update(piece)
+        self._size += len(piece)
+
+    def finish(self, expected_sha256: str | None = None) -> Artifact:
+        """Puts the file in its place, whole and on the disk. Raises DataLoss when it is not what was expected."""
+        sha256 = self._digest.hexdigest()
+        if expected_sha256 is not None and sha256 != expected_sha256:
+            raise DataLoss(f"the bytes have sha256 {sha256}, not {expected_sha256}", reason="HASH_MISMATCH")
+        final = self._final(sha256)
+        with _written():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            final.parent.mkdir(exist_ok=True)
+            self._path.replace(final)
+        return Artifact(sha256=sha256, size_bytes=self._size)
+
+
 class ArtifactStore:
-    """A folder of artifacts, shared by the services of one installation."""
+    """A folder of artifacts, shared by the services of one installation.
+
+    Raises FailedPrecondition when the folder cannot be made.
+    """
 
     def __init__(self, folder: Path | str) -> None:
         self._root = Path(folder)
-        self._root.mkdir(parents=True, exist_ok=True)
+        with _written():
+            self._root.mkdir(parents=True, exist_ok=True)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Removes what writers that were killed left half-written long ago."""
+        for left in self._root.glob(f"{_INCOMING}*"):
+            with suppress(OSError):
+                if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                    left.unlink()
 
     def path(self, sha256: str) -> Path:
         """Where the file is, or would be."""
@@ -80,36 +136,22 @@ class ArtifactStore:
     def put_stream(self, pieces: Iterable[bytes], expected_sha256: str | None = None) -> Artifact:
         """Stores what the pieces add up to. Raises DataLoss when it is not what was expected, and
         FailedPrecondition when the disk is full; then nothing is stored."""
-        with self._writing() as (file, path):
-            digest, size = hashlib.sha256(), 0
+        with self.incoming() as incoming:
             for piece in pieces:
-                digest.update(piece)
-                size += len(piece)
-                file.write(piece)
-            sha256 = digest.hexdigest()
-            if expected_sha256 is not None and sha256 != expected_sha256:
-                raise DataLoss(
-                    f"the bytes have sha256 {sha256}, not {expected_sha256}", reason="HASH_MISMATCH"
-                )
-            file.flush()
-            os.fsync(file.fileno())
-            final = self.path(sha256)
-            final.parent.mkdir(exist_ok=True)
-            path.replace(final)
-        return Artifact(sha256=sha256, size_bytes=size)
+                incoming.write(piece)
+            return incoming.finish(expected_sha256)
 
     @contextmanager
-    def _writing(self) -> Iterator[tuple[BinaryIO, Path]]:
-        descriptor, name = tempfile.mkstemp(prefix=".incoming-", dir=self._root)
-        path = Path(name)
+    def incoming(self) -> Iterator[Incoming]:
+        """A file that is not an artifact yet; without a `finish` nothing is stored."""
+        path = self._root / f"{_INCOMING}{secrets.token_hex(8)}"
+        with _written():
+            file = path.open("xb")
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                yield file, path
-        except OSError as error:
-            raise FailedPrecondition(
-                f"the artifact store cannot be written: {error.strerror}", reason="STORE_NOT_WRITABLE"
-            ) from error
+            yield Incoming(file, path, self.path)
         finally:
+            with suppress(OSError):  # a full disk refuses what is still buffered, and that is not wanted
+                file.close()
             path.unlink(missing_ok=True)
 
     def get_bytes(self, sha256: str) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from donna.artifacts import ArtifactStore
-from donna.errors import DonnaError
+from donna.errors import DonnaError, FailedPrecondition
 from donna.jobs import lifeline
 from donna.jobs.database import open_database
 from donna.jobs.engine import Engine
@@ -38,14 +38,17 @@ class Parts:
 
 def open_stores(settings: ServiceSettings, service: str) -> tuple[JobStore, ArtifactStore]:
     """The job store and the artifact store of a service or of one of its workers."""
-    settings.state.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FailedPrecondition(f"the state folder cannot be made: {error.strerror}") from error
     return JobStore(open_database(settings.database_url(service))), ArtifactStore(settings.artifact_folder())
 
 
 def start_logging(level: str) -> None:
     """Logs to standard error, one line each."""
     logging.basicConfig(
-        level=level.upper(),
+        level=level,
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         force=True,
@@ -63,9 +66,6 @@ def main(service: str, settings_class: type[S], build: Callable[[S, JobStore, Ar
     except DonnaError as error:
         sys.stderr.write(f"donna {service}: {error.message}\n")
         sys.exit(2)
-    except ValueError as error:  # an unknown log level
-        sys.stderr.write(f"donna {service}: {error}\n")
-        sys.exit(2)
 
 
 async def _serve(
@@ -78,7 +78,7 @@ async def _serve(
     lifeline.hold()
 
     def healthy() -> bool:
-        store.revisions([])  # the store answers
+        store.check()
         return all(engine.alive for engine in parts.engines)
 
     secure = bool(settings.tls_certificate)
@@ -93,18 +93,20 @@ async def _serve(
         else None,
         client_certificates=secure and bool(settings.tls_client_ca),
     )
-    for engine in parts.engines:
-        engine.start()
-    address = await server.start()
-    log.info("%s serves on %s", service, address)
-    if settings.address_file:
-        _announce(Path(settings.address_file), address)
-    await stopping.wait()
-    log.info("%s stops", service)
-    await server.stop()
-    for engine in parts.engines:
-        await asyncio.to_thread(engine.close)
-    parts.close()
+    try:
+        for engine in parts.engines:
+            engine.start()
+        address = await server.start()
+        log.info("%s serves on %s", service, address)
+        if settings.address_file:
+            _announce(Path(settings.address_file), address)
+        await stopping.wait()
+        log.info("%s stops", service)
+    finally:
+        await server.stop()
+        for engine in parts.engines:
+            await asyncio.to_thread(engine.close)
+        parts.close()
 
 
 def _announce(path: Path, address: str) -> None:

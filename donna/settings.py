@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -28,7 +28,7 @@ class ServiceSettings(BaseSettings):
     tls_certificate: str = Field(default="", description="PEM file of the server's certificate.")
     tls_key: str = Field(default="", description="PEM file of the server's key.")
     tls_client_ca: str = Field(default="", description="PEM file of the authority that signs clients' certificates.")
-    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="What is logged.")
 
     def database_url(self, service: str) -> str:
         """The database to open."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import queue
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 from donna.artifacts import ArtifactStore, check_sha256
@@ -16,6 +15,7 @@ from donna.v1 import artifacts_pb2_grpc, common_pb2
 
 MAX_HASHES = 10_000
 MAX_ARTIFACT_BYTES = 4 << 30
+MAX_CHUNK_BYTES = 1 << 20
 
 
 def check_hashes(hashes: Any) -> list[str]:
@@ -45,6 +45,10 @@ async def receive(requests: AsyncIterator[Any]) -> AsyncIterator[common_pb2.Chun
                 )
         if chunk.offset != received:
             raise InvalidArgument.of("chunk.offset", f"must be {received}, got {chunk.offset}")
+        if len(chunk.data) > MAX_CHUNK_BYTES:
+            raise InvalidArgument.of(
+                "chunk.data", f"must have at most {MAX_CHUNK_BYTES} bytes, got {len(chunk.data)}"
+            )
         received += len(chunk.data)
         if received > total:
             raise InvalidArgument.of("chunk.data", f"goes past the promised {total} bytes")
@@ -85,30 +89,17 @@ class ArtifactServicer(artifacts_pb2_grpc.ArtifactServiceServicer):
     async def UploadArtifact(
         self, request_iterator: AsyncIterator[pb.UploadArtifactRequest], context: Any
     ) -> pb.UploadArtifactResponse:
-        pieces: queue.Queue[bytes | None] = queue.Queue(maxsize=8)
-        writer: asyncio.Task[Any] | None = None
-        try:
+        with self._store.incoming() as incoming:
+            sha256 = ""
             async for chunk in receive(request_iterator):
-                if writer is None:
+                if not sha256:
+                    sha256 = chunk.sha256
                     if chunk.offset:
                         raise InvalidArgument.of("chunk.offset", f"an upload starts at 0, got {chunk.offset}")
-                    stored = asyncio.to_thread(self._store.put_stream, _drain(pieces), chunk.sha256)
-                    writer = asyncio.create_task(stored)
-                await asyncio.to_thread(pieces.put, chunk.data, timeout=30)
-        except BaseException:
-            # An end without all bytes fails the hash check, so nothing is stored.
-            if writer is not None:
-                await asyncio.to_thread(pieces.put, None)
-                await asyncio.gather(writer, return_exceptions=True)
-            raise
-        await asyncio.to_thread(pieces.put, None)
-        assert writer is not None  # noqa: S101 - receive() yields at least one chunk or raises
-        return pb.UploadArtifactResponse(artifact=artifact_message(await writer))
-
-
-def _drain(pieces: queue.Queue[bytes | None]) -> Iterator[bytes]:
-    while (piece := pieces.get()) is not None:
-        yield piece
+                await asyncio.to_thread(incoming.write, chunk.data)
+            return pb.UploadArtifactResponse(
+                artifact=artifact_message(await asyncio.to_thread(incoming.finish, sha256))
+            )
 
 
 def artifact_endpoint(store: ArtifactStore) -> Endpoint:

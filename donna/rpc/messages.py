@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from google.protobuf import json_format, struct_pb2, timestamp_pb2
+from google.protobuf import struct_pb2, timestamp_pb2
 
 from donna.artifacts import Artifact, check_uri
 from donna.errors import DonnaError, InvalidArgument
@@ -16,6 +17,7 @@ from donna.v1 import common_pb2 as pb
 
 _INTEGER_COSTS = {field.name for field in pb.Cost.DESCRIPTOR.fields if field.cpp_type == field.CPPTYPE_INT64}
 MAX_REQUEST_ID = 128
+_EXACT = 2.0**53  # whole numbers above are not exact in a double
 
 
 def check_request_id(request_id: str) -> str:
@@ -102,7 +104,9 @@ def read_architecture(
 
 
 def pack_architectures(choices: np.ndarray) -> pb.ArchitectureMatrix:
-    """(A, N) choices in packed form, as narrow as they fit."""
+    """(A, N) choices, not negative, in packed form, as narrow as they fit."""
+    if choices.min(initial=0) < 0 or choices.max(initial=0) >= 1 << 32:
+        raise InvalidArgument.of("choices", "must be in 0..4294967295")
     largest = int(choices.max(initial=0))
     width = 1 if largest < 1 << 8 else 2 if largest < 1 << 16 else 4
     return pb.ArchitectureMatrix(
@@ -128,19 +132,31 @@ def unpack_architectures(message: pb.ArchitectureMatrix, field: str = "architect
     return flat.reshape(message.num_architectures, message.num_blocks)
 
 
-def struct_to_dict(message: struct_pb2.Struct) -> dict[str, Any]:
-    """A structure as JSON values; whole numbers come back as int, since the wire knows only doubles."""
-    return {name: _plain(value) for name, value in json_format.MessageToDict(message).items()}
+def struct_to_dict(message: struct_pb2.Struct, field: str = "arguments") -> dict[str, Any]:
+    """A structure as JSON values; whole numbers come back as int, since the wire knows only doubles.
+
+    Raises InvalidArgument naming `field` for a number that JSON does not have.
+    """
+    return {name: _plain(value, f"{field}.{name}") for name, value in message.fields.items()}
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    return value
+def _plain(value: struct_pb2.Value, field: str) -> Any:
+    match value.WhichOneof("kind"):
+        case "number_value":
+            number = value.number_value
+            if not math.isfinite(number):
+                raise InvalidArgument.of(field, f"must be a finite number, got {number}")
+            return int(number) if number.is_integer() and abs(number) <= _EXACT else number
+        case "list_value":
+            return [_plain(item, f"{field}[{index}]") for index, item in enumerate(value.list_value.values)]
+        case "struct_value":
+            return struct_to_dict(value.struct_value, field)
+        case "string_value":
+            return value.string_value
+        case "bool_value":
+            return value.bool_value
+        case _:
+            return None
 
 
 def dict_to_struct(values: dict[str, Any]) -> struct_pb2.Struct:
@@ -154,7 +170,7 @@ def reference_to_dict(message: pb.Reference) -> dict[str, Any]:
     """A reference as the description that donna.nets builds from; weights are a hash or None."""
     return {
         "provider": message.provider,
-        "arguments": struct_to_dict(message.arguments),
+        "arguments": struct_to_dict(message.arguments, "reference.arguments"),
         "weights": read_artifact(message.weights, "reference.weights")
         if message.HasField("weights")
         else None,
@@ -167,7 +183,7 @@ def dataset_to_dict(message: pb.Dataset) -> dict[str, Any]:
     split = message.split
     return {
         "provider": message.provider,
-        "arguments": struct_to_dict(message.arguments),
+        "arguments": struct_to_dict(message.arguments, "dataset.arguments"),
         "split": {
             "training": split.training,
             "quality": split.quality,
@@ -176,6 +192,10 @@ def dataset_to_dict(message: pb.Dataset) -> dict[str, Any]:
             "seed": split.seed,
         },
         "augment": [
-            {"name": a.name, "arguments": struct_to_dict(a.arguments)} for a in message.augmentations
+            {
+                "name": a.name,
+                "arguments": struct_to_dict(a.arguments, f"dataset.augmentations[{index}].arguments"),
+            }
+            for index, a in enumerate(message.augmentations)
         ],
     }

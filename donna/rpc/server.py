@@ -13,17 +13,18 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
-from donna.errors import DonnaError, Internal
+from donna.errors import DonnaError, FailedPrecondition, Internal, InvalidArgument
 from donna.rpc import authentication
 from donna.rpc.status import to_status
 
@@ -33,6 +34,7 @@ MAX_MESSAGE_BYTES = 16 << 20
 MAX_CONCURRENT_CALLS = 1000
 UNARY_THREADS = 16
 GRACE_S = 5.0
+HEALTH_TIMEOUT_S = 5.0
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -63,57 +65,73 @@ class Boundary(grpc.aio.ServerInterceptor):
         if handler is None or details.method.startswith("/grpc."):
             return handler
         metadata = dict(details.invocation_metadata)
+        # Requests are parsed in here, so that bytes which are no message are the caller's error.
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(
-                functools.partial(self._stream, handler.unary_stream, metadata),
-                request_deserializer=handler.request_deserializer,
+                functools.partial(self._stream, handler, metadata),
                 response_serializer=handler.response_serializer,
             )
         if handler.request_streaming:
             return grpc.stream_unary_rpc_method_handler(
-                functools.partial(self._single, handler.stream_unary, metadata),
-                request_deserializer=handler.request_deserializer,
+                functools.partial(self._upload, handler, metadata),
                 response_serializer=handler.response_serializer,
             )
         return grpc.unary_unary_rpc_method_handler(
-            functools.partial(self._single, handler.unary_unary, metadata),
-            request_deserializer=handler.request_deserializer,
+            functools.partial(self._unary, handler, metadata),
             response_serializer=handler.response_serializer,
         )
 
-    async def _single(self, method: Any, metadata: dict[str, str], request: Any, context: Any) -> Message:
-        try:
+    async def _unary(self, handler: Any, metadata: dict[str, str], request: bytes, context: Any) -> Message:
+        async with _errors_as_statuses(context):
             self._authenticate(metadata)
+            method, message = handler.unary_unary, _parsed(handler, request)
             if inspect.iscoroutinefunction(method):
-                return await method(request, context)
-            return await asyncio.get_running_loop().run_in_executor(self._pool, method, request, context)
-        except Exception as error:
-            await _abort(context, error)
-            raise  # not reached: abort raises
+                return await method(message, context)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, method, message, context)
+
+    async def _upload(self, handler: Any, metadata: dict[str, str], requests: Any, context: Any) -> Message:
+        async with _errors_as_statuses(context):
+            self._authenticate(metadata)
+            messages = (_parsed(handler, request) async for request in requests)
+            return await handler.stream_unary(messages, context)
 
     async def _stream(
-        self, method: Any, metadata: dict[str, str], request: Any, context: Any
+        self, handler: Any, metadata: dict[str, str], request: bytes, context: Any
     ) -> AsyncIterator[Message]:
-        try:
+        async with _errors_as_statuses(context):
             self._authenticate(metadata)
-            async for response in method(request, context):
-                yield response
-        except Exception as error:
-            await _abort(context, error)
+            async with aclosing(handler.unary_stream(_parsed(handler, request), context)) as responses:
+                async for response in responses:
+                    yield response
+
+    def close(self) -> None:
+        """No more calls."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _authenticate(self, metadata: dict[str, str]) -> None:
         if self._token:
             authentication.check_token(metadata, self._token)
 
 
-async def _abort(context: Any, error: Exception) -> None:
-    if isinstance(error, (grpc.aio.AbortError, grpc.aio.UsageError)):
-        raise error
-    if not isinstance(error, DonnaError):
-        log.error("a call failed by a defect", exc_info=error)
-        error = Internal("the service failed by a defect; its log has the details")
-    status = rpc_status.to_status(to_status(error))
-    await context.abort(status.code, status.details, status.trailing_metadata)
+def _parsed(handler: Any, request: bytes) -> Any:
+    try:
+        return handler.request_deserializer(request)
+    except DecodeError:
+        raise InvalidArgument("the request is no message of this rpc", reason="MALFORMED_REQUEST") from None
+
+
+@asynccontextmanager
+async def _errors_as_statuses(context: Any) -> AsyncIterator[None]:
+    try:
+        yield
+    except (grpc.aio.AbortError, grpc.aio.UsageError):
+        raise
+    except Exception as error:
+        if not isinstance(error, DonnaError):
+            log.error("a call failed by a defect", exc_info=error)
+            error = Internal("the service failed by a defect; its log has the details")
+        status = rpc_status.to_status(to_status(error))
+        await context.abort(status.code, status.details, status.trailing_metadata)
 
 
 class Server:
@@ -139,16 +157,20 @@ class Server:
         self._listen = listen
         self._health_listen = health_listen
         self._healthy = healthy
-        self._token = token
         self._credentials = credentials
+        self._boundary = Boundary(token)
         self._health = HealthServicer()
+        self._asking = ThreadPoolExecutor(1, thread_name_prefix="health")
         self._servers: list[Any] = []
         self._checking: asyncio.Task[None] | None = None
 
     async def start(self) -> str:
-        """Starts serving; returns the address with the port that was chosen."""
+        """Starts serving; returns the address with the port that was chosen.
+
+        Raises FailedPrecondition for an address that is taken or not of this machine.
+        """
         server = grpc.aio.server(
-            interceptors=[Boundary(self._token)],
+            interceptors=[self._boundary],
             options=OPTIONS,
             maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
         )
@@ -160,16 +182,13 @@ class Server:
             [*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME],
             server,
         )
-        if self._credentials is None:
-            port = server.add_insecure_port(self._listen)
-        else:
-            port = server.add_secure_port(self._listen, self._credentials)
+        port = _bind(server, self._listen, self._credentials)
         await server.start()
         self._servers.append(server)
         if self._health_listen:
             probes = grpc.aio.server()
             health_pb2_grpc.add_HealthServicer_to_server(self._health, probes)
-            probes.add_insecure_port(self._health_listen)
+            _bind(probes, self._health_listen)
             await probes.start()
             self._servers.append(probes)
         await self._say(serving=await self._ask())
@@ -178,7 +197,8 @@ class Server:
 
     async def _ask(self) -> bool:
         try:
-            return await asyncio.wait_for(asyncio.to_thread(self._healthy), timeout=5.0)
+            answer = asyncio.get_running_loop().run_in_executor(self._asking, self._healthy)
+            return await asyncio.wait_for(answer, timeout=HEALTH_TIMEOUT_S)
         except Exception:
             log.warning("the service is not healthy", exc_info=True)
             return False
@@ -200,3 +220,14 @@ class Server:
         await self._health.enter_graceful_shutdown()
         for server in self._servers:
             await server.stop(GRACE_S)
+        self._boundary.close()
+        self._asking.shutdown(wait=False, cancel_futures=True)
+
+
+def _bind(server: Any, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
+    try:
+        if credentials is None:
+            return int(server.add_insecure_port(address))
+        return int(server.add_secure_port(address, credentials))
+    except RuntimeError as error:
+        raise FailedPrecondition(f"cannot listen on {address}", reason="ADDRESS_NOT_AVAILABLE") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
@@ -10,6 +12,10 @@ from grpc_status import rpc_status
 from donna import errors
 
 DOMAIN = "donna"
+# Bytes of the parts of a status.
+MAX_MESSAGE = 800
+MAX_VIOLATIONS = 2000
+MAX_METADATA = 800
 
 CODES: dict[type[errors.DonnaError], int] = {
     errors.InvalidArgument: code_pb2.INVALID_ARGUMENT,
@@ -29,21 +35,41 @@ _CLASSES = {code: error for error, code in CODES.items()}
 
 
 def to_status(error: errors.DonnaError) -> status_pb2.Status:
-    """The status of an error; a subclass has the code of its nearest ancestor in the tree."""
-    code = next(CODES[ancestor] for ancestor in type(error).__mro__ if ancestor in CODES)
-    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
-    details = [_packed(info)]
+    """The status of an error; a subclass has the code of its nearest ancestor in the tree.
+
+    It fits into the trailing metadata of a call, of which gRPC allows 8 KiB with the message in it twice, once
+    percent-encoded: long texts are cut, and of many violations the first are told.
+    """
+    code = next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), code_pb2.INTERNAL)
+    metadata = dict(_fitting(((n, str(v)) for n, v in error.metadata.items()), MAX_METADATA))
+    details = [_packed(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata))]
     if error.violations:
-        violations = [
-            error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
-            for v in error.violations
-        ]
+        told = _fitting(((v.field, v.description) for v in error.violations), MAX_VIOLATIONS)
+        violations = [error_details_pb2.BadRequest.FieldViolation(field=f, description=d) for f, d in told]
         details.append(_packed(error_details_pb2.BadRequest(field_violations=violations)))
     if error.retry_after_s is not None:
-        delay = duration_pb2.Duration(nanos=0)
+        delay = duration_pb2.Duration()
         delay.FromMilliseconds(int(error.retry_after_s * 1000))
         details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
-    return status_pb2.Status(code=code, message=error.message, details=details)
+    return status_pb2.Status(code=code, message=_cut(error.message, MAX_MESSAGE), details=details)
+
+
+def _fitting(pairs: Iterable[tuple[str, str]], size: int) -> Iterator[tuple[str, str]]:
+    """The first pairs, each cut to a sensible length, that take at most `size` bytes together."""
+    for pair in pairs:
+        name, value = _cut(pair[0], 200), _cut(pair[1], 400)
+        size -= len(name.encode()) + len(value.encode()) + 8
+        if size < 0:
+            return
+        yield name, value
+
+
+def _cut(text: str, size: int) -> str:
+    """At most `size` bytes of UTF-8."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= size:
+        return data.decode()
+    return data[: size - 3].decode("utf-8", "ignore") + "…"
 
 
 def _packed(message: object) -> any_pb2.Any:
@@ -57,7 +83,10 @@ def from_rpc_error(error: grpc.RpcError) -> errors.DonnaError:
     code: int = error.code().value[0]
     message = error.details() or error.code().name
     reason, metadata, violations, retry = "", {}, [], None
-    status = rpc_status.from_call(error)
+    try:
+        status = rpc_status.from_call(error)
+    except ValueError:  # details of somebody in between, which do not belong to this status
+        status = None
     for detail in status.details if status is not None else ():
         if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
             info = error_details_pb2.ErrorInfo.FromString(detail.value)
