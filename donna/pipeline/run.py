@@ -92,10 +92,10 @@ class Run:
                 ("finetune", spec.finetune),
             ):
                 with _blame(place):
+                    # There is no library yet to check the recipe with, but the reference can carry it.
                     probe = messages.reference_training(spec)
-                    probe.recipe.CopyFrom(
-                        messages.recipe_message(FinetuneRecipe(**_recipe(recipe)), spec.seed)
-                    )
+                    taught = FinetuneRecipe(**_recipe(recipe)).model_copy(update={"soft_weight": 0.0})
+                    probe.recipe.CopyFrom(messages.recipe_message(taught, spec.seed, random=True))
                     self.client.create(probe, validate_only=True)
             plan = self.client.create(messages.block_library(spec, None), validate_only=True)
             self._check_size(int(plan.num_architectures or 0))
