@@ -29,7 +29,8 @@ ENUMERABLE = 200_000
 
 class Evolution:
     """One search. `tables` are (N, M) costs and qualities, smaller is better, padded with NaN: they give
-    the extreme architectures of the first generation and the small steps of mutation.
+    the extreme architectures of the first generation and the small steps of mutation. The first generation
+    also holds the `initial` (I, N) architectures.
 
     Deterministic in `seed`, and equal to an uninterrupted search after `restore`.
     Raises InvalidArgument for a population below 4.
@@ -43,12 +44,15 @@ class Evolution:
         population: int,
         seed: int,
         tables: Sequence[np.ndarray] = (),
+        initial: np.ndarray | None = None,
     ) -> None:
         if population < 4:
             raise InvalidArgument.of("population", f"must be at least 4, got {population}")
         self.num_options = np.asarray(num_options, dtype=np.int64)
         self.population = population
-        self._extremes = extremes(tables)
+        known = [extremes(tables), initial]
+        given = [rows for rows in known if rows is not None and len(rows)]
+        self._given = np.concatenate(given) if given else np.zeros((0, len(num_options)), dtype=np.int64)
         self._orders = [order_of(table) for table in tables]
         self._archive = Archive()
         self._asked: Population | None = None
@@ -155,7 +159,7 @@ class Evolution:
 
     def _first(self, count: int, generator: np.random.Generator) -> np.ndarray:
         X = uniform_sample(count, self.num_options, generator)
-        X[: len(self._extremes)] = self._extremes[:count]
+        X[: len(self._given)] = self._given[:count]
         return X
 
     def _fill(self, X: np.ndarray) -> np.ndarray:

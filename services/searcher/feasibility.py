@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from donna.errors import FailedPrecondition
+from donna.errors import FailedPrecondition, Violation
 from services.searcher.distribution import Range, sampled_range
 from services.searcher.metric import Bound, Metric
 from services.searcher.operators import uniform_sample
@@ -31,6 +32,18 @@ class Row:
     def feasible(self) -> bool:
         """False when a bound lies outside the range."""
         return all(bound.allows(self.range.smallest, self.range.largest) for bound in self.bounds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "metric": str(self.metric),
+            "smallest": self.range.smallest,
+            "median": self.range.median,
+            "largest": self.range.largest,
+            "estimated": not self.range.exact,
+            "feasible": self.feasible,
+            "bounds": [{"min": bound.minimum, "max": bound.maximum} for bound in self.bounds],
+        }
 
 
 def function_range(
@@ -77,14 +90,31 @@ def check(rows: Sequence[Row]) -> None:
                 raise unmet(bound, row.range)
 
 
-def unmet(bound: Bound, found: Range, networks: str = "network of the space") -> FailedPrecondition:
+def unmet(bound: Bound, found: Range) -> FailedPrecondition:
     """The error for a bound that nothing meets: what was asked, and what the space has."""
     about = "" if found.exact else "about "
     figures = {"smallest": found.smallest, "median": found.median, "largest": found.largest}
     listed = ", ".join(f"{name} {value:.6g}" for name, value in figures.items())
-    metadata: Mapping[str, str] = {name: f"{value:.9g}" for name, value in figures.items()}
+    return _unreachable(
+        bound, f"no network of the space meets the bound {bound}: the space has {about}{listed}", figures
+    )
+
+
+def too_slow(bound: Bound, smallest_ms: float) -> FailedPrecondition:
+    """The error for a latency bound that the smallest network of the space breaks on the device."""
+    return _unreachable(
+        bound,
+        f"no network of the space meets the bound {bound}: the smallest one takes {smallest_ms:.6g} ms on "
+        f"{bound.metric.device}",
+        {"smallest": smallest_ms},
+    )
+
+
+def _unreachable(bound: Bound, message: str, figures: Mapping[str, float]) -> FailedPrecondition:
+    metadata = {name: f"{value:.9g}" for name, value in figures.items()}
     return FailedPrecondition(
-        f"no {networks} meets the bound {bound}: the space has {about}{listed}",
+        message,
         reason="BOUND_UNREACHABLE",
+        violations=[Violation(field=f"bounds[{bound.metric}]", description=message)],
         metadata={"metric": str(bound.metric), "bound": str(bound), **metadata},
     )

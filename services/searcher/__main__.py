@@ -1,0 +1,54 @@
+"""Puts the searcher together and serves it: `python -m services.searcher`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from donna.artifacts import ArtifactStore
+from donna.jobs import JobStore
+from donna.jobs.engine import Engine
+from donna.jobs.placement import Threads
+from donna.rpc.authentication import channel_credentials, read_secret
+from donna.rpc.channel import open_channel
+from donna.rpc.server import Endpoint
+from donna.service import Parts, main
+from donna.v1 import searcher_pb2
+from donna.v1.searcher_pb2_grpc import add_SearcherServiceServicer_to_server
+from services.searcher.profilers import Profilers
+from services.searcher.servicer import SearcherServicer
+from services.searcher.settings import SearcherSettings
+from services.searcher.work import SearchWork, Surroundings
+
+
+def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore) -> Parts:
+    """One engine that searches in threads; channels to the predictor and to every profiler."""
+    credentials = None
+    if settings.peer_tls_ca:
+        credentials = channel_credentials(
+            settings.peer_tls_ca, settings.peer_tls_certificate, settings.peer_tls_key
+        )
+    connect = partial(open_channel, credentials=credentials)
+    token = read_secret(settings.peer_token_file, "peer_token_file") if settings.peer_token_file else ""
+    around = Surroundings(
+        artifacts=artifacts,
+        predictor=connect(settings.predictor) if settings.predictor else None,
+        profilers=Profilers(
+            settings.profiler_addresses(), connect, token=token, call_deadline_s=settings.call_deadline_s
+        ),
+        token=token,
+        measurement_deadline_s=settings.measurement_deadline_s,
+        measurement_attempts=settings.measurement_attempts,
+        retry_s=settings.retry_s,
+    )
+    work = SearchWork(around)
+    engine = Engine(store, work, Threads(store, work, limit=settings.concurrent_searches))
+    endpoint = Endpoint(
+        add=add_SearcherServiceServicer_to_server,
+        servicer=SearcherServicer(engine, around),
+        name=searcher_pb2.DESCRIPTOR.services_by_name["SearcherService"].full_name,
+    )
+    return Parts(endpoints=[endpoint], engines=[engine])
+
+
+if __name__ == "__main__":
+    main("searcher", SearcherSettings, build)

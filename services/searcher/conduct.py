@@ -1,0 +1,327 @@
+"""How one search is conducted: the feasibility table, the smallest network, the evolution or the exact front,
+the measured front, and near-duplicates measured once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from donna.errors import FailedPrecondition
+from donna.jobs.work import Report
+from donna.space import Library
+from services.searcher import feasibility
+from services.searcher.accuracy import PredictedAccuracy
+from services.searcher.calibration import Plan
+from services.searcher.evaluations import Evaluations
+from services.searcher.evolution import Evolution
+from services.searcher.exact import additive_accuracy, exact_front
+from services.searcher.feasibility import Row
+from services.searcher.fleet import Fleet
+from services.searcher.latencies import Latencies
+from services.searcher.library_tables import cost, cost_table, cost_term, quality_table
+from services.searcher.loop import Generation, Loop
+from services.searcher.metric import COSTS, LATENCY_MS, Metric
+from services.searcher.operators import extremes
+from services.searcher.pareto import hypervolume, non_dominated
+from services.searcher.patience import patiently
+from services.searcher.points import points
+from services.searcher.problem import Problem, Values
+from services.searcher.repeatability import near_duplicates
+from services.searcher.spec import EXACT, SearchSpec
+from services.searcher.survey import latency_row, survey
+
+MAX_ROUNDS = 5
+"""How often a refined table is corrected at most."""
+
+SIZES = ("macs", "model_bytes", "parameters")
+"""The measures of smallness: the networks that are smallest by one of them bound what a device can reach."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Everything a search has evaluated: rows X (A, N), their generation (A,), their values (A,) by metric."""
+
+    X: np.ndarray
+    generation: np.ndarray
+    values: Values
+
+
+class Conduct:
+    """One search, once. `run` returns the result of the job; a second run after a crash takes up its
+    checkpoint and everything measured."""
+
+    def __init__(
+        self,
+        *,
+        spec: SearchSpec,
+        library: Library,
+        report: Report,
+        accuracy: PredictedAccuracy | None,
+        fleet: Fleet | None,
+        store_evaluations: Callable[[bytes], str],
+        retry_s: float,
+    ) -> None:
+        self.spec, self.library, self.report, self.fleet = spec, library, report, fleet
+        self._predictor, self._store, self._retry_s = accuracy, store_evaluations, retry_s
+        self._rows: list[Row] = []
+        self._history: list[Generation] = []
+        self._stage: tuple[float, float, float, str] = (0.0, 1.0, 1.0, "")
+        self._measured_in_stage = 0
+        plan = Plan.of(cost_table(library, "macs"), library.num_options, spec.seed)
+        self.latencies = Latencies(mode=spec.latency_mode, devices=spec.devices, fleet=fleet, plan=plan)
+        self.problem = Problem(
+            num_options=library.num_options,
+            objectives=spec.objectives,
+            bounds=spec.bounds,
+            accuracy=self._accuracy if accuracy is not None else None,
+            cost=lambda X, name: cost(library, X, name),
+            latency=self.latencies if fleet is not None else None,
+        )
+        if fleet is not None:
+            fleet.on_measured = self._tick
+
+    def run(self) -> dict[str, Any]:
+        """Raises FailedPrecondition when a bound cannot be met, or all of them together are met by nothing."""
+        self._rows = survey(self.spec, self.library, self._accuracy if self._predictor else None)
+        feasibility.check(self._rows)
+        self._check_smallest()
+        self.report.publish({**self._standing(0), "front": []})
+        found = self._exact() if self.spec.algorithm == EXACT else self._evolve()
+        values = self._confirm(found)
+        return self._result(found, values)
+
+    def _accuracy(self, X: np.ndarray) -> np.ndarray:
+        predictor = self._predictor
+        if predictor is None:
+            raise FailedPrecondition("this search has no predictor")
+        return patiently(self.report, "the predictor", lambda: predictor(X), self._retry_s)
+
+    def _check_smallest(self) -> None:
+        """A latency bound that even the smallest networks break is refused before anything else is measured."""
+        bounded = [bound for bound in self.spec.bounds if bound.metric.name == LATENCY_MS]
+        if self.fleet is None or not bounded:
+            return
+        self._enter(0.0, 0.02, 1, "measuring the smallest networks")
+        smallest = extremes([cost_table(self.library, name) for name in SIZES])
+        devices = list(dict.fromkeys(bound.metric.device for bound in bounded))
+        self.fleet.measure(smallest, devices)
+        for bound in bounded:
+            known_ms = self.fleet.known(smallest, bound.metric.device)
+            row = latency_row(self.spec, bound.metric, known_ms)
+            if row is not None and bound.maximum is not None and row.range.smallest > bound.maximum:
+                self.report.publish({**self._standing(0), "front": []})
+                raise feasibility.too_slow(bound, row.range.smallest)
+
+    def _evolve(self) -> Found:
+        spec, report = self.spec, self.report
+        loop = self._loop()
+        saved = report.saved() or {"round": 0, "extra": [], "loop": None}
+        done_rounds, extra = int(saved["round"]), np.array(saved["extra"], dtype=np.int64)
+        self._enter(0.02, 0.5, self.latencies.plan.size * len(spec.devices), "measuring single blocks")
+        self.latencies.calibrate(extra)
+        if saved["loop"] is not None:
+            loop.load(saved["loop"])
+            self._history = loop.history
+            if self.fleet is not None:
+                self.fleet.recall(loop.X, spec.devices)
+        more = max(5, spec.generations // 5)
+        while True:
+            self._generations(loop, spec.generations + done_rounds * more, done_rounds, extra)
+            if not self.latencies.by_table or self.fleet is None:
+                break
+            rows = loop.front()
+            self._enter(0.7, 0.28, len(rows) * len(spec.devices), "measuring the front")
+            self.fleet.measure(loop.X[rows], spec.devices)
+            if not self.latencies.refined or done_rounds == MAX_ROUNDS or self.fleet.exhausted:
+                break
+            done_rounds += 1
+            extra = np.unique(np.concatenate([extra.reshape(-1, loop.X.shape[1]), loop.X[rows]]), axis=0)
+            self.latencies.calibrate(extra)
+            latencies = self.latencies(loop.X, spec.devices)
+            again = {Metric(name=LATENCY_MS, device=device): ms for device, ms in latencies.items()}
+            loop.revalue({**loop.values, **again})
+            front = loop.X[loop.front()]
+            if all(not np.isnan(self.fleet.known(front, device)).any() for device in spec.devices):
+                break  # the front of the corrected values is measured already: it is stable
+        return Found(
+            X=loop.X, generation=loop.generations, values=self.latencies.measured(loop.X, loop.values)
+        )
+
+    def _loop(self) -> Loop:
+        spec, library = self.spec, self.library
+        evolution = Evolution(
+            num_options=library.num_options,
+            num_objectives=len(spec.objectives),
+            population=spec.population,
+            seed=spec.seed,
+            tables=[quality_table(library), *(cost_table(library, name) for name in COSTS)],
+            initial=np.array(spec.initial, dtype=np.int64).reshape(-1, len(library.num_options)),
+        )
+        ends = {
+            row.metric: sorted([row.range.smallest * row.metric.sign, row.range.largest * row.metric.sign])
+            for row in self._rows
+        }
+        unknown = [np.nan, np.nan]
+        box = np.array([ends.get(metric, unknown) for metric in spec.objectives])
+        return Loop(self.problem, evolution, ideal=box[:, 0], worst=box[:, 1])
+
+    def _generations(self, loop: Loop, until: int, done_rounds: int, extra: np.ndarray) -> None:
+        start, span = (0.5, 0.2) if self.latencies.by_table else (0.02, 0.95)
+        while loop.generation < until and not self._spent:
+            share = span / until
+            label = f"generation {loop.generation + 1} of {until}"
+            self._enter(start + share * loop.generation, share, self.spec.population, label)
+            if not loop.step():
+                break
+            self._history = loop.history
+            self.report.save({"round": done_rounds, "extra": extra.tolist(), "loop": loop.save()})
+            self._publish(loop)
+
+    @property
+    def _spent(self) -> bool:
+        """Whether candidates cannot be measured any more."""
+        return self.fleet is not None and not self.latencies.by_table and self.fleet.exhausted
+
+    def _publish(self, loop: Loop) -> None:
+        rows = loop.front()
+        values = {metric: column[rows] for metric, column in loop.values.items()}
+        X = loop.X[rows]
+        front = points(self.library, X, values, self.spec.objectives, self._records(X))
+        self.report.publish({**self._standing(len(loop.X)), "front": front})
+
+    def _exact(self) -> Found:
+        """The true front; with tables of latency, measured, and in refined mode until it is stable."""
+        spec, library = self.spec, self.library
+        generator = np.random.default_rng(0)
+        terms = [cost_term(library, metric.name) for metric in spec.metrics if metric.name in COSTS]
+        if spec.needs_predictor:
+            terms.append(additive_accuracy(self._accuracy, library.num_options, generator))
+        self._enter(0.02, 0.5, self.latencies.plan.size * len(spec.devices), "measuring single blocks")
+        extra = np.zeros((0, len(library.num_options)), dtype=np.int64)
+        for round_number in range(MAX_ROUNDS + 1):
+            self.latencies.calibrate(extra)
+            tables = [self.latencies.term(device) for device in spec.devices]
+            X = exact_front(library.num_options, spec.objectives, spec.bounds, [*terms, *tables])
+            every = np.unique(np.concatenate([extra, X]), axis=0)
+            stable = len(every) == len(extra)
+            extra = every
+            if self.fleet is not None and len(extra):
+                self._enter(0.7, 0.28, len(X) * len(spec.devices), "measuring the front")
+                self.fleet.measure(extra, spec.devices)
+            if stable or not self.latencies.refined or round_number == MAX_ROUNDS:
+                break
+        if not len(extra):
+            raise FailedPrecondition(
+                f"no network of the space meets all bounds together: {self._bounds()}", reason="NO_FEASIBLE"
+            )
+        values = self.latencies.measured(extra, self.problem.predicted(extra))
+        return Found(X=extra, generation=np.ones(len(extra), dtype=np.int64), values=values)
+
+    def _confirm(self, found: Found) -> Values:
+        """Values after near-duplicates of the front were measured once more, past the cache."""
+        if self.fleet is None:
+            return found.values
+        judged = self.problem.judge(found.values)
+        rows = non_dominated(judged.F, judged.G)
+        for device in self.spec.devices:
+            records = [self.fleet.records[device, tuple(row)] for row in found.X[rows].tolist()]
+            near = near_duplicates(
+                found.values[Metric(name=LATENCY_MS, device=device)][rows],
+                np.array([record.low_ms for record in records]),
+                np.array([record.high_ms for record in records]),
+            )
+            self._enter(0.98, 0.01, max(1, len(near)), f"measuring near-duplicates again on {device}")
+            self.fleet.measure(found.X[rows][near], [device], repeat=1)
+        return self.latencies.measured(found.X, found.values)
+
+    def _result(self, found: Found, values: Values) -> dict[str, Any]:
+        judged = self.problem.judge(values)
+        rows = non_dominated(judged.F, judged.G)
+        if not len(rows):
+            raise self._nothing_feasible(found, judged.G)
+        X = found.X[rows]
+        if not self._history:
+            self._history = [self._only_generation(judged.F[rows], len(found.X))]
+        intervals, predictor = None, self._predictor
+        if predictor is not None:
+            intervals = patiently(self.report, "the predictor", lambda: predictor.intervals(X), self._retry_s)
+        chosen = {metric: column[rows] for metric, column in values.items()}
+        notes = [
+            [record[d].note if d in record else "" for d in self.spec.devices]
+            for record in self._records(found.X)
+        ]
+        table = Evaluations.of(
+            self.problem.metrics,
+            self.spec.devices,
+            found.X,
+            found.generation,
+            values,
+            judged.feasible,
+            np.array(notes, dtype=np.str_),
+        )
+        return {
+            **self._standing(len(found.X)),
+            "front": points(self.library, X, chosen, self.spec.objectives, self._records(X), intervals),
+            "evaluations": self._store(table.to_bytes()),
+        }
+
+    def _only_generation(self, F: np.ndarray, evaluated: int) -> Generation:
+        ideal, worst = F.min(axis=0), F.max(axis=0)
+        return Generation(
+            generation=1,
+            num_evaluations=evaluated,
+            hypervolume=hypervolume(F, worst, ideal),
+            front_size=len(F),
+        )
+
+    def _nothing_feasible(self, found: Found, G: np.ndarray) -> FailedPrecondition:
+        nearest = int(np.argmin(np.maximum(G, 0.0).sum(axis=1)))
+        figures = ", ".join(f"{metric} {column[nearest]:.6g}" for metric, column in found.values.items())
+        return FailedPrecondition(
+            f"none of {len(found.X)} networks meets all bounds together ({self._bounds()}); the nearest, "
+            f"{'-'.join(map(str, found.X[nearest]))}, has {figures}",
+            reason="NO_FEASIBLE",
+        )
+
+    def _bounds(self) -> str:
+        return ", ".join(map(str, self.spec.bounds))
+
+    def _records(self, X: np.ndarray) -> list[dict[str, Any]]:
+        if self.fleet is None:
+            return [{} for _ in range(len(X))]
+        known = self.fleet.records
+        return [
+            {d: known[d, tuple(row)] for d in self.spec.devices if (d, tuple(row)) in known}
+            for row in X.tolist()
+        ]
+
+    def _standing(self, evaluated: int) -> dict[str, Any]:
+        """What watchers are told beside the front."""
+        rows = list(self._rows)
+        if self.fleet is not None:
+            for device in self.spec.devices:
+                metric = Metric(name=LATENCY_MS, device=device)
+                known = [r.latency_ms for (d, _), r in self.fleet.records.items() if d == device]
+                row = latency_row(self.spec, metric, np.array([np.nan if ms is None else ms for ms in known]))
+                rows += [row] if row is not None else []
+        return {
+            "feasibility": [row.to_dict() for row in rows],
+            "generations": [asdict(generation) for generation in self._history],
+            "num_evaluations": evaluated,
+            "num_measured": {d: self.fleet.count(d) for d in self.spec.devices} if self.fleet else {},
+            "table_errors": {device: asdict(error) for device, error in self.latencies.errors.items()},
+        }
+
+    def _enter(self, start: float, span: float, expected: float, message: str) -> None:
+        self._stage = (start, span, max(1.0, expected), message)
+        self._measured_in_stage = 0
+        self.report.progress(start, 1.0, message)
+
+    def _tick(self) -> None:
+        self._measured_in_stage += 1
+        start, span, expected, message = self._stage
+        share = min(1.0, self._measured_in_stage / expected)
+        self.report.progress(start + span * share, 1.0, f"{message}, {self._measured_in_stage} measured")

@@ -1,0 +1,251 @@
+"""Many networks on several devices at once, one at a time on each, through every kind of bad day.
+
+Threads measure, one for each device; the thread of the search alone speaks to the store. What is measured is
+remembered at once under a key of its content (fragments, device fingerprint, settings), so neither a resumed
+search nor a later one measures it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from donna.artifacts import ArtifactStore
+from donna.errors import Unavailable
+from donna.jobs.work import Report
+from donna.space import Architecture, Library
+from services.searcher.lane import Away, Back, Done, Failed, Lane, Order
+from services.searcher.measurement import NOT_RUNNABLE, Record
+from services.searcher.patience import patiently
+from services.searcher.profilers import Pool, Profilers
+
+NOT_MEASURED = "NOT_MEASURED"
+"""Note of a network that the limit of measurements left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """`measurements` on each device, 0 for no limit; the rest as in the settings of the service."""
+
+    measurements: int = 0
+    deadline_s: float = 300.0
+    attempts: int = 3
+    retry_s: float = 2.0
+
+
+class Fleet:
+    """The devices of one search. `records` has what is known: (device name, choices) -> Record;
+    `on_measured` is called after every measurement."""
+
+    def __init__(
+        self,
+        *,
+        profilers: Profilers,
+        artifacts: ArtifactStore,
+        library: Library,
+        report: Report,
+        job: str,
+        settings: dict[str, Any],
+        limits: Limits,
+    ) -> None:
+        self.records: dict[tuple[str, tuple[int, ...]], Record] = {}
+        self._profilers, self._artifacts, self._library = profilers, artifacts, library
+        self._report, self._job, self._settings, self._limits = report, job, settings, limits
+        self.on_measured: Callable[[], None] = lambda: None
+        self._pools: dict[str, Pool] = {}
+        self._busy: dict[tuple[str, str], threading.Lock] = {}
+
+    def latency(self, X: np.ndarray, devices: Sequence[str]) -> dict[str, np.ndarray]:
+        """(A,) milliseconds of (A, N) choices by device, measured unless known; NaN where there is none.
+
+        Waits while no device answers. Raises Cancelled, and errors that no retry will mend.
+        """
+        self.measure(X, devices)
+        return {device: self.known(X, device) for device in devices}
+
+    def known(self, X: np.ndarray, device: str) -> np.ndarray:
+        """(A,) latencies on record; NaN for the others."""
+        found = [self.records.get((device, tuple(row))) for row in X.tolist()]
+        return np.array([np.nan if r is None or r.latency_ms is None else r.latency_ms for r in found])
+
+    def count(self, device: str) -> int:
+        """Networks tried on a device by this search, those known from before included."""
+        return sum(1 for (name, _), r in self.records.items() if name == device and r.note != NOT_MEASURED)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether some device has reached the limit of measurements."""
+        limit = self._limits.measurements
+        return limit > 0 and any(self.count(device) >= limit for device in {name for name, _ in self.records})
+
+    def measure(self, X: np.ndarray, devices: Sequence[str], *, repeat: int = 0) -> None:
+        """Sees to it that every network has a record on every device.
+
+        With `repeat` 1, 2, ... they are measured once more, past all caches; the latency on record becomes the
+        median of all medians.
+        """
+        orders: dict[str, deque[Order]] = {}
+        for device in devices:
+            wanted = self._recall(X, device, repeat)
+            if self._limits.measurements:
+                left = max(0, self._limits.measurements - self.count(device)) if not repeat else len(wanted)
+                for order in wanted[left:]:
+                    self.records[device, order.choices] = Record(latency_ms=None, note=NOT_MEASURED)
+                wanted = wanted[:left]
+            orders[device] = deque(wanted)
+        if any(orders.values()):
+            self._run(orders)
+
+    def recall(self, X: np.ndarray, devices: Iterable[str], *, repeats: int = 0) -> None:
+        """Takes on record what the store knows of these networks; measures nothing."""
+        for device in devices:
+            for repeat in range(repeats + 1):
+                self._recall(X, device, repeat)
+
+    def _recall(self, X: np.ndarray, device: str, repeat: int) -> list[Order]:
+        """Orders for what the store does not know."""
+        pool = self._pool(device)
+        orders = []
+        for choices in dict.fromkeys(tuple(row) for row in X.tolist()):
+            if repeat or (device, choices) not in self.records:
+                orders.append(
+                    Order(
+                        device=device,
+                        choices=choices,
+                        fragments=self._library.fragments(Architecture(choices=choices)),
+                        repeat=repeat,
+                    )
+                )
+        keys = {
+            self._key(order, site.fingerprint, own): order
+            for order in orders
+            for site in (*pool.sites, *pool.spares)
+            for own in (False, True)
+        }
+        known = self._report.recall(list(keys))
+        answered: dict[tuple[int, ...], Record] = {}
+        for key, values in known.items():
+            answered.setdefault(keys[key].choices, Record.from_dict(values))
+        for order in orders:
+            if order.choices in answered:
+                self._take(order, answered[order.choices])
+        if answered and not repeat:
+            self._report.cost(measurements_reused=len(answered))
+        return [order for order in orders if order.choices not in answered]
+
+    def _pool(self, device: str) -> Pool:
+        if device not in self._pools:
+            self._pools[device] = patiently(
+                self._report, f"device {device}", lambda: self._profilers.pool(device), self._limits.retry_s
+            )
+        return self._pools[device]
+
+    def _run(self, orders: dict[str, deque[Order]]) -> None:
+        events: queue.Queue[Any] = queue.Queue()
+        stopping = threading.Event()
+        lanes: dict[str, list[Lane]] = {}
+        away: dict[str, dict[str, str]] = {device: {} for device in orders}
+        left = {device: len(waiting) for device, waiting in orders.items()}
+        try:
+            for device in orders:
+                lanes[device] = [
+                    self._lane(site, orders[device], events, stopping) for site in self._pools[device].sites
+                ]
+            while any(left.values()):
+                try:
+                    event = events.get(timeout=0.2)
+                except queue.Empty:
+                    self._report.check()
+                    continue
+                if isinstance(event, Failed):
+                    raise event.error
+                if isinstance(event, Away):
+                    device = event.order.device
+                    away[device][event.site] = event.reason
+                    if len(away[device]) == len(lanes[device]):
+                        self._send_spares(device, lanes[device], orders[device], events, stopping)
+                    if len(away[device]) == len(lanes[device]):
+                        reasons = "; ".join(sorted(set(away[device].values())))
+                        self._report.waiting(f"device {device}: {reasons}")
+                elif isinstance(event, Back):
+                    away[event.device].pop(event.site, None)
+                elif isinstance(event, Done):
+                    left[event.order.device] -= 1
+                    away[event.order.device].pop(event.record.site, None)
+                    self._remember(event)
+                    self.on_measured()
+        finally:
+            stopping.set()
+            for lane in (lane for every in lanes.values() for lane in every):
+                lane.join()
+
+    def _lane(
+        self, site: Any, waiting: deque[Order], events: queue.Queue[Any], stopping: threading.Event
+    ) -> Lane:
+        return Lane(
+            site=site,
+            remote=self._profilers.remote(site.profiler),
+            artifacts=self._artifacts,
+            settings=self._settings,
+            deadline_s=self._limits.deadline_s,
+            attempts=self._limits.attempts,
+            retry_s=self._limits.retry_s,
+            job=self._job,
+            waiting=waiting,
+            events=events,
+            stopping=stopping,
+            busy=self._busy.setdefault((site.profiler, site.device), threading.Lock()),
+        )
+
+    def _send_spares(
+        self,
+        device: str,
+        lanes: list[Lane],
+        waiting: deque[Order],
+        events: queue.Queue[Any],
+        stopping: threading.Event,
+    ) -> None:
+        try:
+            pool = self._pools[device] = self._profilers.pool(device)
+        except Unavailable:
+            pool = self._pools[device]
+        used = {lane.site.name for lane in lanes}
+        lanes.extend(
+            self._lane(site, waiting, events, stopping)
+            for site in (*pool.sites, *pool.spares)
+            if site.name not in used
+        )
+
+    def _remember(self, event: Done) -> None:
+        record = event.record
+        own = record.latency_ms is None and record.note not in NOT_RUNNABLE
+        key = self._key(event.order, record.fingerprint, own)
+        if record.cached:
+            self._report.remember(key, record.to_dict(), measurements_reused=1)
+        else:
+            self._report.remember(key, record.to_dict(), measurements=1, device_s=record.device_s)
+        self._take(event.order, record)
+
+    def _take(self, order: Order, record: Record) -> None:
+        place = (order.device, order.choices)
+        before = self.records.get(place)
+        if order.repeat and before is not None and record.latency_ms is not None:
+            medians = (*before.medians_ms, *record.medians_ms)
+            record = replace(before, medians_ms=medians, latency_ms=float(np.median(medians)))
+        elif order.repeat and before is not None:
+            return  # a failed repetition does not undo a latency
+        self.records[place] = record
+
+    def _key(self, order: Order, fingerprint: str, own: bool) -> str:
+        """Content key. Failures that may pass (crashes, timeouts) and repetitions belong to this job alone."""
+        mine = self._job if own or order.repeat else ""
+        parts = ["donna.measurement/1", order.fragments, fingerprint, self._settings, order.repeat, mine]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

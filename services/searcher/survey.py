@@ -1,0 +1,48 @@
+"""The feasibility table of a search: what the space offers for every metric that needs no device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from donna.space import Library
+from services.searcher.distribution import Range, sampled_range
+from services.searcher.feasibility import Row, function_range
+from services.searcher.library_tables import cost_range
+from services.searcher.metric import ACCURACY, LATENCY_MS, Bound, Metric
+from services.searcher.spec import SearchSpec
+
+
+def survey(
+    spec: SearchSpec, library: Library, accuracy: Callable[[np.ndarray], np.ndarray] | None
+) -> list[Row]:
+    """One row for each objective and bound except latencies. Deterministic.
+
+    Costs are exact. Accuracy is exact for a space that can be listed, else a close estimate.
+    """
+    rows = []
+    for metric in spec.metrics:
+        generator = np.random.default_rng(0)
+        if metric.name == ACCURACY and accuracy is not None:
+            found = function_range(accuracy, library.num_options, generator)
+        elif metric.name not in (ACCURACY, LATENCY_MS):
+            found = cost_range(library, metric.name, generator)
+        else:
+            continue
+        rows.append(Row(metric=metric, range=found, bounds=bounds_on(spec, metric)))
+    return rows
+
+
+def latency_row(spec: SearchSpec, metric: Metric, known_ms: np.ndarray) -> Row | None:
+    """The row of a latency from the networks measured so far, an estimate; None before the first."""
+    known_ms = known_ms[~np.isnan(known_ms)]
+    if not len(known_ms):
+        return None
+    found: Range = sampled_range(known_ms, exact=False)
+    return Row(metric=metric, range=found, bounds=bounds_on(spec, metric))
+
+
+def bounds_on(spec: SearchSpec, metric: Metric) -> tuple[Bound, ...]:
+    """The bounds of a search on one metric."""
+    return tuple(bound for bound in spec.bounds if bound.metric == metric)

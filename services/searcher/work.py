@@ -1,0 +1,108 @@
+"""What the engine runs: a search is one task, taken up where its checkpoint left it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from donna.artifacts import ArtifactStore
+from donna.errors import FailedPrecondition, NotFound
+from donna.jobs.record import Job, Task, TaskSpec
+from donna.jobs.work import Report
+from donna.space import Library
+from services.searcher.accuracy import PredictedAccuracy
+from services.searcher.conduct import Conduct
+from services.searcher.evaluations import Evaluations
+from services.searcher.fleet import Fleet, Limits
+from services.searcher.profilers import Profilers
+from services.searcher.spec import SearchSpec
+
+KIND = "searches"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a search needs of the world outside: stores, the predictor's channel, profilers, patience."""
+
+    artifacts: ArtifactStore
+    predictor: grpc.Channel | None
+    profilers: Profilers
+    token: str
+    measurement_deadline_s: float
+    measurement_attempts: int
+    retry_s: float
+
+    def library(self, sha256: str) -> Library:
+        """The library of a manifest. Raises NotFound when the store does not have it."""
+        try:
+            return Library.from_json(self.artifacts.get_bytes(sha256))
+        except NotFound as error:
+            raise NotFound(f"library {sha256} does not exist", metadata={"sha256": sha256}) from error
+
+    def accuracy(self, spec: SearchSpec) -> PredictedAccuracy | None:
+        """The predictor of a search, None when it names none. Raises FailedPrecondition without an address."""
+        if not spec.predictor:
+            return None
+        if self.predictor is None:
+            raise FailedPrecondition(
+                "this searcher knows no predictor service; set DONNA_SEARCHER_PREDICTOR",
+                reason="NO_PREDICTOR",
+            )
+        return PredictedAccuracy(self.predictor, spec.predictor, spec.library, token=self.token)
+
+
+class SearchWork:
+    """Searches."""
+
+    kind = KIND
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._around = surroundings
+
+    def tasks(self, spec: dict[str, Any]) -> list[TaskSpec]:
+        """One task: generations depend on each other. Its measurements have keys of their own."""
+        return [TaskSpec(key="", spec=spec, label="the search")]
+
+    def run(self, task: Task, report: Report) -> dict[str, Any]:
+        """Conducts the search."""
+        around = self._around
+        spec = SearchSpec.from_dict(task.spec)
+        library = around.library(spec.library)
+        fleet = None
+        if spec.devices:
+            fleet = Fleet(
+                profilers=around.profilers,
+                artifacts=around.artifacts,
+                library=library,
+                report=report,
+                job=task.job,
+                settings=spec.measurement,
+                limits=Limits(
+                    measurements=spec.max_measurements,
+                    deadline_s=around.measurement_deadline_s,
+                    attempts=around.measurement_attempts,
+                    retry_s=around.retry_s,
+                ),
+            )
+        store: Callable[[bytes], str] = lambda data: around.artifacts.put_bytes(data).sha256  # noqa: E731
+        return Conduct(
+            spec=spec,
+            library=library,
+            report=report,
+            accuracy=around.accuracy(spec),
+            fleet=fleet,
+            store_evaluations=store,
+            retry_s=around.retry_s,
+        ).run()
+
+    def result(self, job: Job, tasks: list[Task]) -> dict[str, Any]:
+        """The result of the one task."""
+        return tasks[0].result or {}
+
+
+def stored_evaluations(artifacts: ArtifactStore, job: Job) -> Evaluations:
+    """Everything that a succeeded search has evaluated. Raises NotFound or DataLoss when it is gone."""
+    return Evaluations.from_bytes(artifacts.get_bytes((job.result or {})["evaluations"]))

@@ -1,0 +1,189 @@
+"""A predictor and profilers that speak the real protocol over real sockets, and can be told to misbehave."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import numpy as np
+
+from donna.rpc.messages import unpack_architectures
+from donna.space import Library
+from donna.v1 import common_pb2, predictor_pb2, predictor_pb2_grpc, profiler_pb2, profiler_pb2_grpc
+from tests.unit.searcher.libraries import true_accuracy, true_latency_ms
+
+SUCCEEDED, RUNNING, FAILED = (
+    common_pb2.JOB_STATE_SUCCEEDED,
+    common_pb2.JOB_STATE_RUNNING,
+    common_pb2.JOB_STATE_FAILED,
+)
+
+
+class FakePredictor(predictor_pb2_grpc.PredictorServiceServicer):
+    """Predicts `true_accuracy`; `calls` counts."""
+
+    def __init__(self, library: Library, *, second_order: bool = True) -> None:
+        self.library, self.second_order, self.calls = library, second_order, 0
+
+    def Predict(self, request: Any, context: Any) -> predictor_pb2.PredictResponse:
+        self.calls += 1
+        if request.predictor != "predictors/p1":
+            context.abort(grpc.StatusCode.NOT_FOUND, f"{request.predictor} does not exist")
+        X = unpack_architectures(request.architectures).astype(np.int64)
+        values = true_accuracy(self.library, X, second_order=self.second_order)
+        pack = lambda v: v.astype("<f4").tobytes()  # noqa: E731
+        if not request.include_intervals:
+            return predictor_pb2.PredictResponse(accuracies=pack(values))
+        return predictor_pb2.PredictResponse(
+            accuracies=pack(values),
+            lows=pack(values - 0.01),
+            highs=pack(values + 0.01),
+            extrapolated=np.zeros(len(values), np.uint8).tobytes(),
+        )
+
+
+class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
+    """Measures `true_latency_ms`. `script(choices, attempt)` may return a word: a failure reason, UNSTABLE, HANG,
+    AWAY or "" for a plain success."""
+
+    def __init__(
+        self,
+        library: Library,
+        *,
+        script: Callable[[tuple[int, ...], int], str] = lambda choices, attempt: "",
+        noise: float = 0.0,
+        factor: float = 1.0,
+        devices: tuple[str, ...] = ("cpu",),
+        kind: str = "cpu-2c",
+        pause_s: float = 0.0,
+    ) -> None:
+        self.library, self.script, self.noise, self.factor = library, script, noise, factor
+        self.devices, self.kind, self.pause_s = devices, kind, pause_s
+        self.models: set[str] = set()
+        self.uploads: Counter[str] = Counter()
+        self.measured: Counter[tuple[int, ...]] = Counter()
+        self.skipped_cache: Counter[tuple[int, ...]] = Counter()
+        self.at_once = self.most_at_once = 0
+        self.cancelled: list[str] = []
+        self._lock = threading.Lock()
+        self._by_request: dict[str, profiler_pb2.Measurement] = {}
+        self._measurements: dict[str, profiler_pb2.Measurement] = {}
+        self._attempts: Counter[tuple[int, ...]] = Counter()
+        self._choice_of = {
+            entry.fragment: m for block in library.blocks for m, entry in enumerate(block.entries)
+        }
+
+    def ListDevices(self, request: Any, context: Any) -> profiler_pb2.ListDevicesResponse:
+        return profiler_pb2.ListDevicesResponse(
+            devices=[
+                profiler_pb2.Device(
+                    name=f"devices/{device}",
+                    kind=self.kind,
+                    available=True,
+                    description=f"fake {device}",
+                    fingerprint_sha256=hashlib.sha256(self.kind.encode()).hexdigest(),
+                )
+                for device in self.devices
+            ]
+        )
+
+    def FindMissingModels(self, request: Any, context: Any) -> profiler_pb2.FindMissingModelsResponse:
+        return profiler_pb2.FindMissingModelsResponse(
+            missing_sha256=[sha256 for sha256 in request.sha256 if sha256 not in self.models]
+        )
+
+    def UploadModel(self, requests: Iterator[Any], context: Any) -> profiler_pb2.UploadModelResponse:
+        data = b"".join(request.chunk.data for request in requests)
+        sha256 = hashlib.sha256(data).hexdigest()
+        self.models.add(sha256)
+        self.uploads[sha256] += 1
+        return profiler_pb2.UploadModelResponse(sha256=sha256, size_bytes=len(data))
+
+    def CreateMeasurement(self, request: Any, context: Any) -> profiler_pb2.CreateMeasurementResponse:
+        fragments = list(request.network.fragments.sha256)
+        assert set(fragments) <= self.models, "a fragment was not sent"
+        if request.request_id in self._by_request:
+            return profiler_pb2.CreateMeasurementResponse(measurement=self._by_request[request.request_id])
+        with self._lock:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            time.sleep(self.pause_s)
+            choices = tuple(self._choice_of[sha256] for sha256 in fragments[1:-1])
+            self._attempts[choices] += 1
+            word = self.script(choices, self._attempts[choices])
+            if word == "AWAY":
+                context.abort(grpc.StatusCode.UNAVAILABLE, "the phone was unplugged")
+            measurement = self._measure(choices, word, skip_cache=request.skip_cache)
+        finally:
+            with self._lock:
+                self.at_once -= 1
+        self._by_request[request.request_id] = self._measurements[measurement.name] = measurement
+        return profiler_pb2.CreateMeasurementResponse(measurement=measurement)
+
+    def _measure(self, choices: tuple[int, ...], word: str, *, skip_cache: bool) -> profiler_pb2.Measurement:
+        name = f"measurements/m{len(self._measurements)}"
+        if word == "HANG":
+            return profiler_pb2.Measurement(name=name, job=common_pb2.Job(state=RUNNING))
+        if word not in ("", "UNSTABLE"):
+            error = common_pb2.Error(reason=word, message=f"it said {word}")
+            return profiler_pb2.Measurement(name=name, job=common_pb2.Job(state=FAILED, error=error))
+        self.measured[choices] += 1
+        self.skipped_cache[choices] += skip_cache
+        plain = float(true_latency_ms(self.library, np.array([choices]))[0]) * self.factor
+        g = np.random.default_rng([*choices, self.measured[choices]])
+        latency_ms = plain * (1.0 + self.noise * g.standard_normal())
+        return profiler_pb2.Measurement(
+            name=name,
+            job=common_pb2.Job(state=SUCCEEDED),
+            result=profiler_pb2.MeasurementResult(
+                median_ms=latency_ms,
+                median_low_ms=latency_ms * 0.999,
+                median_high_ms=latency_ms * 1.001,
+                unstable=word == "UNSTABLE",
+                fingerprint_sha256=hashlib.sha256(self.kind.encode()).hexdigest(),
+            ),
+        )
+
+    def GetMeasurement(self, request: Any, context: Any) -> profiler_pb2.GetMeasurementResponse:
+        return profiler_pb2.GetMeasurementResponse(measurement=self._measurements[request.name])
+
+    def CancelMeasurement(self, request: Any, context: Any) -> profiler_pb2.CancelMeasurementResponse:
+        self.cancelled.append(request.name)
+        return profiler_pb2.CancelMeasurementResponse(measurement=self._measurements[request.name])
+
+    def WatchMeasurement(self, request: Any, context: Any) -> Iterator[Any]:
+        yield profiler_pb2.WatchMeasurementResponse(measurement=self._measurements[request.name])
+        while context.is_active() and self._measurements[request.name].job.state == RUNNING:
+            time.sleep(0.02)
+
+
+class Fake:
+    """A servicer on a loopback port; `stop` and `start` let it die and come back on the same port."""
+
+    def __init__(self, servicer: Any) -> None:
+        self.servicer = servicer
+        self._port = 0
+        self.start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        self._server = grpc.server(ThreadPoolExecutor(16), options=(("grpc.so_reuseport", 0),))
+        if isinstance(self.servicer, FakePredictor):
+            predictor_pb2_grpc.add_PredictorServiceServicer_to_server(self.servicer, self._server)
+        else:
+            profiler_pb2_grpc.add_ProfilerServiceServicer_to_server(self.servicer, self._server)
+        self._port = self._server.add_insecure_port(f"127.0.0.1:{self._port}")
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop(0).wait()

@@ -1,0 +1,77 @@
+"""Libraries for service tests: real manifests over fragments that only a fake profiler can read."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from donna.artifacts import ArtifactStore
+from donna.space import Block, Entry, Library, Part
+
+
+def build_library(num_options: tuple[int, ...], artifacts: ArtifactStore, seed: int = 0) -> Library:
+    """Options that cost more tend to lose less; fragment bytes are stored, entry costs are round numbers."""
+    g = np.random.default_rng(seed)
+
+    def fragment(name: str) -> str:
+        return artifacts.put_bytes(f"fragment {seed} {name}".encode()).sha256
+
+    def part(name: str) -> Part:
+        return Part(
+            parameters=10,
+            macs=100,
+            weight_bytes=40,
+            activation_bytes=64,
+            weights=hashlib.sha256(name.encode()).hexdigest(),
+            fragment=fragment(name),
+        )
+
+    def entry(n: int, m: int) -> Entry:
+        parameters = int(g.integers(5, 100))
+        return Entry(
+            option=f"conv(kernel={2 * m + 1})",
+            key=f"{n}-{m}",
+            quality=float(g.uniform(0.5, 1.5) / np.sqrt(parameters)),
+            parameters=parameters,
+            macs=int(parameters * g.integers(5, 20)),
+            weight_bytes=4 * parameters,
+            activation_bytes=int(g.integers(50, 500)),
+            weights=hashlib.sha256(f"{n} {m}".encode()).hexdigest(),
+            fragment=fragment(f"block {n} option {m}"),
+        )
+
+    blocks = tuple(
+        Block(
+            name=f"block{n}",
+            input_shape=(4, 8, 8),
+            output_shape=(4, 8, 8),
+            entries=tuple(entry(n, m) for m in range(count)),
+        )
+        for n, count in enumerate(num_options)
+    )
+    library = Library(
+        reference={"provider": "none"},
+        dataset={},
+        recipe={},
+        provenance={},
+        input_shape=(1, 8, 8),
+        num_classes=10,
+        stem=part("stem"),
+        blocks=blocks,
+        head=part("head"),
+    )
+    artifacts.put_bytes(library.to_json())
+    return library
+
+
+def true_accuracy(library: Library, X: np.ndarray, *, second_order: bool = True) -> np.ndarray:
+    """What the fake predictor predicts, before it goes to float32."""
+    q = library.qualities(X)
+    return 0.95 - 0.1 * q.sum(axis=1) - 0.02 * second_order * q.prod(axis=1)
+
+
+def true_latency_ms(library: Library, X: np.ndarray) -> np.ndarray:
+    """What a fake device takes, without noise: not quite additive."""
+    macs = library.costs(X, "macs")
+    return 0.5 + macs / 1000 + 0.0002 * (X.sum(axis=1) % 7)
