@@ -1,0 +1,113 @@
+"""Designs: distinct, reproducible, as good as brute force where that is possible, better than chance."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from donna.errors import InvalidArgument
+from services.predictor.design import Exchange, d_optimal, uniform
+from services.predictor.fit import FitOptions, fit
+from tests.unit.predictor import spaces
+
+NONE = np.zeros((0, 5), dtype=np.int64)
+
+
+def rows(design: np.ndarray) -> set[tuple[int, ...]]:
+    return {tuple(row) for row in design.tolist()}
+
+
+def test_uniform_is_uniform_distinct_and_reproducible() -> None:
+    options = (3, 4, 5)
+    counts = np.zeros(options, dtype=int)
+    for seed in range(3000):
+        design = uniform(options, 4, NONE[:, :3], seed)
+        assert len(rows(design)) == 4
+        np.add.at(counts, tuple(design.T), 1)
+    expected = 3000 * 4 / 60
+    assert ((counts - expected) ** 2 / expected).sum() < 59 + 4 * np.sqrt(2 * 59)
+    assert np.array_equal(uniform(options, 4, NONE[:, :3], 7), uniform(options, 4, NONE[:, :3], 7))
+
+
+def test_uniform_leaves_out_what_is_excluded_down_to_the_last() -> None:
+    everything = np.array(list(itertools.product(range(3), range(4))))
+    rest = uniform((3, 4), 5, everything[:7], 0)
+    assert rows(rest) == rows(everything[7:])
+    with pytest.raises(InvalidArgument, match="at most 5"):
+        uniform((3, 4), 6, everything[:7], 0)
+
+
+def test_uniform_works_in_a_space_beyond_64_bits() -> None:
+    design = uniform((384,) * 20, 50, np.zeros((0, 20), dtype=np.int64), 0)
+    assert len(rows(design)) == 50
+    assert design.max() > 256
+
+
+def test_exchange_finds_the_best_of_all_designs_of_a_small_space() -> None:
+    library = spaces.library(spaces.random_tables(2, 3, seed=0))
+    exchange = Exchange([np.array([-1.0, 0.2, 1.1]), np.array([-0.7, 0.1, 1.2])], NONE[:, :2], _rng())
+    space = np.array(list(itertools.product(range(3), range(3))))
+    best = max(exchange.log_det(space[list(chosen)]) for chosen in itertools.combinations(range(9), 5))
+    found = max(exchange.log_det(exchange.improve(uniform((3, 3), 5, NONE[:, :2], s))) for s in range(10))
+    assert np.isclose(found, best)
+    assert len(rows(d_optimal(library, 9, NONE[:, :2], 0))) == 9
+
+
+def _rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_a_design_is_more_informative_than_the_best_of_many_random_ones() -> None:
+    library = spaces.library(spaces.random_tables(5, 12, seed=1))
+    design = d_optimal(library, 20, NONE, seed=0)
+    from services.predictor.design import _tables
+
+    exchange = Exchange(_tables(library), NONE, _rng())
+    random = [exchange.log_det(uniform(library.num_options, 20, NONE, seed)) for seed in range(200)]
+    assert exchange.log_det(design) > max(random) + 1
+
+
+def test_designs_are_distinct_reproducible_and_build_on_what_is_known() -> None:
+    library = spaces.library(spaces.random_tables(5, 100, seed=2))
+    known = d_optimal(library, 10, NONE, seed=0)
+    assert np.array_equal(known, d_optimal(library, 10, NONE, seed=0))
+    more = d_optimal(library, 10, known, seed=0)
+    assert len(rows(known)) == len(rows(more)) == 10
+    assert not rows(known) & rows(more)
+    from services.predictor.design import _tables
+
+    exchange = Exchange(_tables(library), NONE, _rng())
+    apart = exchange.log_det(np.concatenate([known, d_optimal(library, 10, NONE, seed=99)]))
+    assert exchange.log_det(np.concatenate([known, more])) > apart - 0.5
+
+
+def test_blocks_with_one_option_or_equal_qualities_are_no_obstacle() -> None:
+    library = spaces.library([np.array([0.2]), np.full(6, 0.3), np.linspace(0.1, 0.9, 6)])
+    design = d_optimal(library, 12, np.zeros((0, 3), dtype=np.int64), seed=0)
+    assert len(rows(design)) == 12
+
+
+def test_d_optimal_samples_predict_better_than_as_many_uniform_ones() -> None:
+    """Curved, noisy ground truth: accuracy falls exponentially with the qualities."""
+    errors = {"uniform": [], "d_optimal": []}
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        library = spaces.library(spaces.random_tables(5, 24, seed))
+        weights = rng.uniform(0.05, 0.3, 5)
+
+        def truth(choices: np.ndarray, library=library, weights=weights) -> np.ndarray:
+            return 0.1 + 0.87 * np.exp(-(library.qualities(choices) @ weights))
+
+        unseen = spaces.draw(library.num_options, 500, seed=10_000 + seed)
+        noise = rng.normal(0, 0.005, 20)
+        for name, design in (
+            ("uniform", uniform(library.num_options, 20, NONE, seed)),
+            ("d_optimal", d_optimal(library, 20, NONE, seed)),
+        ):
+            model = fit(
+                library, design, np.clip(truth(design) + noise, 0, 1), FitOptions(), learning_curve_subsets=0
+            ).model
+            predicted = model.bind(library).accuracies(unseen)
+            errors[name].append(np.sqrt(np.mean((predicted - truth(unseen)) ** 2)))
+    assert np.mean(errors["d_optimal"]) < 0.95 * np.mean(errors["uniform"])
+    assert np.median(errors["d_optimal"]) < np.median(errors["uniform"])
