@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,41 +32,52 @@ class Costs:
 def count(module: nn.Module, input_shape: Sequence[int]) -> Costs:
     """Costs of `module` for one input of `input_shape` (without batch), in eval mode."""
     parameter = next(module.parameters(), None)
-    device = parameter.device if parameter is not None else torch.device("cpu")
-    x = torch.zeros((1, *input_shape), device=device)
-    was_training, fast_path = module.training, torch.backends.mha.get_fastpath_enabled()
-    flops, live = FlopCounterMode(display=False), _LiveBytes(x)
+    x = torch.zeros((1, *input_shape), device=parameter.device if parameter is not None else None)
+    meter = Meter(x)
+    was_training = module.training
     try:
-        # The fused path of nn.MultiheadAttention is one operator that the counter does not know.
-        torch.backends.mha.set_fastpath_enabled(False)
         module.eval()
-        with torch.no_grad(), flops, live:
+        with torch.no_grad(), slow_attention(), meter:
             module(x)
     finally:
-        torch.backends.mha.set_fastpath_enabled(fast_path)
         module.train(was_training)
-    # By address: tensors that share memory are stored once.
-    stored = {
-        t.data_ptr(): t.numel() * t.element_size()
-        for t in module.state_dict().values()
-        if t.is_floating_point()
-    }
+    state = [tensor for tensor in module.state_dict().values() if tensor.is_floating_point()]
+    # By storage: tensors that share memory are stored once.
+    stored = {t.untyped_storage()._cdata: t.numel() * t.element_size() for t in state}
     return Costs(
         parameters=sum(p.numel() for p in module.parameters()),
-        macs=flops.get_total_flops() // 2,
+        macs=meter.flops // 2,
         weight_bytes=sum(stored.values()),
-        activation_bytes=live.peak,
+        activation_bytes=meter.peak_bytes,
     )
 
 
-class _LiveBytes(TorchDispatchMode):
-    """Peak bytes of the storages computed from the input and still alive, plus those of the input."""
+@contextmanager
+def slow_attention() -> Iterator[None]:
+    """Inside, nn.MultiheadAttention runs as operators that can be counted, not as a single fused one."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+class Meter(TorchDispatchMode):
+    """Counts floating-point operations by torch's own formulas (those of torch.utils.flop_counter, whose mode is
+    many times slower), and the peak bytes of storages computed from the input `x` and still alive."""
 
     def __init__(self, x: Tensor) -> None:
         super().__init__()
         storage = x.untyped_storage()
         self._alive = {storage._cdata: (StorageWeakRef(storage), storage.nbytes())}
-        self.peak = storage.nbytes()
+        self.peak_bytes = storage.nbytes()
+        self.flops = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Nothing here is compiled, and asking the compiler to stay away would import it: seconds.
+        return False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -73,11 +85,14 @@ class _LiveBytes(TorchDispatchMode):
         self._alive = {key: (ref, size) for key, (ref, size) in self._alive.items() if not ref.expired()}
         inputs = {t.untyped_storage()._cdata for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)}
         output = func(*args, **(kwargs or {}))
+        formula = flop_registry.get(func.overloadpacket)
+        if formula is not None:
+            self.flops += formula(*args, **(kwargs or {}), out_val=output)
         # new_zeros and its kind take only shape and type from their input.
         if inputs & self._alive.keys() and not func.overloadpacket.__name__.startswith("new_"):
             for tensor in tree_leaves(output):
                 if isinstance(tensor, Tensor):
                     storage = tensor.untyped_storage()
                     self._alive[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())
-            self.peak = max(self.peak, sum(size for _, size in self._alive.values()))
+            self.peak_bytes = max(self.peak_bytes, sum(size for _, size in self._alive.values()))
         return output

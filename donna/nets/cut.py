@@ -6,6 +6,7 @@ tensor), gives exactly Y_n, and nothing else passes from before a block to behin
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -40,6 +41,16 @@ class Cut:
     blocks: tuple[nn.Module, ...] = field(repr=False)
     head: Head = field(repr=False)
     overwrites: bool = field(default=False, repr=False)
+
+    def to(self, device: torch.device) -> Cut:
+        """This cut on another device; a copy where that is not where it is."""
+        parameter = next(self.model.parameters(), None)
+        if parameter is None or parameter.device == device:
+            return self
+        moved = copy.deepcopy(self)
+        for module in (moved.model, moved.stem, moved.head):
+            module.to(device)
+        return moved
 
     def feature_maps(self, images: Tensor) -> list[Tensor]:
         """[Y_0, ..., Y_N] of (B, *input_shape) images, from one forward pass that ends after block N."""

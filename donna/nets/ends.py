@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
 
 Shape = tuple[int, ...]
+
+# The feature map on its way through a head. A context variable, so that threads can share a head.
+_GIVEN: ContextVar[Tensor] = ContextVar("feature_map")
 
 
 class _Reached(Exception):
@@ -41,13 +45,10 @@ class _Blank(nn.Module):
 
 
 class _Inject(nn.Module):
-    """Returns the feature map that was put into it, whatever comes in."""
-
-    y: Tensor | None = None
+    """Returns the feature map given to the head, whatever comes in."""
 
     def forward(self, x: Tensor) -> Tensor:
-        assert self.y is not None, "the head gives a feature map before it runs the model"  # noqa: S101
-        return self.y
+        return _GIVEN.get()
 
 
 class Stem(nn.Module):
@@ -80,19 +81,18 @@ class Head(nn.Module):
         blank: Mapping[str, Shape],
     ) -> None:
         super().__init__()
-        self._inject = _Inject()
         replaced: dict[str, nn.Module] = {name: _Blank(shape) for name, shape in blank.items()}
-        self.model = without(model, replaced | {last: self._inject})
+        self.model = without(model, replaced | {last: _Inject()})
         self._input_shape = input_shape
         _forget_unused(self, output_shape)
 
     def forward(self, y: Tensor) -> Tensor:
         """The logits of Y_N, the output of the last block."""
-        self._inject.y = y
+        token = _GIVEN.set(y)
         try:
             return self.model(y.new_zeros((y.shape[0], *self._input_shape)))
         finally:
-            self._inject.y = None
+            _GIVEN.reset(token)
 
 
 def without(model: nn.Module, replaced: Mapping[str, nn.Module]) -> nn.Module:

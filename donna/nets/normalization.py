@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -15,28 +16,36 @@ def recalibrate(module: nn.Module, batches: Iterable[Tensor]) -> None:
 
     Without batch normalisation, `batches` is not read; with an empty `batches`, nothing changes.
     """
-    norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    if not norms:
+    if not _norms(module):
         return
+    with recalibrating(module), torch.no_grad():
+        for batch in batches:
+            module(batch)
+
+
+@contextmanager
+def recalibrating(module: nn.Module) -> Iterator[None]:
+    """Inside, every forward pass of `module` adds one batch to the new statistics; all batches count the same."""
+    norms = _norms(module)
     modes = {m: m.training for m in module.modules()}
     before = [(norm.momentum, {k: v.clone() for k, v in norm.named_buffers(recurse=False)}) for norm in norms]
     module.eval()
     for norm in norms:
         norm.reset_running_stats()
-        # None is torch's cumulative average: every batch counts the same.
-        norm.momentum = None
+        norm.momentum = None  # torch's word for the cumulative average
         norm.train()
-    seen = False
     try:
-        with torch.no_grad():
-            for batch in batches:
-                module(batch)
-                seen = True
+        yield
     finally:
         for norm, (momentum, buffers) in zip(norms, before, strict=True):
             norm.momentum = momentum
-            if not seen:
-                for name, value in buffers.items():
+            unseen = norm.num_batches_tracked is not None and int(norm.num_batches_tracked) == 0
+            for name, value in buffers.items():
+                if unseen or name == "num_batches_tracked":
                     getattr(norm, name).copy_(value)
         for m, training in modes.items():
             m.training = training
+
+
+def _norms(module: nn.Module) -> list[_BatchNorm]:
+    return [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]

@@ -26,6 +26,7 @@ class Provider:
     """
 
     name: str
+    about: str
     parameters: tuple[Parameter, ...]
     build: Callable[..., nn.Module]
     provenance: Callable[[Mapping[str, Any]], dict[str, str]] = lambda arguments: {}

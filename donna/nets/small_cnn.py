@@ -71,6 +71,7 @@ class SmallCnn(nn.Module):
 
 PROVIDER = Provider(
     name="small_cnn",
+    about="a small residual network for images of 8x8 to 32x32 pixels",
     parameters=(
         Parameter(name="in_channels", kind=int, about="channels of the images", minimum=1, maximum=16),
         Parameter(name="num_classes", kind=int, about="number of classes", minimum=2, maximum=100_000),

@@ -84,6 +84,16 @@ def _timm_provenance(arguments: Mapping[str, Any]) -> dict[str, str]:
 
 
 TORCHVISION = Provider(
-    name="torchvision", parameters=_PARAMETERS, build=_torchvision, provenance=_torchvision_provenance
+    name="torchvision",
+    about="any classification model of torchvision",
+    parameters=_PARAMETERS,
+    build=_torchvision,
+    provenance=_torchvision_provenance,
 )
-TIMM = Provider(name="timm", parameters=_PARAMETERS, build=_timm, provenance=_timm_provenance)
+TIMM = Provider(
+    name="timm",
+    about="any model of timm",
+    parameters=_PARAMETERS,
+    build=_timm,
+    provenance=_timm_provenance,
+)

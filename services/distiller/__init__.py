@@ -1,0 +1,1 @@
+"""The distiller: builds block libraries by blockwise knowledge distillation."""

@@ -1,0 +1,145 @@
+"""Checks a request against the world before a job is made of it, and plans the work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from donna.artifacts import ArtifactStore
+from donna.errors import FailedPrecondition, Violation
+from donna.nets import references
+from donna.nets.costs import Costs, count
+from donna.space import Option
+from services.distiller import keys
+from services.distiller.materials import Material, Materials
+from services.distiller.plan import Plan, Variant, make_plan, shared_bytes, variants
+from services.distiller.request import Request
+
+Recall = Callable[[list[str]], dict[str, dict[str, Any]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A plan with what it is made for; `ends` are the costs of stem and head."""
+
+    request: Request
+    plan: Plan
+    variants: Sequence[Variant]
+    ends: tuple[Costs, Costs]
+    reference_passes: int
+
+    def record(self) -> dict[str, Any]:
+        """The plan as JSON; `costs` has (smallest, largest) of whole networks."""
+        return {
+            "blocks_to_train": self.plan.blocks_to_train,
+            "blocks_to_reuse": len(self.plan.reused),
+            "groups": len(self.plan.groups),
+            "reference_passes": self.reference_passes,
+            "estimated_memory_bytes": self.plan.memory_bytes,
+            "costs": {field.name: self._range(field.name) for field in fields(Costs)},
+        }
+
+    def _range(self, cost: str) -> tuple[float, float]:
+        """Costs add up over the parts, except for activations, of which the largest part counts."""
+        join = max if cost == "activation_bytes" else sum
+        fixed = [getattr(end, cost) for end in self.ends]
+        values: dict[int, list[int]] = {}
+        for variant in self.variants:
+            values.setdefault(variant.n, []).append(getattr(variant.costs, cost))
+        smallest, largest = map(min, values.values()), map(max, values.values())
+        return float(join([*fixed, *smallest])), float(join([*fixed, *largest]))
+
+
+class Admission:
+    """Admits requests; `recall` tells which blocks are known already."""
+
+    def __init__(
+        self,
+        artifacts: ArtifactStore,
+        materials: Materials,
+        recall: Recall,
+        *,
+        memory_bytes: int,
+        threads: int,
+    ) -> None:
+        self._artifacts = artifacts
+        self._materials = materials
+        self._recall = recall
+        self._memory_bytes = memory_bytes
+        self._threads = threads
+        self._counted: dict[str, tuple[list[Variant], tuple[Costs, Costs]]] = {}
+
+    def admit(self, raw: dict[str, Any]) -> Request:
+        """The request with every default written out.
+
+        Raises InvalidArgument, NotFound or FailedPrecondition naming the wrong field.
+        """
+        request = Request.parse(raw)
+        sha256 = request.reference.get("weights")
+        if sha256 and not self._artifacts.has(sha256):
+            said = f"artifact {sha256} is not in the store"
+            raise FailedPrecondition(
+                f"reference.weights: {said}",
+                reason="ARTIFACT_MISSING",
+                violations=[Violation(field="reference.weights", description=said)],
+            )
+        resolved = references.resolve(request.reference)
+        provenance = {
+            **references.provenance(resolved),
+            **(request.reference.get("provenance") or {}),
+        }
+        request = replace(request, reference={**resolved, "weights": sha256, "provenance": provenance})
+        return replace(request, dataset=self._materials.load(request).dataset.describe())
+
+    def variants(self, request: Request) -> Sequence[Variant]:
+        """Every option of every block of an admitted request."""
+        return self._count(self._materials.load(request), request)[0]
+
+    def plan(self, request: Request) -> Planned:
+        """The groups of an admitted request. Raises InvalidArgument when an option does not fit its block."""
+        material = self._materials.load(request)
+        found, ends = self._count(material, request)
+        known = self._recall([variant.key for variant in found])
+        batch_size = request.recipe.batch_size
+        made = make_plan(
+            found,
+            known,
+            budget_bytes=self._memory_bytes,
+            shared_bytes=shared_bytes(material.cut, batch_size),
+            batch_size=batch_size,
+            threads=self._threads,
+        )
+        passes = _passes_of_a_group(material, request)
+        return Planned(
+            request=request, plan=made, variants=found, ends=ends, reference_passes=passes * len(made.groups)
+        )
+
+    def _count(self, material: Material, request: Request) -> tuple[list[Variant], tuple[Costs, Costs]]:
+        """Variants and ends of a request; of the last request they are kept, for a check and its job follow."""
+        name = json.dumps(request.to_dict(), sort_keys=True)
+        if name not in self._counted:
+            ends = (
+                count(material.cut.stem, material.cut.input_shape),
+                count(material.cut.head, material.cut.output_shapes[-1]),
+            )
+            found = variants(material.cut, request.options, block_keys(material, request))
+            self._counted = {name: (found, ends)}
+        return self._counted[name]
+
+
+def block_keys(material: Material, request: Request) -> Callable[[int, Option], str]:
+    """The content key of an option of block n."""
+    return lambda n, option: keys.block_key(
+        source=material.source, block=request.names[n], option=option, recipe=request.recipe
+    )
+
+
+def _passes_of_a_group(material: Material, request: Request) -> int:
+    """Batches through the reference for training, calibration, quality and (once, if unknown) statistics."""
+    recipe, training = request.recipe, material.dataset.split("training")
+    quality = material.dataset.split("quality")
+    calibration = min(recipe.calibration_batches, recipe.steps_per_epoch(len(training)))
+    statistics = -(-len(training) // recipe.batch_size)
+    return recipe.steps(len(training)) + calibration + statistics - (-len(quality) // recipe.batch_size)

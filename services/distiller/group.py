@@ -1,0 +1,155 @@
+"""One group of blocks, from the reference to remembered results: the mathematics of this service, with its
+progress, its cost, its checkpoints and its artifacts.
+
+What comes out is a function of the request alone; interruptions and splits only decide when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+
+from donna.errors import ResourceExhausted
+from donna.jobs import Report
+from services.distiller import batches, keys
+from services.distiller.checkpoint import Checkpoints
+from services.distiller.distill import distill, passes
+from services.distiller.materials import Material
+from services.distiller.memory import ran_out
+from services.distiller.plan import Variant
+from services.distiller.quality import HeldOut, recalibrate_all
+from services.distiller.request import Request
+from services.distiller.shelf import Shelf
+from services.distiller.state import pack, unpack
+from services.distiller.statistics import ChannelMoments, add_all, guarded
+from services.distiller.student import Student, enrol
+
+_FINISHING = 0.1
+"""The share of a group's progress that measuring and storing its blocks counts for."""
+
+
+class Group:
+    """Distils variants of one request. `pool` steps them; `report` is the running task's."""
+
+    def __init__(
+        self,
+        request: Request,
+        material: Material,
+        *,
+        device: torch.device,
+        pool: ThreadPoolExecutor,
+        report: Report,
+        checkpoints: Checkpoints,
+        shelf: Shelf,
+    ) -> None:
+        self._recipe = request.recipe
+        self._dataset = material.dataset
+        self._source = material.source
+        self._cut = material.cut.to(device)
+        self._device = device
+        self._pool = pool
+        self._report = report
+        self._checkpoints = checkpoints
+        self._shelf = shelf
+        self._steps = self._recipe.steps(len(self._dataset.split("training")))
+        self._done, self._total = 0.0, 0.0
+
+    def train(self, variants: Sequence[Variant]) -> None:
+        """Trains, measures, exports and remembers every variant. Where memory runs out, halves come one after
+        the other. Raises ResourceExhausted when there is not enough for a single one."""
+        self._total += len(variants)
+        try:
+            self._train_together(variants)
+        except Exception as error:
+            if not ran_out(error):
+                raise
+            if len(variants) == 1:
+                raise ResourceExhausted(
+                    f"there is not enough memory to train {variants[0].option} alone", reason="OUT_OF_MEMORY"
+                ) from None
+        else:
+            return
+        torch.cuda.empty_cache()
+        self._total -= len(variants)
+        half = len(variants) // 2
+        self._say(0.0, f"out of memory: {len(variants)} blocks go on in two groups")
+        self.train(variants[:half])
+        self.train(variants[half:])
+
+    def _train_together(self, variants: Sequence[Variant]) -> None:
+        variances = self._variances()
+        students = [
+            enrol(
+                self._cut,
+                v.n,
+                v.option,
+                v.key,
+                keys.seed_of(v.key, self._recipe.seed),
+                self._recipe,
+                self._device,
+            )
+            for v in variants
+        ]
+        first_step = unpack(students, self._checkpoints.load())
+        images = batches.training(self._dataset, self._recipe, first_step)
+        per_epoch = self._recipe.steps_per_epoch(len(self._dataset.split("training")))
+        for step in distill(
+            students,
+            self._passes(images),
+            variances,
+            self._recipe,
+            steps=self._steps,
+            first_step=first_step,
+            pool=self._pool,
+        ):
+            share = step / self._steps
+            self._say(
+                (1 - _FINISHING) * share * len(students),
+                f"distilling {len(students)} blocks, epoch {step / per_epoch:.1f} of {self._recipe.epochs:g}",
+            )
+            if self._checkpoints.due():
+                self._checkpoints.save(pack(students, step))
+        self._finish(students, variances)
+        self._checkpoints.clear()
+
+    def _finish(self, students: Sequence[Student], variances: Sequence[Tensor]) -> None:
+        """Measures all students that made it, then stores each."""
+        alive = [student for student in students if not student.failed]
+        self._say((1 - _FINISHING) * len(students), f"measuring {len(students)} blocks")
+        recalibrate_all(alive, self._passes(batches.calibration(self._dataset, self._recipe)), self._pool)
+        held_out = HeldOut(alive, self._cut if self._recipe.replace_one_quality else None)
+        for maps in self._passes(batches.held_out(self._dataset, self._recipe)):
+            held_out.add(maps, self._pool)
+            self._report.check()
+        for count, student in enumerate(students, 1):
+            scores = {} if student.failed else held_out.scores(student, variances[student.n])
+            student.module.to("cpu")
+            self._shelf.put_block(student, cut=self._cut, scores=scores, epochs=self._recipe.epochs)
+            share = (1 - _FINISHING) + _FINISHING * count / len(students)
+            self._say(share * len(students), f"storing block {count} of {len(students)}")
+        self._done += len(students)
+
+    def _variances(self) -> list[Tensor]:
+        """(C,) variances of every block's target over the training part, from one pass for all groups."""
+        key = keys.statistics_key(
+            source=self._source, blocks=self._cut.names, batch_size=self._recipe.batch_size
+        )
+        if key not in self._report.recall([key]):
+            moments = [ChannelMoments() for _ in self._cut.names]
+            for maps in self._passes(batches.statistics(self._dataset, self._recipe)):
+                add_all(moments, maps[1:])
+                self._say(0.0, "measuring the reference")
+            self._report.remember(key, {"variances": [moment.variance.tolist() for moment in moments]})
+        stored = self._report.recall([key])[key]["variances"]
+        return [guarded(torch.tensor(values, dtype=torch.float64)).to(self._device) for values in stored]
+
+    def _passes(self, images: Iterator[Tensor]) -> Iterator[list[Tensor]]:
+        for maps in passes(self._cut, images, self._device, self._pool):
+            self._report.cost(reference_passes=1)
+            yield maps
+
+    def _say(self, done: float, message: str) -> None:
+        self._report.progress(self._done + done, max(1.0, self._total), message)

@@ -1,0 +1,96 @@
+"""What blocks are distilled from: data and the cut reference, loaded once for a process.
+
+The last few are kept, since a check, a plan and a job of one library follow each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import torch
+
+from donna import data
+from donna.artifacts import ArtifactStore
+from donna.errors import InvalidArgument
+from donna.nets import references, weights
+from donna.nets.cut import Cut, cut
+from services.distiller import keys
+from services.distiller.request import Request
+
+_KEPT = 2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Material:
+    """`weights` is the sha256 of the reference's weights as safetensors, `source` the key of reference and data."""
+
+    dataset: data.Dataset
+    cut: Cut
+    weights: str
+    source: str
+
+
+class Materials:
+    """Loads materials by description. Safe to use from several threads."""
+
+    def __init__(self, artifacts: ArtifactStore, data_root: Path | None) -> None:
+        self._artifacts = artifacts
+        self._data_root = data_root
+        self._kept: dict[str, Material] = {}
+        self._lock = RLock()
+
+    def load(self, request: Request) -> Material:
+        """Data and reference of a request, on the CPU. Not to be changed: others are given the same.
+
+        Raises InvalidArgument naming the wrong field, NotFound for data or weights that are not there.
+        """
+        described = [request.reference, request.dataset, request.names]
+        name = json.dumps(described, sort_keys=True)
+        with self._lock:
+            if name not in self._kept:
+                while len(self._kept) >= _KEPT:
+                    del self._kept[next(iter(self._kept))]
+                self._kept[name] = self._load(request)
+            return self._kept[name]
+
+    def reference_weights(self, request: Request) -> bytes:
+        """The weights that the reference of a request has, as safetensors."""
+        return weights.dump(self.load(request).cut.model)
+
+    def _load(self, request: Request) -> Material:
+        description = references.resolve(request.reference)
+        dataset = data.load(request.dataset, root=self._data_root)
+        for part in ("training", "quality"):
+            dataset.split(part)
+        model = build_reference(description, request.reference.get("weights"), self._artifacts.get_bytes)
+        sha256 = hashlib.sha256(weights.dump(model)).hexdigest()
+        found = cut(model, request.names, dataset.input_shape)
+        if found.num_classes != dataset.num_classes:
+            raise InvalidArgument.of(
+                "reference", f"tells {found.num_classes} classes apart, the dataset has {dataset.num_classes}"
+            )
+        source = keys.source_key(
+            reference=description, weights=sha256, input_shape=dataset.input_shape, dataset=dataset.identity
+        )
+        return Material(dataset=dataset, cut=found, weights=sha256, source=source)
+
+
+def build_reference(
+    description: dict[str, Any], sha256: str | None, read: Callable[[str], bytes]
+) -> torch.nn.Module:
+    """The reference with the weights named, or as its provider makes it under seed 0.
+
+    Raises InvalidArgument when the description is wrong or the weights are of another network.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = references.build(description)
+    if sha256:
+        weights.load(model, read(sha256), "reference.weights")
+    return model

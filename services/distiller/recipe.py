@@ -1,0 +1,93 @@
+"""How blocks are trained: every number of the distillation, checked field by field."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from donna.errors import InvalidArgument, Violation
+
+OPTIMIZERS = ("adamw", "sgd")
+_MAX_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """`epochs` are passes of the training part through each block; `calibration_batches` of them estimate the
+    normalisation statistics again before the quality is measured; `warmup` is a share of the steps."""
+
+    epochs: float = 1.0
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.0
+    warmup: float = 0.1
+    seed: int = 0
+    optimizer: str = "adamw"
+    calibration_batches: int = 32
+    replace_one_quality: bool = False
+
+    def steps_per_epoch(self, num_samples: int) -> int:
+        """Full batches of `num_samples` training images; at least one, however small."""
+        return max(1, num_samples // self.batch_size)
+
+    def steps(self, num_samples: int) -> int:
+        """Optimiser steps of each block."""
+        return max(1, round(self.epochs * self.steps_per_epoch(num_samples)))
+
+    def learning_rate_at(self, step: int, steps: int) -> float:
+        """Linear warm-up over the first share of the steps, then half a cosine to zero.
+
+        Source: Loshchilov and Hutter, SGDR, ICLR 2017, without restarts.
+        """
+        warm = round(self.warmup * steps)
+        if step < warm:
+            return self.learning_rate * (step + 1) / (warm + 1)
+        return self.learning_rate * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm))) / 2
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON; equal recipes have equal dicts."""
+        return asdict(self)
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any], field: str = "recipe") -> Recipe:
+        """From JSON, missing fields by default. Raises InvalidArgument naming every wrong field at once."""
+        known = {f.name for f in fields(cls)}
+        problems = [
+            Violation(field=f"{field}.{name}", description="is not a field of a distillation recipe")
+            for name in raw
+            if name not in known
+        ]
+        for name, value in raw.items():
+            if name in known and (problem := _problem(name, value)):
+                problems.append(Violation(field=f"{field}.{name}", description=problem))
+        if problems:
+            raise InvalidArgument.all_of(problems)
+        return cls(**{name: type(getattr(cls, name))(value) for name, value in raw.items()})
+
+
+_RANGES: Mapping[str, tuple[type, float, float]] = {
+    "batch_size": (int, 2, 65_536),
+    "learning_rate": (float, 1e-9, 100),
+    "weight_decay": (float, 0, 10),
+    "warmup": (float, 0, 0.99),
+    "seed": (int, 0, _MAX_SEED),
+    "calibration_batches": (int, 1, 10_000),
+}
+_MAX_EPOCHS = 100_000
+
+
+def _problem(name: str, value: Any) -> str | None:
+    if name == "optimizer":
+        return None if value in OPTIMIZERS else f"must be one of {', '.join(OPTIMIZERS)}, got {value!r}"
+    if name == "replace_one_quality":
+        return None if isinstance(value, bool) else f"must be true or false, got {value!r}"
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if name == "epochs":
+        good = number and 0 < value <= _MAX_EPOCHS
+        return None if good else f"must be a number above 0, at most {_MAX_EPOCHS}, got {value!r}"
+    kind, low, high = _RANGES[name]
+    if number and low <= value <= high and (kind is float or value == int(value)):
+        return None
+    return f"must be {'a whole number' if kind is int else 'a number'} in {low:g}..{high:g}, got {value!r}"

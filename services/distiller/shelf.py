@@ -1,0 +1,59 @@
+"""Stores what was made: a block's result, and stem and head, each remembered under its content key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from donna.artifacts import ArtifactStore
+from donna.jobs import Report
+from donna.nets.cut import Cut
+from services.distiller import keys
+from services.distiller.product import finish
+from services.distiller.student import Student
+
+
+class Shelf:
+    """Writes artifacts, then remembers what refers to them: never the other way round."""
+
+    def __init__(self, artifacts: ArtifactStore, report: Report, job: str) -> None:
+        self._artifacts = artifacts
+        self._report = report
+        self._job = job
+
+    def put_block(self, student: Student, *, cut: Cut, scores: dict[str, float], epochs: float) -> None:
+        """A trained block. One that failed is remembered too, with its reason: it would fail again."""
+        made: dict[str, Any] = {"made_by": self._job, "failed": student.failed}
+        if not student.failed:
+            made |= self._product(student.module, cut.input_shapes[student.n])
+            made |= {"quality": scores["nsr"], "qualities": {k: v for k, v in scores.items() if k != "nsr"}}
+        trained = epochs if student.trained else 0.0
+        self._report.remember(student.key, made, blocks_trained=1, block_epochs=trained)
+
+    def put_ends(self, cut: Cut, source: str, reference: bytes) -> dict[str, Any]:
+        """The results of stem and head, and the hash of the reference's weights."""
+        ends: dict[str, Any] = {"weights": self._artifacts.put_bytes(reference).sha256}
+        for name, module, shape, boundary in (
+            ("stem", cut.stem, cut.input_shape, cut.names[0]),
+            ("head", cut.head, cut.output_shapes[-1], cut.names[-1]),
+        ):
+            key = keys.part_key(source=source, part=name, boundary=boundary)
+            if key not in self._report.recall([key]):
+                self._report.remember(key, self._product(module, shape))
+            ends[name] = self._report.recall([key])[key]
+        return ends
+
+    def _product(self, module: nn.Module, input_shape: tuple[int, ...]) -> dict[str, Any]:
+        product = finish(module, input_shape)
+        weights = self._artifacts.put_bytes(product.weights)
+        fragment = self._artifacts.put_bytes(product.fragment)
+        self._report.cost(bytes_written=weights.size_bytes + fragment.size_bytes)
+        return {
+            "weights": weights.sha256,
+            "fragment": fragment.sha256,
+            "parameters": product.costs.parameters,
+            "macs": product.costs.macs,
+            "weight_bytes": product.costs.weight_bytes,
+            "activation_bytes": product.costs.activation_bytes,
+        }

@@ -1,0 +1,71 @@
+"""The state of a group of students in training as named tensors, and back: bit for bit, so that training that
+was interrupted ends in the same weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from donna.errors import DataLoss
+from donna.nets.weights import load_state
+from services.distiller.student import Student
+
+_STEP = "step"
+
+
+def pack(students: Sequence[Student], step: int) -> dict[str, Tensor]:
+    """Weights, buffers and optimiser states of all students after `step` steps."""
+    state: dict[str, Tensor] = {_STEP: torch.tensor(step)}
+    for student in students:
+        state[f"{student.key}/seen"] = torch.tensor(True)  # also where there are no weights
+        for name, tensor in student.module.state_dict().items():
+            state[f"{student.key}/module/{name}"] = tensor
+        if student.failed:
+            state[f"{student.key}/failed"] = torch.tensor(list(student.failed.encode()), dtype=torch.uint8)
+        elif student.optimizer is not None:
+            for index, values in student.optimizer.state_dict()["state"].items():
+                for name, value in values.items():
+                    if isinstance(value, Tensor):
+                        state[f"{student.key}/optimizer/{index}/{name}"] = value
+    return state
+
+
+def unpack(students: Sequence[Student], state: Mapping[str, Tensor]) -> int:
+    """Puts the state back into freshly enrolled students; returns the number of steps done, which is 0, and
+    nothing is changed, when the state is not of all of these students (others may be in it).
+
+    Raises DataLoss when the state is damaged.
+    """
+    by_student: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in state.items():
+        key, slash, rest = name.partition("/")
+        if slash:
+            by_student.setdefault(key, {})[rest] = tensor
+    if not state:
+        return 0
+    if _STEP not in state:
+        raise DataLoss("the checkpoint does not say how many steps were done")
+    if any(student.key not in by_student for student in students):
+        return 0
+    for student in students:
+        _restore(student, by_student[student.key])
+    return int(state[_STEP])
+
+
+def _restore(student: Student, state: Mapping[str, Tensor]) -> None:
+    module = {name[len("module/") :]: tensor for name, tensor in state.items() if name.startswith("module/")}
+    load_state(student.module, module, "checkpoint")
+    if "failed" in state:
+        student.failed = bytes(state["failed"].tolist()).decode()
+        student.optimizer = None
+    if student.optimizer is None:
+        return
+    values: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in state.items():
+        if name.startswith("optimizer/"):
+            _, index, field = name.split("/")
+            values.setdefault(int(index), {})[field] = tensor
+    whole = student.optimizer.state_dict()
+    student.optimizer.load_state_dict({"state": values, "param_groups": whole["param_groups"]})

@@ -1,0 +1,84 @@
+"""One variant of one block in training: its module, its optimiser, and how it fares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, AdamW, Optimizer
+
+from donna.nets import families
+from donna.nets.cut import Cut
+from donna.nets.nsr import nsr
+from donna.space import Option
+from services.distiller.recipe import Recipe
+
+
+@dataclass(kw_only=True, eq=False)
+class Student:
+    """Option `option` of block `n` (from 0). `trained` is False where the block keeps the reference's weights;
+    `optimizer` is None where there is nothing to optimise; `failed` says why training ended early; `loss` is the
+    sum of the NSR over the steps since it was last looked at."""
+
+    n: int
+    option: Option
+    key: str
+    module: nn.Module
+    trained: bool
+    optimizer: Optimizer | None
+    failed: str = ""
+    loss: Tensor | None = field(default=None, repr=False)
+
+    def step(self, x: Tensor, y: Tensor, variance: Tensor, learning_rate: float) -> None:
+        """One optimiser step towards `y` for inputs `x`; no other student is involved."""
+        if self.optimizer is None or self.failed:
+            return
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        loss = nsr(y, self.module(x), variance)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.loss = loss.detach() if self.loss is None else self.loss + loss.detach()
+
+    def inspect(self, step: int) -> None:
+        """Ends the training of a student whose loss is no longer a number. Looks at the device: not for each step."""
+        if self.loss is not None and not bool(torch.isfinite(self.loss)):
+            self.failed = f"the loss was no longer finite by step {step}"
+            self.optimizer = None
+        self.loss = None
+
+
+def enrol(
+    cut: Cut, n: int, option: Option, key: str, seed: int, recipe: Recipe, device: torch.device
+) -> Student:
+    """A student with initial weights drawn from `seed` alone, ready for its first step.
+
+    Raises InvalidArgument when the option does not fit the block.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = families.build(option, cut.input_shapes[n], cut.output_shapes[n], cut.blocks[n])
+    trained = families.REGISTRY.get(option.family, "option.family").trained
+    module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module.requires_grad_(trained).train(trained)
+    return Student(
+        n=n, option=option, key=key, module=module, trained=trained, optimizer=_optimizer(module, recipe)
+    )
+
+
+def _optimizer(module: nn.Module, recipe: Recipe) -> Optimizer | None:
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    if not parameters:
+        return None
+    if recipe.optimizer == "sgd":
+        return SGD(
+            parameters,
+            lr=recipe.learning_rate,
+            momentum=0.9,
+            weight_decay=recipe.weight_decay,
+            nesterov=True,
+            fused=True,
+        )
+    return AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)

@@ -1,0 +1,137 @@
+"""Block libraries on the wire <-> the records of this service. Zero means the default where the contract says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from donna.artifacts import Artifact
+from donna.errors import InvalidArgument
+from donna.jobs import Job, Task
+from donna.jobs.store import check_page_size
+from donna.rpc import messages
+from donna.space import Library
+from donna.v1 import common_pb2
+from donna.v1 import distiller_pb2 as pb
+from services.distiller.admission import Planned
+
+_METRICS = {
+    "parameters": common_pb2.METRIC_PARAMETERS,
+    "macs": common_pb2.METRIC_MACS,
+    "weight_bytes": common_pb2.METRIC_MODEL_BYTES,
+    "activation_bytes": common_pb2.METRIC_ACTIVATION_BYTES,
+}
+_DEFAULTED = ("epochs", "batch_size", "learning_rate", "optimizer")
+
+
+def read_spec(spec: pb.BlockLibrarySpec) -> dict[str, Any]:
+    """The request as JSON, not checked yet. Raises InvalidArgument naming a field that is missing."""
+    for field in ("reference", "dataset", "recipe"):
+        if not spec.HasField(field):
+            raise InvalidArgument.of(field, "is required")
+    recipe = {field.name: getattr(spec.recipe, field.name) for field in spec.recipe.DESCRIPTOR.fields}
+    return {
+        "reference": messages.reference_to_dict(spec.reference),
+        "dataset": messages.dataset_to_dict(spec.dataset),
+        "blocks": [{"name": block.name, "options": list(block.options)} for block in spec.blocks],
+        "recipe": {name: value for name, value in recipe.items() if value or name not in _DEFAULTED},
+    }
+
+
+def spec_message(spec: Mapping[str, Any]) -> pb.BlockLibrarySpec:
+    """The spec of an admitted request, every default written out."""
+    reference, dataset, recipe = spec["reference"], spec["dataset"], spec["recipe"]
+    message = pb.BlockLibrarySpec(
+        reference=common_pb2.Reference(
+            provider=reference["provider"],
+            arguments=messages.dict_to_struct(reference["arguments"]),
+            provenance=reference["provenance"],
+        ),
+        dataset=common_pb2.Dataset(
+            provider=dataset["provider"],
+            arguments=messages.dict_to_struct(dataset["arguments"]),
+            split=common_pb2.DatasetSplit(**dataset["split"]),
+            augmentations=[
+                common_pb2.Augmentation(name=a["name"], arguments=messages.dict_to_struct(a["arguments"]))
+                for a in dataset["augment"]
+            ],
+        ),
+        blocks=[pb.BlockSpace(name=block["name"], options=block["options"]) for block in spec["blocks"]],
+    )
+    known = {field.name for field in pb.DistillationRecipe.DESCRIPTOR.fields}
+    message.recipe.CopyFrom(pb.DistillationRecipe(**{k: v for k, v in recipe.items() if k in known}))
+    if reference["weights"]:
+        message.reference.weights.sha256 = reference["weights"]
+        message.reference.weights.uri = Artifact(sha256=reference["weights"], size_bytes=0).uri
+    return message
+
+
+def library_message(job: Job, tasks: Sequence[Task]) -> pb.BlockLibrary:
+    """A library as its job stands. The plan travels with the tasks."""
+    counts = [len(block["options"]) for block in job.spec["blocks"]]
+    message = pb.BlockLibrary(name=job.name, spec=spec_message(job.spec), job=messages.job_message(job))
+    if job.result is not None:
+        message.manifest.CopyFrom(messages.artifact_message(Artifact(**job.result["manifest"])))
+        counts = job.result["num_options"]
+    _describe_space(message, counts)
+    message.plan.CopyFrom(_plan_message(tasks[0].spec["plan"]))
+    return message
+
+
+def planned_message(planned: Planned) -> pb.BlockLibrary:
+    """A library that was only validated: no name, no job."""
+    message = pb.BlockLibrary(spec=spec_message(planned.request.to_dict()))
+    _describe_space(message, [len(options) for options in planned.request.options])
+    message.plan.CopyFrom(_plan_message(planned.record()))
+    return message
+
+
+def _plan_message(record: Mapping[str, Any]) -> pb.DistillationPlan:
+    message = pb.DistillationPlan(**{name: value for name, value in record.items() if name != "costs"})
+    for cost, (smallest, largest) in record["costs"].items():
+        message.costs.add(metric=_METRICS[cost], smallest=smallest, largest=largest)
+    return message
+
+
+def _describe_space(message: pb.BlockLibrary, counts: Sequence[int]) -> None:
+    message.num_blocks = len(counts)
+    message.num_options.extend(counts)
+    size = 1
+    for number in counts:
+        size *= number
+    message.num_architectures = str(size)
+
+
+def page(entries: Sequence[pb.BlockEntry], page_size: int, token: str) -> tuple[Sequence[pb.BlockEntry], str]:
+    """One page of entries and the token of the next, which is where it starts.
+
+    Raises InvalidArgument for a negative size or a token that was not made here.
+    """
+    size = check_page_size(page_size)
+    if token and not (token.isascii() and token.isdigit() and int(token) < len(entries)):
+        raise InvalidArgument.of("page_token", "was not made by this service")
+    start = int(token or 0)
+    end = start + size
+    return entries[start:end], str(end) if end < len(entries) else ""
+
+
+def entry_messages(library: Library, size_of: Callable[[str], Artifact]) -> list[pb.BlockEntry]:
+    """The entries of a library in the order of blocks and options; `size_of` tells an artifact by its hash."""
+    return [
+        pb.BlockEntry(
+            block=n,
+            choice=m,
+            option=entry.option,
+            nsr=entry.quality,
+            qualities=entry.qualities,
+            parameters=entry.parameters,
+            macs=entry.macs,
+            weight_bytes=entry.weight_bytes,
+            activation_bytes=entry.activation_bytes,
+            weights=messages.artifact_message(size_of(entry.weights)),
+            fragment=messages.artifact_message(size_of(entry.fragment)),
+            key=entry.key,
+        )
+        for n, block in enumerate(library.blocks)
+        for m, entry in enumerate(block.entries)
+    ]
