@@ -179,7 +179,6 @@ class Fleet:
                     away[event.device].pop(event.site, None)
                 elif isinstance(event, Done):
                     left[event.order.device] -= 1
-                    away[event.order.device].pop(event.record.site, None)
                     self._remember(event)
                     self.on_measured()
         finally:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from donna.artifacts import ArtifactStore
-from donna.errors import Cancelled, DonnaError, Internal, Unavailable
+from donna.errors import Cancelled, DeadlineExceeded, DonnaError, Internal, NotFound, Unavailable
 from donna.rpc.channel import Remote
 from services.searcher.measurement import NOT_RUNNABLE, Bench, MeasurementFailed, Record
 from services.searcher.profilers import Site
@@ -98,7 +98,6 @@ class Lane:
 
     def _run(self) -> None:
         try:
-            away = False
             while not self._stopping.is_set():
                 try:
                     order = self._waiting.popleft()
@@ -113,13 +112,10 @@ class Lane:
                     self._losses += error.reason == "DEVICE_LOST"
                     self._waiting.appendleft(order)
                     self._events.put(Away(order=order, site=self.site.name, reason=error.message))
-                    away = True
-                    self._stopping.wait(self._retry_s)
-                    continue
-                if away:
+                    self._wait_for_device()
                     self._events.put(Back(device=order.device, site=self.site.name))
-                    away = False
-                self._events.put(Done(order=order, record=record))
+                else:
+                    self._events.put(Done(order=order, record=record))
         except Cancelled:
             pass
         except DonnaError as error:
@@ -129,6 +125,15 @@ class Lane:
             self._events.put(
                 Failed(error=Internal(f"measuring on {self.site.name} failed ({type(error).__name__})"))
             )
+
+    def _wait_for_device(self) -> None:
+        """Returns when the device answers or the search stops; other lanes do its orders meanwhile."""
+        while not self._stopping.wait(self._retry_s):
+            try:
+                if self._bench.available():
+                    return
+            except (Unavailable, DeadlineExceeded, NotFound):
+                continue
 
     def _try(self, order: Order) -> Record:
         """A record, after as many attempts as allowed. Raises Unavailable when the device is away."""

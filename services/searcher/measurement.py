@@ -72,6 +72,11 @@ class Bench:
     stopping: threading.Event
     known: set[str] = field(default_factory=set)
 
+    def available(self) -> bool:
+        """Whether the device could be measured on now. Raises Unavailable when its profiler is away."""
+        request = profiler_pb2.GetDeviceRequest(name=self.site.device)
+        return self.remote.GetDevice(request).device.available
+
     def measure(self, fragments: Sequence[str], *, request_id: str, skip_cache: bool) -> Record:
         """Measures the network of these fragments.
 
@@ -136,13 +141,14 @@ class Bench:
     def _await(self, measurement: profiler_pb2.Measurement) -> profiler_pb2.Measurement:
         """Watches until the end. The deadline counts while it runs; queueing behind others is no fault."""
         running_since: float | None = None
+        slice_s = min(SLICE_S, self.deadline_s)
         while not _ended(measurement):
             if self.stopping.is_set():
                 self._give_up(measurement)
                 raise Cancelled("the search is stopping")
             try:
                 watch = profiler_pb2.WatchMeasurementRequest(name=measurement.name)
-                for response in self.remote.WatchMeasurement(watch, deadline_s=SLICE_S):
+                for response in self.remote.WatchMeasurement(watch, deadline_s=slice_s):
                     measurement = response.measurement
                     if _ended(measurement):
                         return measurement

@@ -62,9 +62,11 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
         devices: tuple[str, ...] = ("cpu",),
         kind: str = "cpu-2c",
         pause_s: float = 0.0,
+        offset_ms: float = 0.0,
     ) -> None:
         self.library, self.script, self.noise, self.factor = library, script, noise, factor
         self.devices, self.kind, self.pause_s = devices, kind, pause_s
+        self.offset_ms, self.away = offset_ms, False
         self.models: set[str] = set()
         self.uploads: Counter[str] = Counter()
         self.measured: Counter[tuple[int, ...]] = Counter()
@@ -93,6 +95,10 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
             ]
         )
 
+    def GetDevice(self, request: Any, context: Any) -> profiler_pb2.GetDeviceResponse:
+        device = profiler_pb2.Device(name=request.name, available=not self.away)
+        return profiler_pb2.GetDeviceResponse(device=device)
+
     def FindMissingModels(self, request: Any, context: Any) -> profiler_pb2.FindMissingModelsResponse:
         return profiler_pb2.FindMissingModelsResponse(
             missing_sha256=[sha256 for sha256 in request.sha256 if sha256 not in self.models]
@@ -118,7 +124,8 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
             choices = tuple(self._choice_of[sha256] for sha256 in fragments[1:-1])
             self._attempts[choices] += 1
             word = self.script(choices, self._attempts[choices])
-            if word == "AWAY":
+            self.away = word == "AWAY"
+            if self.away:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "the phone was unplugged")
             measurement = self._measure(choices, word, skip_cache=request.skip_cache)
         finally:
@@ -136,7 +143,7 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
             return profiler_pb2.Measurement(name=name, job=common_pb2.Job(state=FAILED, error=error))
         self.measured[choices] += 1
         self.skipped_cache[choices] += skip_cache
-        plain = float(true_latency_ms(self.library, np.array([choices]))[0]) * self.factor
+        plain = float(true_latency_ms(self.library, np.array([choices]))[0]) * self.factor + self.offset_ms
         g = np.random.default_rng([*choices, self.measured[choices]])
         latency_ms = plain * (1.0 + self.noise * g.standard_normal())
         return profiler_pb2.Measurement(

@@ -44,18 +44,18 @@ def test_reaches_99_percent_of_the_exhaustive_hypervolume(num_options, objective
         problem = space.problem(objectives)
         F = problem.evaluate(space.every()).F
         worst, ideal = F.max(axis=0), F.min(axis=0)
+        whole = hypervolume(F[non_dominated(F)], worst, ideal)
         search = evolution(space, objectives, population=50, seed=seed)
-        evaluated = 0
-        while evaluated < 2000:
+        evaluated, share = 0, 0.0
+        while share < 0.99 and evaluated < 2000:
             evaluated += len(advance(search, problem))
-        assert evaluated <= 2000
-        X, found, _ = search.archive
-        assert len(np.unique(X, axis=0)) == len(X) == evaluated
-        share = hypervolume(found, worst, ideal) / hypervolume(F[non_dominated(F)], worst, ideal)
-        assert share >= 0.99, f"seed {seed}: {share}"
+            X, found, _ = search.archive
+            share = hypervolume(found, worst, ideal) / whole
+        assert len(np.unique(X, axis=0)) == len(X) == evaluated <= 2000
+        assert share >= 0.99, f"seed {seed}: {share} after {evaluated}"
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_bounds_hold_on_the_front_and_the_bounded_front_is_found(seed: int) -> None:
     space = Space.random((9, 9, 9, 9), seed)
     free = space.problem((ACCURACY, PARAMETERS)).evaluate(space.every())

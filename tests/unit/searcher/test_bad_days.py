@@ -1,0 +1,226 @@
+"""Profilers that die, hang, settle badly or cannot run a network, in the middle of a search."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from donna.v1 import common_pb2 as common
+from donna.v1 import searcher_pb2 as pb
+from tests.unit.searcher.fakes import FakePredictor, FakeProfiler
+from tests.unit.searcher.libraries import build_library, true_latency_ms
+from tests.unit.searcher.test_service import ACCURACY, LATENCY, NUM_OPTIONS, run, spec
+
+
+def start(searcher, fake, library, profilers: dict[str, FakeProfiler], **settings):
+    started = {name: fake(profiler) for name, profiler in profilers.items()}
+    service = searcher(
+        predictor=fake(FakePredictor(library)).address,
+        profilers=",".join(f"{name}={each.address}" for name, each in started.items()),
+        **settings,
+    )
+    return service, started
+
+
+def failures(service, search) -> dict[tuple[int, ...], str]:
+    request = pb.ListEvaluationsRequest(parent=search.name, page_size=1000)
+    listed = service.remote.ListEvaluations(request).evaluations
+    return {tuple(e.architecture.choices): e.failures["cpu"] for e in listed if e.failures}
+
+
+def test_what_cannot_run_is_infeasible_and_recorded(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    words = {0: "UNSUPPORTED_OP", 1: "OUT_OF_MEMORY"}
+    profiler = FakeProfiler(library, script=lambda choices, attempt: words.get(choices[0], ""))
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    search = run(service, spec(library, ACCURACY, LATENCY, generations=4))
+    assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
+    assert all(point.architecture.choices[0] > 1 for point in search.front)
+    recorded = failures(service, search)
+    assert recorded
+    assert all(word == words[choices[0]] for choices, word in recorded.items())
+    # Not runnable stays not runnable: one attempt each, and none at all in the next search.
+    assert all(profiler._attempts[choices] == 1 for choices in recorded)
+    run(service, spec(library, ACCURACY, LATENCY, generations=4))
+    assert all(profiler._attempts[choices] == 1 for choices in recorded)
+
+
+def test_an_unstable_latency_is_taken_and_marked(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    profiler = FakeProfiler(library, script=lambda choices, attempt: "UNSTABLE" if sum(choices) % 2 else "")
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    search = run(service, spec(library, ACCURACY, LATENCY, generations=4))
+    marks = {tuple(p.architecture.choices): list(p.unstable_devices) for p in search.front}
+    assert {tuple(mark) for mark in marks.values()} == {(), ("cpu",)}
+    assert all((mark == ["cpu"]) == bool(sum(choices) % 2) for choices, mark in marks.items())
+    assert not failures(service, search)
+
+
+def test_crashes_are_retried_a_bounded_number_of_times(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+
+    def script(choices: tuple[int, ...], attempt: int) -> str:
+        return "CRASHED" if choices[0] == 2 or (choices[0] == 3 and attempt < 3) else ""
+
+    profiler = FakeProfiler(library, script=script)
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    search = run(service, spec(library, ACCURACY, LATENCY, generations=4))
+    assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
+    recorded = failures(service, search)
+    assert recorded
+    assert {choices[0] for choices in recorded} == {2}
+    assert {profiler._attempts[choices] for choices in recorded} == {3}
+    assert any(choices[0] == 3 for choices in profiler.measured)
+
+
+def test_a_measurement_that_hangs_is_given_up_and_cancelled(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    stuck = []
+
+    def script(choices: tuple[int, ...], attempt: int) -> str:
+        if not stuck:
+            stuck.append(choices)
+        return "HANG" if choices == stuck[0] else ""
+
+    profiler = FakeProfiler(library, script=script)
+    service, _ = start(
+        searcher, fake, library, {"cpu": profiler}, measurement_deadline_s=0.2, measurement_attempts=2
+    )
+    search = run(service, spec(library, ACCURACY, LATENCY, generations=2))
+    assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
+    assert failures(service, search) == {stuck[0]: "TIMEOUT"}
+    assert len(profiler.cancelled) == 2
+
+
+def test_a_search_waits_for_its_device_and_goes_on_when_it_is_back(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    profiler = FakeProfiler(library, pause_s=0.01)
+    service, started = start(searcher, fake, library, {"cpu": profiler}, call_deadline_s=2)
+    created = service.remote.CreateSearch(
+        pb.CreateSearchRequest(spec=spec(library, ACCURACY, LATENCY, generations=5))
+    )
+    seen: list[pb.Search] = []
+
+    def watch() -> None:
+        request = pb.WatchSearchRequest(name=created.search.name)
+        seen.extend(r.search for r in service.remote.WatchSearch(request, deadline_s=60))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    while len(profiler.measured) < 30:
+        time.sleep(0.01)
+    started["cpu"].stop()
+    while not any(search.job.state == common.JOB_STATE_WAITING for search in seen):
+        time.sleep(0.01)
+    before = len(profiler.measured)
+    started["cpu"].start()
+    watcher.join()
+    waiting = next(search for search in seen if search.job.state == common.JOB_STATE_WAITING)
+    assert waiting.job.waiting_for.startswith("device cpu: ")
+    assert seen[-1].job.state == common.JOB_STATE_SUCCEEDED, seen[-1].job.error
+    assert len(profiler.measured) == 100 > before
+    assert {count - profiler.skipped_cache[c] for c, count in profiler.measured.items()} <= {1, 2}
+
+
+def test_a_device_of_the_same_kind_steps_in(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    gone = []
+    first = FakeProfiler(
+        library, script=lambda choices, attempt: "AWAY" if gone or len(first.measured) >= 10 else ""
+    )
+    spare = FakeProfiler(library)
+    other = FakeProfiler(library, kind="another")
+    service, _ = start(searcher, fake, library, {"cpu": first, "cpu2": spare, "board": other})
+    search = run(service, spec(library, ACCURACY, LATENCY, generations=3))
+    assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
+    assert len(first.measured) == 10
+    assert len(set(first.measured) | set(spare.measured)) == 60
+    assert not other.measured
+
+
+def test_a_pool_shares_the_work(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    one, two = FakeProfiler(library, pause_s=0.01), FakeProfiler(library, pause_s=0.01)
+    service, _ = start(searcher, fake, library, {"one": one, "two": two})
+    pool = (common.METRIC_LATENCY_MS, "cpu-2c")
+    search = run(service, spec(library, ACCURACY, pool, generations=3))
+    assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
+    firsts = [set(p.measured) for p in (one, two)]
+    assert len(firsts[0] | firsts[1]) == 60
+    assert min(len(part) for part in firsts) > 10
+    assert max(one.most_at_once, two.most_at_once) == 1
+
+
+def test_a_lost_device_gets_a_new_request_after_its_return(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    lost: list[tuple[int, ...]] = []
+
+    def script(choices: tuple[int, ...], attempt: int) -> str:
+        if len(lost) < 3 and attempt == 1:
+            lost.append(choices)
+            return "DEVICE_LOST"
+        return ""
+
+    profiler = FakeProfiler(library, script=script)
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    search = run(service, spec(library, ACCURACY, LATENCY, generations=3))
+    assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
+    assert set(lost) <= set(profiler.measured)
+    assert not failures(service, search)
+
+
+def test_the_predictor_may_be_away_for_a_while(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    predictor = fake(FakePredictor(library))
+    service = searcher(predictor=predictor.address)
+    message = spec(library, ACCURACY, (common.METRIC_MACS, ""), generations=30)
+    created = service.remote.CreateSearch(pb.CreateSearchRequest(spec=message)).search
+    while not service.remote.GetSearch(pb.GetSearchRequest(name=created.name)).search.generations:
+        time.sleep(0.01)
+    predictor.stop()
+    while True:
+        search = service.remote.GetSearch(pb.GetSearchRequest(name=created.name)).search
+        if search.job.state == common.JOB_STATE_WAITING:
+            break
+        assert search.job.state == common.JOB_STATE_RUNNING
+        time.sleep(0.01)
+    assert "the predictor" in search.job.waiting_for
+    predictor.start()
+    watched = [
+        r.search for r in service.remote.WatchSearch(pb.WatchSearchRequest(name=created.name), deadline_s=60)
+    ]
+    assert watched[-1].job.state == common.JOB_STATE_SUCCEEDED
+    assert len(watched[-1].generations) == 30
+
+
+def test_near_duplicates_of_the_front_are_measured_again(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    profiler = FakeProfiler(library, noise=0.005, offset_ms=20.0)
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    search = run(service, spec(library, ACCURACY, LATENCY, generations=5))
+    repeated = [point for point in search.front if len(point.medians_ms["cpu"].values) > 1]
+    assert repeated
+    for point in search.front:
+        medians = point.medians_ms["cpu"].values
+        assert point.latency_ms["cpu"] == pytest.approx(np.median(medians))
+        X = np.array([point.architecture.choices])
+        assert point.latency_ms["cpu"] == pytest.approx(20 + true_latency_ms(library, X)[0], rel=0.02)
+    assert sum(profiler.skipped_cache.values()) >= len(repeated)
+
+
+def test_cancelling_stops_a_measurement_at_once(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    profiler = FakeProfiler(library, script=lambda choices, attempt: "HANG")
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    created = service.remote.CreateSearch(
+        pb.CreateSearchRequest(spec=spec(library, ACCURACY, LATENCY))
+    ).search
+    while not profiler._measurements:
+        time.sleep(0.01)
+    service.remote.CancelSearch(pb.CancelSearchRequest(name=created.name))
+    while not profiler.cancelled:
+        time.sleep(0.01)
+    assert profiler.cancelled == ["measurements/m0"]
