@@ -48,7 +48,7 @@ def job_message(job: Job) -> pb.Job:
         revision=job.revision,
     )
     if job.progress.eta_s is not None:
-        message.progress.eta.FromMilliseconds(int(job.progress.eta_s * 1000))
+        message.progress.eta.FromMilliseconds(round(job.progress.eta_s * 1000))
     if job.started_at is not None:
         message.start_time.CopyFrom(_time(job.started_at))
     if job.ended_at is not None:
@@ -70,7 +70,7 @@ def cost_message(cost: dict[str, float]) -> pb.Cost:
 
 def _time(seconds: float) -> timestamp_pb2.Timestamp:
     stamp = timestamp_pb2.Timestamp()
-    stamp.FromNanoseconds(int(seconds * 1e9))
+    stamp.FromMicroseconds(round(seconds * 1e6))  # a double knows no finer
     return stamp
 
 

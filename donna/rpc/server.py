@@ -87,7 +87,9 @@ class Boundary(grpc.aio.ServerInterceptor):
             method, message = handler.unary_unary, _parsed(handler, request)
             if inspect.iscoroutinefunction(method):
                 return await method(message, context)
-            return await asyncio.get_running_loop().run_in_executor(self._pool, method, message, context)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._pool, _called, method, message, context
+            )
 
     async def _upload(self, handler: Any, metadata: dict[str, str], requests: Any, context: Any) -> Message:
         async with _errors_as_statuses(context):
@@ -111,6 +113,13 @@ class Boundary(grpc.aio.ServerInterceptor):
     def _authenticate(self, metadata: dict[str, str]) -> None:
         if self._token:
             authentication.check_token(metadata, self._token)
+
+
+def _called(method: Any, message: Any, context: Any) -> Any:
+    try:
+        return method(message, context)
+    except StopIteration as error:  # a future cannot carry it, and the call would never end
+        raise RuntimeError("an iterator was empty") from error
 
 
 def _parsed(handler: Any, request: bytes) -> Any:

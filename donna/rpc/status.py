@@ -49,7 +49,7 @@ def to_status(error: errors.DonnaError) -> status_pb2.Status:
         details.append(_packed(error_details_pb2.BadRequest(field_violations=violations)))
     if error.retry_after_s is not None:
         delay = duration_pb2.Duration()
-        delay.FromMilliseconds(int(error.retry_after_s * 1000))
+        delay.FromMilliseconds(round(error.retry_after_s * 1000))
         details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
     return status_pb2.Status(code=code, message=_cut(error.message, MAX_MESSAGE), details=details)
 

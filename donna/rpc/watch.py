@@ -25,6 +25,11 @@ class Watcher:
         self._changed = asyncio.Condition()
         self._poller: asyncio.Task[None] | None = None
 
+    @property
+    def watched(self) -> frozenset[str]:
+        """Names of the jobs that somebody watches."""
+        return frozenset(self._watchers)
+
     async def watch(self, name: str) -> AsyncIterator[Job]:
         """The job now, and again whenever it has changed, until it has ended. Raises NotFound, also when it
         is deleted meanwhile."""
