@@ -28,8 +28,8 @@ class Shelf:
         if not student.failed:
             made |= self._product(student.module, cut.input_shapes[student.n])
             made |= {"quality": scores["nsr"], "qualities": {k: v for k, v in scores.items() if k != "nsr"}}
-        trained = epochs if student.trained else 0.0
-        self._report.remember(student.key, made, blocks_trained=1, block_epochs=trained)
+        counters = {"blocks_trained": 1.0, "block_epochs": epochs} if student.trained else {}
+        self._report.remember(student.key, made, **counters)
 
     def put_ends(self, cut: Cut, source: str, reference: bytes) -> dict[str, Any]:
         """The results of stem and head, and the hash of the reference's weights."""

@@ -17,8 +17,8 @@ from services.distiller.recipe import Recipe
 
 @dataclass(kw_only=True, eq=False)
 class Student:
-    """Option `option` of block `n` (from 0). `trained` is False where the block keeps the reference's weights;
-    `optimizer` is None where there is nothing to optimise; `failed` says why training ended early; `loss` is the
+    """Option `option` of block `n` (from 0). `trained` is False where there is nothing to learn (the
+    reference's own block, an identity), and then there is no `optimizer`; `failed` says why training ended early; `loss` is the
     sum of the NSR over the steps since it was last looked at."""
 
     n: int
@@ -60,18 +60,16 @@ def enrol(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = families.build(option, cut.input_shapes[n], cut.output_shapes[n], cut.blocks[n])
-    trained = families.REGISTRY.get(option.family, "option.family").trained
+    trained = families.REGISTRY.get(option.family, "option.family").trained and any(
+        True for _ in module.parameters()
+    )
     module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     module.requires_grad_(trained).train(trained)
-    return Student(
-        n=n, option=option, key=key, module=module, trained=trained, optimizer=_optimizer(module, recipe)
-    )
+    optimizer = _optimizer(list(module.parameters()), recipe) if trained else None
+    return Student(n=n, option=option, key=key, module=module, trained=trained, optimizer=optimizer)
 
 
-def _optimizer(module: nn.Module, recipe: Recipe) -> Optimizer | None:
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    if not parameters:
-        return None
+def _optimizer(parameters: list[nn.Parameter], recipe: Recipe) -> Optimizer:
     if recipe.optimizer == "sgd":
         return SGD(
             parameters,
