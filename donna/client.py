@@ -17,6 +17,7 @@ from typing import Any
 
 from donna.errors import DataLoss, DonnaError, InvalidArgument, NotFound, Unavailable
 from donna.rpc.channel import Remote, open_channel
+from donna.space.library import Library
 from donna.v1 import (
     artifacts_pb2,
     artifacts_pb2_grpc,
@@ -61,14 +62,20 @@ class _Kind:
     service: str
     resource: str
     field: str
+    plural: str
+    plural_field: str
     messages: Any
 
 
 KINDS = {
-    "blockLibraries": _Kind("distiller", "BlockLibrary", "block_library", distiller_pb2),
-    "finetuneJobs": _Kind("finetuner", "FinetuneJob", "finetune_job", finetuner_pb2),
-    "predictors": _Kind("predictor", "Predictor", "predictor", predictor_pb2),
-    "searches": _Kind("searcher", "Search", "search", searcher_pb2),
+    "blockLibraries": _Kind(
+        "distiller", "BlockLibrary", "block_library", "BlockLibraries", "block_libraries", distiller_pb2
+    ),
+    "finetuneJobs": _Kind(
+        "finetuner", "FinetuneJob", "finetune_job", "FinetuneJobs", "finetune_jobs", finetuner_pb2
+    ),
+    "predictors": _Kind("predictor", "Predictor", "predictor", "Predictors", "predictors", predictor_pb2),
+    "searches": _Kind("searcher", "Search", "search", "Searches", "searches", searcher_pb2),
 }
 _SPECS = {
     distiller_pb2.BlockLibrarySpec: "blockLibraries",
@@ -141,18 +148,29 @@ class Client:
     def list(self, collection: str) -> Iterator[Any]:
         """All resources of a collection ("searches"), newest first, page by page."""
         kind, token = KINDS[collection], ""
-        plural = {"BlockLibrary": "BlockLibraries", "Search": "Searches"}.get(
-            kind.resource, kind.resource + "s"
-        )
         while True:
-            request = getattr(kind.messages, f"List{plural}Request")(page_token=token)
-            response = getattr(getattr(self, kind.service), f"List{plural}")(request)
-            yield from (
-                next(v for f, v in response.ListFields() if f.is_repeated) if response.ListFields() else ()
-            )
+            request = getattr(kind.messages, f"List{kind.plural}Request")(page_token=token)
+            response = getattr(getattr(self, kind.service), f"List{kind.plural}")(request)
+            yield from getattr(response, kind.plural_field)
             token = response.next_page_token
             if not token:
                 return
+
+    def evaluations(self, search: str) -> Iterator[searcher_pb2.Evaluation]:
+        """Every architecture that a search has evaluated, in order of evaluation."""
+        token = ""
+        while True:
+            page = self.searcher.ListEvaluations(
+                searcher_pb2.ListEvaluationsRequest(parent=search, page_size=1000, page_token=token)
+            )
+            yield from page.evaluations
+            token = page.next_page_token
+            if not token:
+                return
+
+    def manifest(self, library: common_pb2.Artifact) -> Library:
+        """The manifest of a block library: its blocks, their options, qualities and costs."""
+        return Library.from_json(self.download(library))
 
     def watch(self, name: str) -> Iterator[Any]:
         """The resource now and whenever it has changed, until its job has ended.
