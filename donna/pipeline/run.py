@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from donna.client import Client
-from donna.errors import FailedPrecondition, InvalidArgument, Violation
+from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument, Violation
 from donna.pipeline import messages
 from donna.pipeline.display import Bar, Display, Silence
+from donna.pipeline.evaluations import evaluations_csv
 from donna.pipeline.folder import RunFolder
 from donna.pipeline.result import build_result, front_csv
 from donna.pipeline.spec import FinetuneRecipe, Spec
 from donna.pipeline.winners import choose_winners
 from donna.space import Architecture
+from donna.space.library import Library
 from donna.v1 import common_pb2, distiller_pb2, finetuner_pb2, predictor_pb2, profiler_pb2, searcher_pb2
 
 _NOT_DONE = (common_pb2.JOB_STATE_FAILED, common_pb2.JOB_STATE_CANCELLED)
@@ -33,12 +35,15 @@ class Outcome:
 
     reference: finetuner_pb2.FinetunedNetwork | None = None
     library: distiller_pb2.BlockLibrary | None = None
+    manifest: Library | None = None
     predictor: predictor_pb2.Predictor | None = None
     holdout: predictor_pb2.EvaluatePredictorResponse | None = None
     search: searcher_pb2.Search | None = None
     chosen: list[int] = field(default_factory=list)
     winners: list[finetuner_pb2.FinetunedNetwork] = field(default_factory=list)
     onnx: dict[str, bytes] = field(default_factory=dict)
+    devices: dict[str, searcher_pb2.SearchDevice] = field(default_factory=dict)
+    costs: dict[str, common_pb2.Cost] = field(default_factory=dict)
     latencies: dict[str, dict[str, profiler_pb2.MeasurementResult]] = field(default_factory=dict)
 
 
@@ -79,7 +84,8 @@ class Run:
         """Everything that can be refused is refused here, before any work."""
         spec = self.spec
         with self._phase("check", "Checking"):
-            known = {device.name for device in self._devices()}
+            known = {device.name: device for device in self._devices()}
+            self.outcome.devices = known
             for place, item in self._latency_devices():
                 if item not in known:
                     raise InvalidArgument.of(
@@ -268,14 +274,20 @@ class Run:
         return f"{self.spec.name}-{index + 1}"
 
     def write(self) -> dict[str, Any]:
-        """Writes models, front, picture and result; the result last."""
+        """Writes models, front, evaluations, picture, report and result; the result last."""
         from donna.pipeline.plot import front_png
+        from donna.report import report_html
 
+        assert self.outcome.library and self.outcome.search  # noqa: S101 - the phases run in order
         for name, data in self.outcome.onnx.items():
             self.folder.write(f"models/{name}.onnx", data)
+        self.outcome.manifest = self.client.manifest(self.outcome.library.manifest)
+        evaluations = evaluations_csv(self.client.evaluations(self.outcome.search.name))
+        self.folder.write("evaluations.csv", evaluations.encode())
         result = build_result(self.spec, self.outcome, self.folder, self.winner_name)
         self.folder.write("front.csv", front_csv(result).encode())
         self.folder.write("front.png", front_png(result))
+        self.folder.write("report.html", report_html(result, evaluations).encode())
         self.folder.write_result(result)
         return result
 
@@ -286,8 +298,13 @@ class Run:
         """
         attempt = 1
         while True:
-            resource = self.client.create(spec, request_id=f"{self.folder.run_id}-{phase}-{attempt}")
-            if resource.job.state not in _NOT_DONE:
+            request_id = f"{self.folder.run_id}-{phase}-{attempt}"
+            try:
+                resource = self.client.create(spec, request_id=request_id)
+            except AlreadyExists:
+                # An earlier start asked for something else, e.g. under another version of a service.
+                resource = None
+            if resource is not None and resource.job.state not in _NOT_DONE:
                 return self.client.wait(resource, lambda current: _show(bar, current))
             attempt += 1
 
