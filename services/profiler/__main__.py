@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from donna.artifacts import ArtifactStore
 from donna.graphs import Limits
 from donna.jobs.engine import Engine
@@ -12,6 +14,7 @@ from donna.service import Parts
 from donna.service import main as serve
 from donna.v1 import profiler_pb2, profiler_pb2_grpc
 from services.profiler.canary import CanaryLog
+from services.profiler.device import Device
 from services.profiler.devices import Devices
 from services.profiler.local_device import LocalDevice
 from services.profiler.models import ModelStore
@@ -22,7 +25,8 @@ from services.profiler.work import MeasurementWork
 
 def build(settings: ProfilerSettings, store: JobStore, artifacts: ArtifactStore) -> Parts:
     """The parts of the service."""
-    devices = Devices([LocalDevice(device_id=settings.device_id, default_provider=settings.default_provider)])
+    local = LocalDevice(device_id=settings.device_id, default_provider=settings.default_provider)
+    devices = Devices([local, *_phones(settings)])
     models = ModelStore(
         settings.state / "profiler-models",
         quota_bytes=settings.quota_bytes,
@@ -37,6 +41,15 @@ def build(settings: ProfilerSettings, store: JobStore, artifacts: ArtifactStore)
         name=profiler_pb2.DESCRIPTOR.services_by_name["ProfilerService"].full_name,
     )
     return Parts(endpoints=[endpoint], engines=[engine], close=devices.close)
+
+
+def _phones(settings: ProfilerSettings) -> list[Device]:
+    if not settings.phones:
+        return []
+    # adbutils is an extra: hosts without phones need not have it.
+    from services.profiler.phones.attached import attached
+
+    return attached(Path(settings.phones))
 
 
 def main() -> None:

@@ -31,7 +31,9 @@ class Identity:
 class Device(Protocol):
     """Something that networks are measured on. One measurement at a time: callers hold the device's lease."""
 
-    identity: Identity
+    @property
+    def identity(self) -> Identity:
+        """Who it is; id, backend and providers never change."""
 
     def fingerprint(self) -> dict[str, str]:
         """What may change a latency and does not change by itself: processor, memory, versions, governor.

@@ -25,3 +25,6 @@ class ProfilerSettings(ServiceSettings):
     canary_every: int = Field(
         default=25, ge=0, description="Measure the canary after so many measurements; 0 means never."
     )
+    phones: str = Field(
+        default="", description="JSON file that lists the phones attached to this host; empty means none."
+    )

@@ -54,3 +54,20 @@ def stable(samples_ms: np.ndarray, relative_ci_width: float) -> bool:
         and summary.variation <= MAX_VARIATION
         and abs(summary.drift) <= MAX_DRIFT
     )
+
+
+def next_series(samples_ms: np.ndarray, rule: StopRule) -> int:
+    """How many runs the next whole series should have where a device cannot be asked after every run; no more
+    than `samples_ms` has when that was enough.
+
+    The interval narrows with the square root of the runs, so the runs grow with the square of what is lacking.
+    """
+    runs, elapsed_ms = len(samples_ms), float(samples_ms.sum())
+    if rule.capped(runs, elapsed_ms) or rule.settled(samples_ms, elapsed_ms):
+        return runs
+    low, high = median_interval(samples_ms)
+    lacking = (high - low) / (rule.relative_ci_width * float(np.median(samples_ms)))
+    by_width = runs * min(max(lacking, 1.0) ** 2, 10.0)
+    mean_ms = elapsed_ms / runs
+    by_time = rule.min_time_ms / mean_ms
+    return int(min(max(by_width, by_time, runs + 1), rule.max_runs, max(runs, rule.max_time_ms / mean_ms)))

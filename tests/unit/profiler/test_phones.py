@@ -1,0 +1,304 @@
+"""Phones through the real adb server: daemons of ours on loopback speak its protocol and really run the model."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from donna.errors import DonnaError, InvalidArgument, Unavailable
+from donna.v1 import common_pb2
+from donna.v1 import profiler_pb2 as pb
+from services.profiler.measurement import MeasurementSettings
+from services.profiler.phones.adb_device import AdbDevice
+from services.profiler.phones.configuration import Phones, read_phones
+from services.profiler.phones.connection import Connection
+from tests.unit.graphs import fragments as make
+from tests.unit.profiler import agent
+from tests.unit.profiler import models_that_misbehave as misbehaving
+from tests.unit.profiler.adb_daemon import QUICK_RUNNER, RUNNER, PhoneDaemon
+
+pytestmark = pytest.mark.skipif(shutil.which("adb") is None, reason="needs adb (Debian package adb)")
+
+GOOD = make.conv(3, 4, 8).SerializeToString()
+SETTINGS = MeasurementSettings(
+    provider="CPUExecutionProvider",
+    warmup_runs=3,
+    min_runs=10,
+    max_runs=60,
+    min_time_ms=1.0,
+    relative_ci_width=10.0,
+    max_repeats=0,
+    deadline_ms=20_000.0,
+)
+
+
+class Lab:
+    """An adb server of the test's own, and phones attached to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.env = os.environ | {
+            "HOME": str(folder),
+            "ANDROID_ADB_SERVER_PORT": str(self.port),
+            "ADB_MDNS": "0",
+        }
+        self.runner = folder / "onnxruntime_perf_test"
+        self.runner.write_text(RUNNER)
+        self.quick = folder / "quick_runner"
+        self.quick.write_text(QUICK_RUNNER)
+        self.adb("start-server")
+        self.phones: list[PhoneDaemon] = []
+
+    def adb(self, *arguments: str) -> str:
+        ran = subprocess.run(["adb", *arguments], env=self.env, capture_output=True, text=True, timeout=30)
+        return ran.stdout + ran.stderr
+
+    def plug_in(self, **told: bool) -> PhoneDaemon:
+        phone = PhoneDaemon(self.folder / f"phone{len(self.phones)}", **told)
+        self.phones.append(phone)
+        self.adb("connect", phone.serial)
+        deadline = time.monotonic() + 10
+        wanted = "device" if phone.authorised else "unauthorized"
+        while f"{phone.serial}\t{wanted}" not in self.adb("devices"):
+            assert time.monotonic() < deadline, self.adb("devices")
+            time.sleep(0.1)
+        return phone
+
+    def configured(self, phone: PhoneDaemon, **runner: object) -> dict[str, object]:
+        told = {"file": str(self.quick)} | runner
+        return {"serial": phone.serial, "runner": told, "cool_down_s": 0}
+
+    def device(self, phone: PhoneDaemon, **runner: object) -> AdbDevice:
+        phones = Phones.model_validate({"phones": [self.configured(phone, **runner)]})
+        connection = Connection(serial=phone.serial, host="127.0.0.1", port=self.port)
+        return AdbDevice(phones.phones[0], connection)
+
+    def close(self) -> None:
+        for phone in self.phones:
+            try:
+                phone.unplug()
+            except OSError:
+                continue
+        self.adb("kill-server")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    made = Lab(tmp_path_factory.mktemp("lab"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def phone(lab):
+    return lab.plug_in()
+
+
+def test_a_measurement_end_to_end(lab, phone):
+    device = lab.device(phone, file=str(lab.runner))
+    measured = device.measure(GOOD, SETTINGS, lambda: None)
+    assert 10 <= len(measured.samples_ms) <= 60
+    assert all(0.001 < sample < 1000 for sample in measured.samples_ms)
+    assert measured.peak_memory_bytes == 34_000_000
+    left = [path.name for path in (phone.folder / "storage" / "donna").rglob("*") if path.is_file()]
+    assert sorted(left) == ["complete", "onnxruntime_perf_test"]
+    pushed = len(phone.pushed)
+    device.measure(GOOD, SETTINGS, lambda: None)
+    assert len(phone.pushed) == pushed + 1  # the model again, the runner not
+    calls = (phone.folder / "calls").read_text().splitlines()
+    assert calls[:3] == ["doze disable", "input keyevent KEYCODE_WAKEUP", "svc power stayon true"]
+    assert calls[3:5] == ["doze enable", "svc power stayon false"]
+
+
+def test_the_phone_describes_itself(lab, phone):
+    device = lab.device(phone)
+    fingerprint = device.fingerprint()
+    assert fingerprint["manufacturer"] == "Loopback"
+    assert fingerprint["android"] == "14"
+    assert len(fingerprint["runner_sha256"]) == 64
+    assert fingerprint["memory"].startswith("MemTotal:")
+    assert "ro.irrelevant" not in fingerprint.values()
+    assert device.identity.kind == "Loopback-Model One"
+    state = device.state()
+    assert {
+        "battery_c": "29.1",
+        "battery_percent": "87",
+        "charging": "true",
+        "thermal_status": "0",
+    }.items() <= (state.items())
+
+
+def test_two_phones_at_once(lab):
+    devices = [lab.device(lab.plug_in(), file=str(lab.runner)) for _ in range(2)]
+    results = {}
+
+    def work(index):
+        results[index] = devices[index].measure(GOOD, SETTINGS, lambda: None)
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert all(len(results[index].samples_ms) >= 10 for index in range(2))
+
+
+def reason_of(device, model=GOOD, settings=SETTINGS):
+    with pytest.raises(DonnaError) as caught:
+        device.measure(model, settings, lambda: None)
+    return caught.value.reason, caught.value.message
+
+
+def test_an_unplugged_phone_in_mid_run(lab, phone):
+    device = lab.device(phone)
+    device.measure(GOOD, SETTINGS, lambda: None)
+    before = len(phone.commands)
+
+    def unplug():
+        while not any("quick_runner -I" in command for command in phone.commands[before:]):
+            time.sleep(0.05)
+        phone.unplug()
+
+    threading.Thread(target=unplug).start()
+    reason, message = reason_of(device, misbehaving.endless())
+    assert reason == "DEVICE_LOST"
+    assert phone.serial in message
+    assert phone.serial in device.unavailable_reason()
+    with pytest.raises(Unavailable, match=r"is not connected|is offline"):
+        device.fingerprint()
+
+
+def test_a_full_phone(lab, phone):
+    device = lab.device(phone)
+    phone.full = True
+    assert reason_of(device)[0] == "STORAGE_FULL"
+    phone.full = False
+    (phone.folder / "free").write_text("0")
+    reason, message = reason_of(device)
+    assert reason == "STORAGE_FULL"
+    assert "has 0 bytes left" in message
+    (phone.folder / "free").write_text("1000000")
+    assert device.measure(GOOD, SETTINGS, lambda: None).samples_ms
+
+
+def test_an_unauthorised_phone(lab):
+    device = lab.device(lab.plug_in(authorised=False))
+    assert "has not authorised this host; confirm on its screen" in device.unavailable_reason()
+    with pytest.raises(Unavailable):
+        device.fingerprint()
+    assert reason_of(device)[0] == "DEVICE_LOST"
+
+
+@pytest.mark.parametrize(
+    ("script", "reason", "sentence"),
+    [
+        ("echo hello", "BAD_OUTPUT", "makes no sense: 'hello'"),
+        ("shift 11; echo 'm,nonsense,1,1,0' > $2", "BAD_OUTPUT", "makes no sense"),
+        ("shift 11; echo 'm,-0.5,1,1,0' > $2", "BAD_OUTPUT", "a latency of -500.0 ms"),
+        ("shift 11; echo 'm,0.5,1,1,0' > $2", "BAD_OUTPUT", r"was to run 13 times, its output tells of 1"),
+        (
+            "echo 'cannot load libonnxruntime.so'; exit 1",
+            "CRASHED",
+            "status 1: cannot load libonnxruntime.so",
+        ),
+        ("kill -9 $$", "OUT_OF_MEMORY", "killed the runner"),
+    ],
+)
+def test_output_that_makes_no_sense(lab, phone, tmp_path, script, reason, sentence):
+    bad = tmp_path / "bad_runner"
+    bad.write_text(f"#!/bin/sh\n{script}\n")
+    found, message = reason_of(lab.device(phone, file=str(bad)))
+    assert found == reason
+    assert sentence in message
+
+
+def test_a_deadline_ends_the_run_on_the_phone(lab, phone):
+    assert (
+        reason_of(lab.device(phone), misbehaving.endless(), agent_settings(deadline_ms=3000.0))[0]
+        == "TIMEOUT"
+    )
+    deadline = time.monotonic() + 10
+    while any(process.poll() is None for process in phone._running):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def agent_settings(**changed):
+    return MeasurementSettings(**(SETTINGS.to_json() | {"affinity": ()} | changed))
+
+
+def test_a_template_runner(lab, phone, tmp_path):
+    runner = tmp_path / "other"
+    runner.write_text(
+        '#!/bin/sh\ni=0; while [ $i -lt $2 ]; do echo "took $((1000 + i % 2)) us"; i=$((i+1)); done\n'
+    )
+    told = {
+        "kind": "template",
+        "arguments": ["{model}", "{runs}", "--threads={threads}"],
+        "sample": r"took (\d+) us",
+        "unit": "us",
+    }
+    measured = lab.device(phone, file=str(runner), **told).measure(GOOD, SETTINGS, lambda: None)
+    assert {round(sample, 6) for sample in measured.samples_ms} == {1.0, 1.001}
+    assert any("--threads=1" in command for command in phone.commands)
+
+
+def test_an_agent_goes_on_with_one_phone_when_the_other_is_unplugged(lab, tmp_path):
+    first, second = lab.plug_in(), lab.plug_in()
+    phones = [lab.configured(first) | {"id": "one"}, lab.configured(second) | {"id": "two"}]
+    file = tmp_path / "phones.json"
+    file.write_text(json.dumps({"phones": phones, "adb_port": lab.port}))
+    with agent.running(tmp_path, PHONES=str(file)) as (remote, _):
+        names = [device.name for device in remote.ListDevices(pb.ListDevicesRequest()).devices]
+        assert names == ["devices/local", "devices/one", "devices/two"]
+        endless, good = (agent.upload(remote, model) for model in (misbehaving.endless(), GOOD))
+        stuck = agent.create(remote, agent.whole(endless), device="devices/one")
+        waiting = agent.create(remote, agent.whole(good), device="devices/one", settings=quick())
+        fine = agent.create(remote, agent.whole(good), device="devices/two", settings=quick())
+        assert agent.finished(remote, fine).job.state == common_pb2.JOB_STATE_SUCCEEDED
+        while not any("quick_runner -I" in command for command in first.commands):
+            time.sleep(0.05)
+        first.unplug()
+        ended = agent.finished(remote, stuck)
+        assert ended.job.error.reason == "DEVICE_LOST"
+        device = remote.GetDevice(pb.GetDeviceRequest(name="devices/one")).device
+        assert not device.available
+        assert first.serial in device.unavailable_reason
+        again = agent.create(
+            remote, agent.whole(good), device="devices/two", skip_cache=True, settings=quick()
+        )
+        assert agent.finished(remote, again).job.state == common_pb2.JOB_STATE_SUCCEEDED
+        with pytest.raises(Unavailable):
+            agent.create(remote, agent.whole(good), device="devices/one", skip_cache=True)
+        remote.CancelMeasurement(pb.CancelMeasurementRequest(name=waiting.name))
+
+
+def quick():
+    return common_pb2.MeasurementSettings(warmup_runs=2)
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        ("no json", "is no JSON"),
+        ('{"phones": [{"serial": "x", "runner": {"file": "/no/such/file"}}]}', "/no/such/file is not a file"),
+        ('{"phones": [{"serial": "", "runner": {"file": "/bin/sh"}}]}', r"phones.0.serial"),
+        ('{"phones": [{"serial": "x", "folder": "a;b", "runner": {"file": "/bin/sh"}}]}', r"phones.0.folder"),
+        ('{"phones": [], "port": 3}', "port"),
+    ],
+)
+def test_a_wrong_list_of_phones_is_told(tmp_path, raw, sentence):
+    file = tmp_path / "phones.json"
+    file.write_text(raw)
+    with pytest.raises(InvalidArgument, match=sentence):
+        read_phones(file)
