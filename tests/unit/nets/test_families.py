@@ -1,0 +1,162 @@
+"""The closed world of block families: every one builds, trains, exports, is counted and is written and read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from donna.errors import AlreadyExists, InvalidArgument
+from donna.nets import families
+from donna.nets.costs import count
+from donna.nets.families import Family
+from donna.nets.nsr import nsr
+from donna.nets.parity import checked_onnx, run_onnx
+from donna.space import Option, expand
+
+MAPS = [((8, 8, 8), (8, 8, 8)), ((8, 7, 8), (16, 4, 4))]
+SEQUENCES = [((5, 16), (5, 16))]
+IR = {"kernel": 3, "expansion": 2}
+
+EXAMPLES: dict[str, tuple[list[Any], list[Option]]] = {
+    "skip": (MAPS + SEQUENCES + [((5, 16), (5, 8))], [Option.of("skip")]),
+    "reference": (MAPS[:1], [Option.of("reference")]),
+    "inverted_residual": (
+        MAPS,
+        [
+            *expand(
+                "inverted_residual", {**IR, "activation": ["relu", "silu", "hard_swish", "relu6", "gelu"]}
+            ),
+            *expand("inverted_residual", {**IR, "depth": [2], "attention": ["squeeze_excite"]}),
+            *expand("inverted_residual", {**IR, "kernel": [1, 5], "convolution": ["grouped"]}),
+            *expand("inverted_residual", {**IR, "expansion": [0.5, 6]}),
+        ],
+    ),
+}
+CASES = [
+    pytest.param(option, *place, id=f"{option}-{place[0]}-{place[1]}")
+    for places, options in EXAMPLES.values()
+    for option in options
+    for place in places
+]
+
+
+def reference_block(shape: tuple[int, ...]) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(shape[0], shape[0], 3, padding=1), nn.BatchNorm2d(shape[0]))
+
+
+def make(option: Option, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> nn.Module:
+    torch.manual_seed(0)
+    block = reference_block(input_shape) if option.family == "reference" else None
+    return families.build(option, input_shape, output_shape, block)
+
+
+def test_every_registered_family_has_examples_of_every_choice() -> None:
+    assert set(EXAMPLES) == set(families.REGISTRY.names())
+    for name, (_, options) in EXAMPLES.items():
+        for parameter in families.REGISTRY.get(name, "family").parameters:
+            if parameter.kind is str:
+                completed = {families.complete(option)[parameter.name] for option in options}
+                assert completed == set(parameter.choices), f"{name}.{parameter.name}"
+
+
+@pytest.mark.parametrize(("option", "input_shape", "output_shape"), CASES)
+def test_builds_trains_is_written_counted_and_exported(
+    option: Option, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
+) -> None:
+    x, target = torch.randn(4, *input_shape), torch.randn(4, *output_shape)
+    block = make(option, input_shape, output_shape)
+    assert block(x).shape == target.shape
+    assert Option.parse(str(families.complete(option))) == families.complete(option)
+
+    parameters = list(block.parameters())
+    if parameters:
+        variance = torch.ones(output_shape[0] if len(output_shape) == 3 else output_shape[-1])
+        optimizer = torch.optim.SGD(parameters, lr=1e-2)
+        losses = []
+        for _ in range(2):
+            loss = nsr(target, block(x), variance)
+            optimizer.zero_grad()
+            loss.backward()
+            assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in parameters)
+            optimizer.step()
+            losses.append(loss.item())
+        assert losses[1] < losses[0]
+
+    block.eval()
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        block(x[:1])
+    costs = count(block, input_shape)
+    assert costs.macs * 2 == counter.get_total_flops()
+    assert costs.parameters == sum(p.numel() for p in parameters)
+    assert costs.activation_bytes >= x[0].numel() * 4
+
+    exported, difference = checked_onnx(block, x)
+    assert difference < 1e-4
+    assert run_onnx(exported, x[:3]).shape == (3, *output_shape)
+
+
+def test_initial_weights_are_a_function_of_the_seed() -> None:
+    option = EXAMPLES["inverted_residual"][1][0]
+    first, second = make(option, *MAPS[0]), make(option, *MAPS[0])
+    torch.manual_seed(1)
+    third = families.build(option, *MAPS[0])
+    states = [torch.cat([p.flatten() for p in m.parameters()]) for m in (first, second, third)]
+    assert torch.equal(states[0], states[1])
+    assert not torch.equal(states[0], states[2])
+
+
+@pytest.mark.parametrize(
+    ("option", "field", "why"),
+    [
+        (Option.of("inverted_residuals", IR), "here.family", "did you mean inverted_residual"),
+        (Option.of("inverted_residual", {**IR, "kernle": 3}), "here.kernle", "did you mean kernel"),
+        (Option.of("inverted_residual", {"kernel": 3}), "here.expansion", "is missing"),
+        (
+            Option.of("inverted_residual", {**IR, "kernel": 4}),
+            "here.kernel",
+            "must be one of 1, 3, 5, 7, 9, got 4",
+        ),
+        (Option.of("inverted_residual", {**IR, "depth": 0}), "here.depth", "at least 1"),
+        (Option.of("inverted_residual", {**IR, "depth": 1.5}), "here.depth", "an integer"),
+        (Option.of("inverted_residual", {**IR, "depth": True}), "here.depth", "an integer"),
+        (Option.of("inverted_residual", {**IR, "attention": "yes"}), "here.attention", "squeeze_excite"),
+        (Option.of("skip", {"kernel": 3}), "here.kernel", "known: none"),
+    ],
+)
+def test_a_wrong_option_names_its_field(option: Option, field: str, why: str) -> None:
+    with pytest.raises(InvalidArgument, match=why) as refused:
+        families.complete(option, "here")
+    assert [violation.field for violation in refused.value.violations] == [field]
+
+
+def test_every_wrong_parameter_is_told_at_once() -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        families.complete(Option.of("inverted_residual", {"kernel": 2, "size": 1}), "here")
+    assert {v.field for v in refused.value.violations} == {"here.kernel", "here.size", "here.expansion"}
+
+
+def test_equal_blocks_have_equal_completed_options() -> None:
+    short = Option.of("inverted_residual", {"kernel": 3, "expansion": 4.0})
+    assert families.complete(short) == families.complete(families.complete(short))
+    assert str(families.complete(short)) == (
+        "inverted_residual(activation=relu,attention=none,convolution=depthwise,depth=1,expansion=4,kernel=3)"
+    )
+
+
+@pytest.mark.parametrize("shapes", [((8, 4, 4), (8, 8, 8)), ((8, 7, 7), (8, 3, 3)), ((5, 16), (5, 16))])
+def test_a_place_that_no_stride_reaches_is_refused(shapes: Any) -> None:
+    with pytest.raises(InvalidArgument, match="does not fit"):
+        families.build(Option.of("inverted_residual", IR), *shapes)
+
+
+def test_a_name_is_given_once() -> None:
+    with pytest.raises(AlreadyExists, match="skip"):
+        families.REGISTRY.names()
+        families.register(
+            Family(name="skip", about="another", parameters=(), build=lambda place: nn.Identity())
+        )
