@@ -159,7 +159,8 @@ class Run:
         """Measures the smallest network: a latency bound that nothing can meet ends the run here."""
         if self.spec.search.bounds:
             with self._phase("bounds", "Checking the bounds"):
-                self.client.create(messages.search(self.spec, library, "", self.device), validate_only=True)
+                spec = messages.search(self.spec, library, "", self.device)
+                _check_feasibility(self.client.create(spec, validate_only=True).feasibility)
 
     def finetune_samples(self, library: common_pb2.Artifact) -> list[predictor_pb2.AccuracySample]:
         """Finetunes the architectures that the predictor is fitted to, then those that judge it."""
@@ -305,7 +306,9 @@ class Run:
                 # An earlier start asked for something else, e.g. under another version of a service.
                 resource = None
             if resource is not None and resource.job.state not in _NOT_DONE:
-                return self.client.wait(resource, lambda current: _show(bar, current))
+                done = self.client.wait(resource, lambda current: _show(bar, current))
+                self.outcome.costs[phase] = done.job.cost
+                return done
             attempt += 1
 
     @contextmanager
@@ -327,6 +330,19 @@ def _show(bar: Bar, resource: Any) -> None:
 
 def _recipe(recipe: FinetuneRecipe) -> dict[str, Any]:
     return recipe.model_dump(include=set(FinetuneRecipe.model_fields))
+
+
+def _check_feasibility(table: searcher_pb2.FeasibilityTable) -> None:
+    """Raises FailedPrecondition for a bound that no network of the space can meet, with what it could be."""
+    for row in table.rows:
+        if not row.feasible:
+            metric = common_pb2.Metric.Name(row.metric).removeprefix("METRIC_").lower()
+            place = f"{metric} on {row.device}" if row.device else metric
+            raise FailedPrecondition(
+                f"search.bounds: no network of the space meets the bound on {place}; the smallest has "
+                f"{row.smallest:.6g}, the median {row.median:.6g}, the largest {row.largest:.6g}",
+                reason="BOUND_NOT_MET",
+            )
 
 
 def _check_costs(spec: Spec, costs: Sequence[distiller_pb2.CostRange]) -> None:

@@ -24,20 +24,16 @@ from services.searcher.latencies import Latencies
 from services.searcher.library_tables import cost, cost_table, cost_term, quality_table
 from services.searcher.loop import Generation, Loop
 from services.searcher.metric import COSTS, LATENCY_MS, Metric
-from services.searcher.operators import extremes
 from services.searcher.pareto import hypervolume, non_dominated
 from services.searcher.patience import patiently
 from services.searcher.points import points
 from services.searcher.problem import Problem, Values
 from services.searcher.repeatability import near_duplicates
 from services.searcher.spec import EXACT, SearchSpec
-from services.searcher.survey import latency_row, survey
+from services.searcher.survey import latency_row, smallest_networks, survey
 
 MAX_ROUNDS = 5
 """How often a refined table is corrected at most."""
-
-SIZES = ("macs", "model_bytes", "parameters")
-"""The measures of smallness: the networks that are smallest by one of them bound what a device can reach."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +101,7 @@ class Conduct:
         if self.fleet is None or not bounded:
             return
         self._enter(0.0, 0.02, 1, "measuring the smallest networks")
-        smallest = extremes([cost_table(self.library, name) for name in SIZES])
+        smallest = smallest_networks(self.library)
         devices = list(dict.fromkeys(bound.metric.device for bound in bounded))
         self.fleet.measure(smallest, devices)
         for bound in bounded:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from donna.errors import DeadlineExceeded, InvalidArgument, Unavailable
+from donna.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, Unavailable
 from donna.rpc.channel import Remote
 from donna.v1 import profiler_pb2, profiler_pb2_grpc
 
@@ -136,10 +136,10 @@ class Profilers:
         raise InvalidArgument.of(field, f"{name!r} is not a device of this searcher; it has: {known}")
 
     def check(self, name: str, field: str) -> None:
-        """Raises InvalidArgument when no device is called `name`. A profiler that is away gets the benefit of the
-        doubt when its name is asked for: a search waits for it."""
+        """Raises InvalidArgument when no device is called `name`, FailedPrecondition when the profilers that might
+        know it are away. One that is away itself gets the benefit of the doubt: a search waits for it."""
         try:
             self.pool(name, field)
-        except Unavailable:
+        except Unavailable as error:
             if name.partition(".")[0] not in self.names:
-                raise
+                raise FailedPrecondition(error.message, reason="DEVICE_AWAY") from error

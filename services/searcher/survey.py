@@ -7,11 +7,15 @@ from collections.abc import Callable
 import numpy as np
 
 from donna.space import Library
+from services.searcher.calibration import Plan
 from services.searcher.distribution import Range, sampled_range
 from services.searcher.feasibility import Row, function_range
-from services.searcher.library_tables import cost_range
+from services.searcher.library_tables import cost_range, cost_table
 from services.searcher.metric import ACCURACY, LATENCY_MS, Bound, Metric
+from services.searcher.operators import extremes
 from services.searcher.spec import SearchSpec
+
+SIZES = ("macs", "model_bytes", "parameters")
 
 
 def survey(
@@ -46,3 +50,15 @@ def latency_row(spec: SearchSpec, metric: Metric, known_ms: np.ndarray) -> Row |
 def bounds_on(spec: SearchSpec, metric: Metric) -> tuple[Bound, ...]:
     """The bounds of a search on one metric."""
     return tuple(bound for bound in spec.bounds if bound.metric == metric)
+
+
+def smallest_networks(library: Library) -> np.ndarray:
+    """(S, N) the networks that are smallest by multiply-adds, bytes or parameters: what bounds a latency."""
+    return extremes([cost_table(library, name) for name in SIZES])
+
+
+def representatives(library: Library) -> np.ndarray:
+    """(R, N) a few networks that show the range of a latency: the smallest, a middle one, the largest."""
+    macs = cost_table(library, "macs")
+    middle = Plan.of(macs, library.num_options, 0).swapped[:1]
+    return np.concatenate([smallest_networks(library), middle, extremes([-macs])])

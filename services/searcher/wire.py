@@ -48,8 +48,10 @@ class Checks:
             raise InvalidArgument.all_of(self.wrong)
 
 
-def read_spec(message: pb.SearchSpec) -> SearchSpec:
+def read_spec(message: pb.SearchSpec, *, predictor_needed: bool) -> SearchSpec:
     """A request's spec with its defaults filled in. Raises InvalidArgument naming every wrong field.
+
+    Only a search that is run needs a predictor for its accuracies; a check goes without.
 
     What depends on the library (choices of `initial`) and on the world (devices, predictor) is checked later.
     """
@@ -99,7 +101,8 @@ def read_spec(message: pb.SearchSpec) -> SearchSpec:
         max_measurements=message.max_measurements,
         initial=tuple(tuple(architecture.choices) for architecture in message.initial),
     )
-    checks.field("spec.predictor", bool(spec.predictor) or not spec.needs_predictor, "is needed for accuracy")
+    missing = predictor_needed and spec.needs_predictor and not spec.predictor
+    checks.field("spec.predictor", not missing, "is needed for accuracy")
     checks.field(
         "spec.latency_mode",
         not (spec.algorithm == EXACT and spec.devices and spec.latency_mode == MEASURED),

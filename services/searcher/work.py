@@ -53,6 +53,23 @@ class Surroundings:
             )
         return PredictedAccuracy(self.predictor, spec.predictor, spec.library, token=self.token)
 
+    def fleet(self, spec: SearchSpec, library: Library, report: Report, job: str) -> Fleet:
+        """The devices of a search."""
+        return Fleet(
+            profilers=self.profilers,
+            artifacts=self.artifacts,
+            library=library,
+            report=report,
+            job=job,
+            settings=spec.measurement,
+            limits=Limits(
+                measurements=spec.max_measurements,
+                deadline_s=self.measurement_deadline_s,
+                attempts=self.measurement_attempts,
+                retry_s=self.retry_s,
+            ),
+        )
+
 
 class SearchWork:
     """Searches."""
@@ -71,22 +88,7 @@ class SearchWork:
         around = self._around
         spec = SearchSpec.from_dict(task.spec)
         library = around.library(spec.library)
-        fleet = None
-        if spec.devices:
-            fleet = Fleet(
-                profilers=around.profilers,
-                artifacts=around.artifacts,
-                library=library,
-                report=report,
-                job=task.job,
-                settings=spec.measurement,
-                limits=Limits(
-                    measurements=spec.max_measurements,
-                    deadline_s=around.measurement_deadline_s,
-                    attempts=around.measurement_attempts,
-                    retry_s=around.retry_s,
-                ),
-            )
+        fleet = around.fleet(spec, library, report, task.job) if spec.devices else None
         store: Callable[[bytes], str] = lambda data: around.artifacts.put_bytes(data).sha256  # noqa: E731
         return Conduct(
             spec=spec,

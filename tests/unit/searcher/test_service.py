@@ -226,6 +226,29 @@ def test_validate_only_fills_the_feasibility_table_and_stores_nothing(artifacts,
     assert caught.value.violations[0].field == "bounds[macs]"
 
 
+def test_a_check_measures_a_few_networks_and_needs_no_predictor(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    profiler = FakeProfiler(library)
+    service = searcher(profilers=f"cpu={fake(profiler).address},gone=127.0.0.1:1")
+    bounds = [pb.Bound(metric=LATENCY[0], device="cpu", max=0.1)]
+    message = spec(library, ACCURACY, LATENCY, bounds=bounds)
+    message.predictor = ""
+    request = pb.CreateSearchRequest(spec=message, validate_only=True)
+    (row,) = service.remote.CreateSearch(request).search.feasibility.rows
+    X = every(library)
+    latency_ms = true_latency_ms(library, X)
+    assert (row.device, row.estimated, row.feasible, row.bound.max) == ("cpu", True, False, 0.1)
+    assert row.smallest == pytest.approx(latency_ms.min(), rel=0.01)
+    assert row.largest == pytest.approx(latency_ms.max(), rel=0.01)
+    assert row.smallest < row.median < row.largest
+    assert len(profiler.measured) <= 5
+    with pytest.raises(InvalidArgument, match=r"spec\.predictor: is needed for accuracy"):
+        service.remote.CreateSearch(pb.CreateSearchRequest(spec=message))
+    request.spec.objectives[1].device = "gone"
+    with pytest.raises(FailedPrecondition, match="gone"):
+        service.remote.CreateSearch(request)
+
+
 def test_an_unreachable_latency_bound_fails_after_the_smallest_networks(artifacts, fake, searcher) -> None:
     library = build_library(NUM_OPTIONS, artifacts)
     profiler = FakeProfiler(library)
