@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from donna.pipeline.found import found
+
 
 def print_result(result: dict[str, Any], folder: Path, console: Console | None = None) -> None:
     """Prints reference and winners, what was found against the reference, and where the files are."""
@@ -38,7 +40,7 @@ def print_result(result: dict[str, Any], folder: Path, console: Console | None =
         )
     console.print(table)
     for device in devices:
-        console.print(summary(result, device))
+        console.print(found(result, device))
     predictor = result["predictor"]
     if predictor["num_holdout"]:
         console.print(
@@ -46,27 +48,4 @@ def print_result(result: dict[str, Any], folder: Path, console: Console | None =
             f"{predictor['kendall_tau_holdout']:.2f} ({predictor['num_samples']} samples; leave-one-out "
             f"{predictor['kendall_tau_loo']:.2f})."
         )
-    console.print(f"Models, front, picture and result: {folder}")
-
-
-def summary(result: dict[str, Any], device: str) -> str:
-    """What was found on a device, in one honest sentence."""
-    reference = result["reference"]
-    latency = reference["latency_ms"][device]
-    fastest = min(result["models"], key=lambda m: m["latency_ms"][device])
-    best = max(result["models"], key=lambda m: m["accuracy"])
-    as_good = [m for m in result["models"] if m["accuracy"] >= reference["accuracy"]]
-    if as_good:
-        found = min(as_good, key=lambda m: m["latency_ms"][device])
-        ratio = latency / found["latency_ms"][device]
-        return f"On {device}: {found['name']} is {_times(ratio)} as the reference and at least as accurate."
-    return (
-        f"On {device}: no network is as accurate as the reference; {best['name']} loses "
-        f"{100 * (reference['accuracy'] - best['accuracy']):.1f} points and is "
-        f"{_times(latency / best['latency_ms'][device])}, {fastest['name']} is "
-        f"{_times(latency / fastest['latency_ms'][device])}."
-    )
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.2f}x as fast" if ratio >= 1 else f"{1 / ratio:.2f}x as slow"
+    console.print(f"Models, front, picture, result and report.html: {folder}")

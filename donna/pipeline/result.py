@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from donna.pipeline.folder import RunFolder
 from donna.pipeline.spec import Spec
 from donna.space import Architecture
+from donna.space.library import Block, Part
 from donna.v1 import common_pb2, finetuner_pb2, predictor_pb2
 
 if TYPE_CHECKING:
@@ -35,13 +36,18 @@ def build_result(
 ) -> dict[str, Any]:
     """Everything that a run found out, as plain JSON values."""
     library, predictor, search = outcome.library, outcome.predictor, outcome.search
-    assert library and predictor and search and outcome.reference  # noqa: S101 - all phases have run
+    manifest = outcome.manifest
+    assert library and manifest and predictor and search and outcome.reference  # noqa: S101 - all phases have run
     cost = library.job.cost
     agreement = predictor.leave_one_out
     holdout = outcome.holdout.agreement if outcome.holdout else None
     return {
         "name": spec.name,
         "seed": spec.seed,
+        "devices": {
+            name: {"kind": device.kind, "description": device.description}
+            for name, device in outcome.devices.items()
+        },
         "reference": _model("reference", outcome.reference, outcome),
         "space": {
             "num_blocks": library.num_blocks,
@@ -54,6 +60,11 @@ def build_result(
             "num_blocks_reused": cost.blocks_reused,
             "block_epochs": cost.block_epochs,
             "reference_passes": cost.reference_passes,
+            "input_shape": list(manifest.input_shape),
+            "num_classes": manifest.num_classes,
+            "stem": _part(manifest.stem),
+            "blocks": [_block(block) for block in manifest.blocks],
+            "head": _part(manifest.head),
         },
         "predictor": {
             "name": predictor.name,
@@ -85,6 +96,16 @@ def build_result(
             "measured": sum(search.num_measured.values()),
             "seed": spec.search_seed,
             "hypervolume": [g.hypervolume for g in search.generations],
+            "latency_table_errors": {
+                device: {
+                    "num_calibration": error.num_calibration,
+                    "num_holdout": error.num_holdout,
+                    "sum_relative_error": error.sum_relative_error,
+                    "calibrated_relative_error": error.calibrated_relative_error,
+                    "kendall_tau": error.kendall_tau,
+                }
+                for device, error in search.latency_table_errors.items()
+            },
         },
         "front": [
             {
@@ -97,6 +118,7 @@ def build_result(
                 "model_bytes": point.model_bytes,
                 "activation_bytes": point.activation_bytes,
                 "unstable_devices": list(point.unstable_devices),
+                "extrapolated": point.extrapolated,
             }
             for point in search.front
         ],
@@ -108,9 +130,27 @@ def build_result(
             }
             for index, winner in enumerate(outcome.winners)
         ],
-        "cost": _cost([library.job.cost, search.job.cost]),
+        "cost": _cost(list(outcome.costs.values())),
+        "cost_by_phase": {phase: _cost([cost]) for phase, cost in outcome.costs.items()},
         "timings_s": {**folder.timings_s, "total": round(sum(folder.timings_s.values()), 3)},
         "versions": _versions(),
+    }
+
+
+def _part(part: Part) -> dict[str, int]:
+    return {"parameters": part.parameters, "macs": part.macs}
+
+
+def _block(block: Block) -> dict[str, Any]:
+    """A searchable block and what may replace it, with the quality (held-out NSR) of each option."""
+    return {
+        "name": block.name,
+        "input_shape": list(block.input_shape),
+        "output_shape": list(block.output_shape),
+        "options": [
+            {"option": e.option, "quality": e.quality, "parameters": e.parameters, "macs": e.macs}
+            for e in block.entries
+        ],
     }
 
 
@@ -133,6 +173,11 @@ def _model(name: str, network: finetuner_pb2.FinetunedNetwork, outcome: Outcome)
         "accuracy": network.accuracy,
         "num_samples": network.num_samples,
         "latency_ms": {device: figures.median_ms for device, figures in outcome.latencies[name].items()},
+        "latency_interval_ms": {
+            device: [figures.median_low_ms, figures.median_high_ms]
+            for device, figures in outcome.latencies[name].items()
+        },
+        "unstable_devices": [device for device, f in outcome.latencies[name].items() if f.unstable],
         "parameters": network.parameters,
         "macs": network.macs,
         "size_bytes": network.model.onnx.size_bytes,

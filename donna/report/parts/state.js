@@ -1,0 +1,35 @@
+// The run, what is selected, and who wants to know. A network is named by its architecture, or "reference".
+const run = JSON.parse(at("run").textContent);
+const devices = Object.keys(run.reference.latency_ms);
+const blocks = run.library?.blocks ?? [];
+const modelOf = new Map(run.models.map((model) => [model.architecture, model]));
+const pointOf = new Map(run.front.map((point) => [point.architecture, point]));
+
+// What the horizontal axis of the front can be; one tab for each.
+const axes = [
+  ...devices.map((device) => ({
+    id: device, title: device, label: `latency on ${device}, ms`, format: ms, of: (network) => network.latency_ms?.[device],
+  })),
+  { id: "macs", title: "multiply-adds", label: "multiply-adds", format: short, of: (network) => network.macs },
+];
+
+const state = { axis: axes[0], selected: null };
+const listeners = [];
+const changed = (listener) => listeners.push(listener);
+
+function update(change) {
+  Object.assign(state, change);
+  listeners.forEach((listener) => listener(change));
+}
+
+const select = (network) => update({ selected: network });
+
+// Redraws when the width of the host changes, so that letters keep their size on every screen.
+function drawn(host, draw) {
+  let width = 0;
+  new ResizeObserver(() => {
+    if (Math.abs(host.clientWidth - width) < 1) return;
+    width = host.clientWidth;
+    if (width) draw(host, width);
+  }).observe(host);
+}

@@ -1,0 +1,160 @@
+"""The page in a browser: no errors, tabs, choice by mouse and by keyboard, narrow and dark screens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from donna.report import report_html
+from tests.unit.report import runs
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def opened(browser: Any, tmp_path: Path) -> Open:
+    """Opens the page of a run; fails when the browser has anything to complain about."""
+
+    def load(
+        result: dict[str, Any], evaluations: str = "", *, width: int = 1280, scheme: str = "light"
+    ) -> Any:
+        page = tmp_path / "report.html"
+        page.write_text(report_html(result, evaluations))
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        browser.get_log("browser")
+        browser.get(page.as_uri())
+        wait_for(browser, "return document.querySelectorAll('#front-chart .mark').length")
+        assert browser.get_log("browser") == []
+        return browser
+
+    return load
+
+
+def wait_for(browser: Any, script: str) -> Any:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    return WebDriverWait(browser, 10, poll_frequency=0.02).until(lambda b: b.execute_script(script))
+
+
+def text(browser: Any, selector: str) -> str:
+    return browser.find_element("css selector", selector).text
+
+
+def test_it_shows_the_whole_run_without_a_complaint(opened: Open) -> None:
+    result = runs.run_result()
+    page = opened(result, runs.evaluations_csv(result))
+    marks = page.find_elements("css selector", "#front-chart .mark")
+    assert len(marks) == len(result["front"]) + len(result["models"]) + 1
+    assert len(page.find_elements("css selector", "#blocks-table td[data-choice]")) == 4 * 17
+    assert len(page.find_elements("css selector", "#models-table tbody tr")) == 4
+    assert len(page.find_elements("css selector", "#prediction-chart .mark")) == 34
+    assert "digits-3 is 1." in text(page, "#found")
+    assert not page.find_element("id", "latency").is_displayed()
+
+
+def test_a_click_selects_a_network_everywhere(opened: Open) -> None:
+    result = runs.run_result()
+    page = opened(result)
+    network = result["front"][0]["architecture"]
+    # The browser itself finds what lies at the middle of the mark.
+    page.execute_script(
+        "const box = document.querySelector(arguments[0]).getBoundingClientRect();"
+        "document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)"
+        ".dispatchEvent(new MouseEvent('click', {bubbles: true}))",
+        f'#front-chart .mark[data-network="{network}"]',
+    )
+    assert text(page, "#picture h3") == network
+    assert len(page.find_elements("css selector", "#picture li")) == 6
+    outlined = page.find_elements("css selector", "#blocks-table td.on")
+    assert [cell.get_attribute("data-choice") for cell in sorted_by_block(outlined)] == network.split("-")
+
+
+def sorted_by_block(cells: list[Any]) -> list[Any]:
+    return sorted(cells, key=lambda cell: int(cell.get_attribute("data-block")))
+
+
+def test_tabs_change_the_axis_by_mouse_and_keyboard(opened: Open) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    page = opened(runs.run_result(devices=("local", "phone")))
+    assert [tab.text for tab in page.find_elements("css selector", "[role=tab]")] == [
+        "local",
+        "phone",
+        "multiply-adds",
+    ]
+    page.find_element("id", "tab-phone").click()
+    assert "latency on phone, ms" in text(page, "#front-chart")
+    assert text(page, "#found").startswith("On phone:")
+    page.find_element("id", "tab-phone").send_keys(Keys.ARROW_RIGHT)
+    assert page.switch_to.active_element.get_attribute("id") == "tab-macs"
+    assert "multiply-adds" in text(page, "#front-chart")
+    assert page.find_element("id", "tab-macs").get_attribute("aria-selected") == "true"
+
+
+def test_arrow_keys_walk_along_the_front(opened: Open) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    result = runs.run_result()
+    page = opened(result)
+    first = page.find_element("css selector", '#front-chart .mark[tabindex="0"]')
+    first.send_keys(Keys.HOME)
+    assert text(page, "#picture h3") == result["front"][0]["architecture"]
+    page.switch_to.active_element.send_keys(Keys.END)
+    assert text(page, "#picture h3") == "The reference"
+    stops = page.find_elements("css selector", '#front-chart .mark[tabindex="0"]')
+    assert [stop.get_attribute("data-network") for stop in stops] == ["reference"]
+
+
+def test_the_heat_map_sorts_by_a_block(opened: Open) -> None:
+    page = opened(runs.run_result())
+    page.find_elements("css selector", "#blocks-table thead button")[1].click()
+    column = page.find_elements("css selector", '#blocks-table td[data-block="1"]')
+    shown = [float(cell.text) for cell in column]
+    assert shown == sorted(shown)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "dark")])
+def test_no_screen_is_too_narrow_or_too_dark(opened: Open, width: int, scheme: str) -> None:
+    page = opened(runs.run_result(), width=width, scheme=scheme)
+    assert page.execute_script("return document.documentElement.scrollWidth") <= width
+    assert page.execute_script("return document.documentElement.dataset.theme") == scheme
+    ink, card = page.execute_script(
+        "const s = getComputedStyle(document.querySelector('.card')); return [s.color, s.backgroundColor]"
+    )
+    assert contrast(ink, card) > 7
+
+
+def contrast(first: str, second: str) -> float:
+    """Contrast ratio of two rgb() colours, by WCAG 2."""
+    bright, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(part) / 255 for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_latency_tables_and_baselines_are_shown_where_there_are_any(opened: Open) -> None:
+    result = runs.run_result(
+        baselines=[{"name": "half width", "accuracy": 0.95, "latency_ms": {"local": 0.2}, "macs": 1e6}]
+    )
+    result["search"]["latency_table_errors"] = {
+        "local": {
+            "num_calibration": 20,
+            "num_holdout": 10,
+            "sum_relative_error": 0.21,
+            "calibrated_relative_error": 0.04,
+            "kendall_tau": 0.95,
+        }
+    }  # fmt: skip
+    page = opened(result)
+    assert "21.0 %" in text(page, "#latency-table")
+    assert page.find_elements("css selector", "#front-chart .mark.baseline")
