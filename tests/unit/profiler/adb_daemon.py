@@ -128,6 +128,7 @@ class PhoneDaemon:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=env,
+            cwd=self.folder,
             start_new_session=True,
         )
         self._running.append(process)
