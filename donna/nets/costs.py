@@ -91,7 +91,8 @@ class Meter(TorchDispatchMode):
         # new_zeros and its kind take only shape and type from their input.
         if inputs & self._alive.keys() and not func.overloadpacket.__name__.startswith("new_"):
             for tensor in tree_leaves(output):
-                if isinstance(tensor, Tensor):
+                # One-dimensional results are statistics of a normalisation, not activations.
+                if isinstance(tensor, Tensor) and tensor.ndim > 1:
                     storage = tensor.untyped_storage()
                     self._alive[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())
             self.peak_bytes = max(self.peak_bytes, sum(size for _, size in self._alive.values()))

@@ -1,0 +1,233 @@
+"""Training many blocks from one reference pass per batch is training each alone; and it can stop anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from torch import Tensor
+
+from donna.data import Dataset
+from donna.nets.cut import Cut
+from donna.nets.nsr import nsr
+from donna.nets.weights import dump_state, read_state
+from donna.space import Option
+from services.distiller import batches
+from services.distiller.distill import distill, passes
+from services.distiller.keys import seed_of
+from services.distiller.quality import HeldOut, recalibrate_all
+from services.distiller.recipe import Recipe
+from services.distiller.state import pack, unpack
+from services.distiller.statistics import ChannelMoments, add_all, guarded
+from services.distiller.student import Student, enrol
+
+from .conftest import CPU, OPTIONS
+
+RECIPE = Recipe(epochs=3, batch_size=32, seed=3)
+
+
+def students(cut: Cut, chosen: Sequence[tuple[int, int]], recipe: Recipe = RECIPE) -> list[Student]:
+    return [
+        enrol(cut, n, Option.parse(OPTIONS[m]), f"{n}{m}", seed_of(f"{n}{m}", 0), recipe, CPU)
+        for n, m in chosen
+    ]
+
+
+ALL = [(n, m) for n in range(4) for m in range(len(OPTIONS))]
+
+
+def variances(cut: Cut, data: Dataset, pool: ThreadPoolExecutor) -> list[Tensor]:
+    moments = [ChannelMoments() for _ in cut.names]
+    for maps in passes(cut, batches.statistics(data, RECIPE), CPU, pool):
+        add_all(moments, maps[1:])
+    return [guarded(moment.variance) for moment in moments]
+
+
+def run(
+    cut: Cut,
+    data: Dataset,
+    taught: list[Student],
+    pool: ThreadPoolExecutor,
+    *,
+    first_step: int = 0,
+    until: int | None = None,
+    recipe: Recipe = RECIPE,
+) -> int:
+    steps = recipe.steps(len(data.split("training")))
+    images = batches.training(data, recipe, first_step)
+    done = first_step
+    for done in distill(
+        taught,
+        passes(cut, images, CPU, pool),
+        variances(cut, data, pool),
+        recipe,
+        steps=steps,
+        first_step=first_step,
+        pool=pool,
+    ):
+        if done == until:
+            break
+    return done
+
+
+def bits(student: Student) -> bytes:
+    return dump_state(student.module.state_dict())
+
+
+def test_together_is_each_alone(small_cut: Cut, digits: Dataset, pool: ThreadPoolExecutor) -> None:
+    together = students(small_cut, ALL)
+    assert run(small_cut, digits, together, pool) == 12
+    for n, m in ALL:
+        alone = students(small_cut, [(n, m)])
+        run(small_cut, digits, alone, pool)
+        for name, tensor in alone[0].module.state_dict().items():
+            other = together[ALL.index((n, m))].module.state_dict()[name]
+            torch.testing.assert_close(other, tensor, rtol=1e-5, atol=1e-5)
+
+
+def test_it_is_plain_training_with_the_nsr(small_cut: Cut, digits: Dataset, pool: ThreadPoolExecutor) -> None:
+    """The oracle: the same block in a loop that anyone would write, on maps from running the parts in turn."""
+    together = students(small_cut, ALL)
+    run(small_cut, digits, together, pool)
+    (oracle,) = students(small_cut, [(1, 0)])
+    variance = variances(small_cut, digits, pool)[1]
+    optimizer = torch.optim.AdamW(oracle.module.parameters(), lr=RECIPE.learning_rate, weight_decay=0.0)
+    for step, images in enumerate(batches.training(digits, RECIPE)):
+        with torch.no_grad():
+            x = small_cut.blocks[0](small_cut.stem(images))
+            y = small_cut.blocks[1](x)
+        optimizer.param_groups[0]["lr"] = RECIPE.learning_rate_at(step, 12)
+        loss = nsr(y, oracle.module(x), variance)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    for name, tensor in oracle.module.state_dict().items():
+        trained = together[ALL.index((1, 0))].module.state_dict()[name]
+        torch.testing.assert_close(trained, tensor, rtol=1e-4, atol=1e-4)
+
+
+def test_threads_do_not_change_a_bit(small_cut: Cut, digits: Dataset) -> None:
+    results = []
+    for threads in (1, 3):
+        with ThreadPoolExecutor(threads) as pool:
+            taught = students(small_cut, ALL)
+            run(small_cut, digits, taught, pool)
+            results.append([bits(student) for student in taught])
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("step", [1, 4, 7])
+def test_resumed_is_uninterrupted_bit_for_bit(
+    small_cut: Cut, digits: Dataset, pool: ThreadPoolExecutor, step: int, optimizer: str
+) -> None:
+    recipe = Recipe(epochs=2.25, batch_size=32, seed=3, optimizer=optimizer)
+    chosen = [(0, 0), (1, 2), (2, 1), (3, 3)]
+    whole = students(small_cut, chosen, recipe)
+    run(small_cut, digits, whole, pool, recipe=recipe)
+    first = students(small_cut, chosen, recipe)
+    run(small_cut, digits, first, pool, until=step, recipe=recipe)
+    saved = read_state(dump_state(pack(first, step)))
+    second = students(small_cut, chosen, recipe)
+    assert unpack(second, saved) == step
+    run(small_cut, digits, second, pool, first_step=step, recipe=recipe)
+    assert [bits(student) for student in second] == [bits(student) for student in whole]
+
+
+def test_a_checkpoint_serves_a_part_of_its_group_but_no_other(small_cut: Cut) -> None:
+    saved = pack(students(small_cut, [(0, 0), (0, 1)]), 5)
+    assert unpack(students(small_cut, [(0, 1)]), saved) == 5
+    assert unpack(students(small_cut, [(0, 1), (1, 1)]), saved) == 0
+    assert unpack(students(small_cut, [(0, 1)]), {}) == 0
+
+
+def test_a_loss_that_is_not_finite_ends_its_student_only(
+    small_cut: Cut, digits: Dataset, pool: ThreadPoolExecutor
+) -> None:
+    chosen = [(0, 0), (1, 0), (2, 0)]
+    whole = students(small_cut, chosen)
+    run(small_cut, digits, whole, pool)
+    taught = students(small_cut, chosen)
+    with torch.no_grad():
+        next(taught[1].module.parameters()).fill_(float("nan"))
+    run(small_cut, digits, taught, pool)
+    assert "no longer finite by step 12" in taught[1].failed
+    assert (taught[0].failed, taught[2].failed) == ("", "")
+    assert bits(taught[0]) == bits(whole[0])
+    assert bits(taught[2]) == bits(whole[2])
+    restored = students(small_cut, chosen)
+    unpack(restored, pack(taught, 12))
+    assert restored[1].failed == taught[1].failed
+    assert restored[1].optimizer is None
+
+
+def test_batches_are_the_same_from_any_step(digits: Dataset) -> None:
+    whole = list(batches.training(digits, RECIPE))
+    assert len(whole) == 12
+    for first in (1, 4, 11, 12):
+        rest = list(batches.training(digits, RECIPE, first))
+        assert len(rest) == 12 - first
+        assert all(torch.equal(a, b) for a, b in zip(rest, whole[first:], strict=True))
+    assert not torch.equal(whole[0], whole[4])
+
+
+def measured(
+    cut: Cut, data: Dataset, taught: list[Student], pool: ThreadPoolExecutor, kl: Cut | None = None
+) -> HeldOut:
+    recalibrate_all(taught, passes(cut, batches.calibration(data, RECIPE), CPU, pool), pool)
+    held_out = HeldOut(taught, kl)
+    for maps in passes(cut, batches.held_out(data, RECIPE), CPU, pool):
+        held_out.add(maps, pool)
+    return held_out
+
+
+def test_quality_is_the_nsr_on_the_quality_part(
+    small_cut: Cut, digits: Dataset, pool: ThreadPoolExecutor
+) -> None:
+    taught = students(small_cut, [(2, 0), (2, 3)])
+    run(small_cut, digits, taught, pool)
+    variance = variances(small_cut, digits, pool)[2]
+    held_out = measured(small_cut, digits, taught, pool)
+    with torch.no_grad():
+        images = torch.cat(list(batches.held_out(digits, RECIPE)))
+        maps = small_cut.feature_maps(images)
+        expected = nsr(maps[3], taught[0].module(maps[2]), variance)
+    assert held_out.nsr(taught[0], variance) == pytest.approx(expected.item(), rel=1e-4)
+    assert held_out.nsr(taught[1], variance) == pytest.approx(0, abs=1e-9)
+
+
+def test_longer_training_gives_better_quality(
+    small_cut: Cut, digits: Dataset, pool: ThreadPoolExecutor
+) -> None:
+    scores = []
+    for epochs in (1, 12):
+        recipe = Recipe(epochs=epochs, batch_size=32, seed=3)
+        taught = students(small_cut, [(n, 0) for n in range(4)], recipe)
+        run(small_cut, digits, taught, pool, recipe=recipe)
+        held_out = measured(small_cut, digits, taught, pool)
+        scores.append(
+            [held_out.nsr(s, v) for s, v in zip(taught, variances(small_cut, digits, pool), strict=True)]
+        )
+    assert all(late < early for early, late in zip(*scores, strict=True))
+
+
+def test_divergence_is_that_of_the_reference_with_one_block_replaced(
+    small_cut: Cut, digits: Dataset, pool: ThreadPoolExecutor
+) -> None:
+    from donna.nets.network import assemble, load_block
+
+    taught = students(small_cut, [(1, 0), (3, 3)])
+    held_out = measured(small_cut, digits, taught, pool, kl=small_cut)
+    options = [Option.of("reference")] * 4
+    options[1] = taught[0].option
+    network = assemble(small_cut, options)
+    load_block(network, 1, taught[0].module.state_dict())
+    with torch.no_grad():
+        images = torch.cat(list(batches.held_out(digits, RECIPE)))
+        p = small_cut.model(images).double().log_softmax(1)
+        q = network(images).double().log_softmax(1)
+    expected = (p.exp() * (p - q)).sum(1).mean().item()
+    assert held_out.divergence(taught[0]) == pytest.approx(expected, rel=1e-3)
+    assert held_out.divergence(taught[1]) == pytest.approx(0, abs=1e-9)
