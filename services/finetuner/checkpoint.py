@@ -43,8 +43,11 @@ class Checkpoint:
         for key, tensor in self._under(_OPTIMIZER).items():
             i, _, name = key.partition(":")
             parameter = parameters[int(i)]
-            device = parameter.device if tensor.ndim else tensor.device
-            optimizer.state[parameter][name] = tensor.to(device).clone()
+            # As the optimiser had it: counters on the CPU, moments laid out in memory as their parameter is.
+            alike = tensor.shape == parameter.shape
+            optimizer.state[parameter][name] = (
+                torch.empty_like(parameter).copy_(tensor) if alike else tensor.clone()
+            )
         with torch.no_grad():
             for key, tensor in self._under(_AVERAGE).items():
                 if average is not None:

@@ -27,6 +27,9 @@ from services.finetuner.teacher import Teacher
 CALIBRATION_BATCHES = 16
 CALIBRATION_BATCH_SIZE = 128
 
+MEMORY_FORMAT = torch.channels_last
+"""Depthwise convolutions are two to three times faster so."""
+
 
 class Diverged(DonnaError):
     """The loss of one network is no longer a number; other networks are not concerned."""
@@ -49,6 +52,7 @@ def train(
     `teacher` may be None when the recipe's soft weight is 0. `on_step(done, total)` is called after every
     step, `on_epoch` with what is needed to go on after every epoch but the last. Raises Diverged.
     """
+    network.to(memory_format=MEMORY_FORMAT)
     optimizer = optimizers.build(recipe.optimizer, network, recipe.learning_rate, recipe.weight_decay)
     average = Average(network, recipe.ema_decay) if recipe.ema_decay else None
     per_epoch, steps = recipe.steps_per_epoch(len(part)), recipe.steps(len(part))
@@ -93,7 +97,8 @@ def step(
 ) -> Tensor:
     """One optimiser step on one batch; returns its loss. On a GPU the network runs in bfloat16."""
     device = next(network.parameters()).device
-    images, labels = images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+    images = images.to(device, non_blocking=True, memory_format=MEMORY_FORMAT)
+    labels = labels.to(device, non_blocking=True)
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         targets = teacher.targets(images, positions) if teacher is not None and recipe.soft_weight else None
         logits = network(images)

@@ -121,4 +121,4 @@ class Checkpoints:
 
     def _remove(self, old: str | None, new: str | None) -> None:
         if old and old != new:
-            self._artifacts.path(old).unlink(missing_ok=True)
+            self._artifacts.remove(old)
