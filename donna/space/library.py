@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -200,7 +201,7 @@ class Library:
     def from_json(cls, data: bytes | str) -> Library:
         """The inverse of `to_json`. Raises InvalidArgument when the bytes are no manifest of this format."""
         try:
-            raw = json.loads(data)
+            raw = json.loads(data, parse_float=_finite, parse_constant=_finite)
             if raw.get("format") != FORMAT:
                 raise InvalidArgument.of("library", f"format must be {FORMAT!r}, got {raw.get('format')!r}")
             blocks = tuple(
@@ -212,10 +213,21 @@ class Library:
                 )
                 for block in raw.pop("blocks")
             )
+            if not blocks or not all(block.entries for block in blocks):
+                raise InvalidArgument.of(
+                    "library", "must have at least one block, and in each block one option"
+                )
             shape: Sequence[int] = raw.pop("input_shape")
             stem, head = Part(**raw.pop("stem")), Part(**raw.pop("head"))
             return cls(**raw, input_shape=tuple(shape), stem=stem, head=head, blocks=blocks)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise InvalidArgument.of(
                 "library", f"is not a library manifest ({type(error).__name__})"
             ) from error
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no number of JSON")
+    return value

@@ -8,6 +8,7 @@ text can serve as a key. What families exist, and what their parameters mean, do
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,11 +22,12 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,63}")
 _MAX_TEXT = 1024
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Option:
     """`family` is a registered block family; `parameters` are (name, value) pairs sorted by name.
 
-    Raises InvalidArgument for a name or a word that could not be read back from the text form.
+    Options are equal when their texts are: `kernel=1` is neither `kernel=true` nor `kernel=1.0`, though Python
+    takes these for equal. Raises InvalidArgument for what could not be read back from the text form.
     """
 
     family: str
@@ -42,6 +44,10 @@ class Option:
                 raise InvalidArgument.of(self.family, f"parameter names are lower_snake_case, got {name!r}")
             if isinstance(value, str) and (not _WORD.fullmatch(value) or _read(value) != value):
                 raise InvalidArgument.of(f"{self.family}.{name}", f"must be a plain word, got {value!r}")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InvalidArgument.of(f"{self.family}.{name}", f"must be a finite number, got {value}")
+        if len(str(self)) > _MAX_TEXT:
+            raise InvalidArgument.of(self.family, f"must have at most {_MAX_TEXT} characters as text")
 
     @classmethod
     def of(cls, family: str, parameters: Mapping[str, Scalar] | None = None) -> Option:
@@ -68,6 +74,12 @@ class Option:
 
     def __str__(self) -> str:
         return f"{self.family}({','.join(f'{name}={_write(value)}' for name, value in self.parameters)})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Option) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
 
     def __getitem__(self, name: str) -> Scalar:
         return dict(self.parameters)[name]
