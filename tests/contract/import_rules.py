@@ -1,0 +1,157 @@
+"""Who may import whom, as a table, and what breaks it. Works on source text; imports nothing that it judges."""
+
+import ast
+import fnmatch
+import sys
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+WORDS = ("donna.space", "donna.errors")
+
+# Longest prefix wins: what a module may import of ours, beside its own package.
+OURS: dict[str, tuple[str, ...]] = {
+    "donna": (),
+    "donna.errors": (),
+    "donna.space": ("donna.errors",),
+    "donna.nets": WORDS,
+    "donna.data": WORDS,
+    "donna.graphs": WORDS,
+    "donna.artifacts": ("donna.errors",),
+    "donna.object_artifacts": ("donna.errors", "donna.artifacts"),
+    "donna.settings": ("donna.errors",),
+    "donna.jobs": ("donna.errors",),
+    "donna.jobs.record": ("donna.errors",),
+    "donna.rpc": (*WORDS, "donna.v1", "donna.artifacts", "donna.jobs.record", "donna.jobs.store"),
+    "donna.service": (
+        *("donna.errors", "donna.artifacts", "donna.object_artifacts", "donna.settings"),
+        *("donna.jobs", "donna.rpc"),
+    ),
+    "donna.client": (*WORDS, "donna.v1", "donna.rpc"),
+    "donna.local": (*WORDS, "donna.client", "donna.jobs.lifeline"),
+    "donna.report": (*WORDS, "donna.pipeline"),
+    "donna.pipeline": (*WORDS, "donna.v1", "donna.rpc", "donna.client", "donna.report"),
+    "donna.cli": (*WORDS, "donna.client", "donna.local", "donna.pipeline"),
+}
+# Modules whose own package is no excuse: the state machine knows no store.
+ALONE = ("donna.jobs.record",)
+
+# The outer modules of each service, which know the wire, the store, the machine or the clock. What is not
+# here is mathematics.
+EVERY = ("__main__", "settings", "servicer", "work", "worker", "wire", "messages")
+OUTER: dict[str, tuple[str, ...]] = {
+    "distiller": ("admission", "catalogue", "checkpoint", "group", "inspection", "materials", "shelf"),
+    "predictor": ("shelf",),
+    "searcher": (
+        *("accuracy", "conduct", "fleet", "glance", "lane", "latencies", "measurement", "patience"),
+        *("points", "profilers"),
+    ),
+    "profiler": (
+        *("canary", "child", "devices", "host", "layers", "lease", "limits", "local_device", "models"),
+        *("network", "nursery", "phones*", "process", "session"),
+    ),
+    "finetuner": ("admission", "materials", "trainer"),
+}
+MATHEMATICS: dict[str, tuple[str, ...]] = {
+    "distiller": (*WORDS, "donna.nets", "donna.data"),
+    "predictor": WORDS,
+    "searcher": WORDS,
+    "profiler": WORDS,
+    "finetuner": (*WORDS, "donna.nets", "donna.data", "donna.graphs"),
+}
+WORLD = ("os", "time", "datetime", "socket", "subprocess", "threading", "asyncio", "signal", "tempfile")
+
+# Third-party packages that have a home.
+HOMES: dict[str, tuple[str, ...]] = {
+    "torch": ("donna.nets", "donna.data", "services.distiller", "services.finetuner"),
+    "torchvision": ("donna.nets", "donna.data"),
+    "timm": ("donna.nets",),
+    "sklearn": ("donna.data", "services.predictor"),
+    "pymoo": ("services.searcher",),
+    "onnxruntime": ("donna.nets.parity", "services.profiler", "services.finetuner"),
+    "onnx": ("donna.graphs", "donna.nets", "services.profiler", "services.finetuner"),
+    "sqlalchemy": ("donna.jobs",),
+    "alembic": ("donna.jobs",),
+    "obstore": ("donna.object_artifacts",),
+    "grpc": ("donna.rpc", "donna.v1", "donna.client", "services.*"),
+    "kubernetes": (),
+    "adbutils": ("services.profiler.phones",),
+    "psutil": ("services.profiler",),
+    "pydantic_settings": ("donna.settings", "services.*.settings"),
+    "typer": ("donna.cli",),
+    "pickle": (),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """`module` imports `name` in line `line`."""
+
+    module: str
+    name: str
+    line: int
+
+
+def modules(root: Path = ROOT) -> dict[str, Path]:
+    """Every module of ours that people wrote, by dotted name."""
+    found = {}
+    for top in ("donna", "services"):
+        for path in sorted((root / top).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            if parts[:2] != ("donna", "v1"):
+                found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(module: str, source: str, known: Collection[str]) -> Iterator[Import]:
+    """What a module imports, wherever in it: `from donna import errors` is donna.errors."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(module=module, name=alias.name, line=node.lineno)
+        elif isinstance(node, ast.ImportFrom):
+            stem = "." * node.level + (node.module or "")
+            for alias in node.names:
+                whole = f"{stem}.{alias.name}"
+                deeper = whole in known or stem == "donna"
+                yield Import(module=module, name=whole if deeper else stem, line=node.lineno)
+
+
+def violations(found: Import) -> Iterator[str]:
+    """The rules that one import breaks, each as a sentence."""
+    says = f"{found.module}:{found.line} imports {found.name}"
+    if found.name.startswith("."):
+        yield f"{says}: write it in full"
+    top = found.name.partition(".")[0]
+    if top in ("donna", "services"):
+        if not _may(found.module, found.name):
+            yield f"{says}, which is not below it"
+    elif top in HOMES and not _within(found.module, HOMES[top]):
+        yield f"{says}, whose home is {', '.join(HOMES[top]) or 'nowhere'}"
+    elif top in WORLD and top in sys.stdlib_module_names and _is_mathematics(found.module):
+        yield f"{says}, but it is mathematics"
+
+
+def _may(module: str, name: str) -> bool:
+    if name == "donna":  # holds the version and nothing else
+        return not _is_mathematics(module)
+    if module.startswith("services."):
+        service = module.split(".")[1]
+        own = f"services.{service}"
+        if _is_mathematics(module):
+            return (_within(name, (own,)) and _is_mathematics(name)) or _within(name, MATHEMATICS[service])
+        return _within(name, (own, "donna"))
+    rule = max((prefix for prefix in OURS if _within(module, (prefix,))), key=len)
+    return (rule not in ALONE and rule != "donna" and _within(name, (rule,))) or _within(name, OURS[rule])
+
+
+def _is_mathematics(module: str) -> bool:
+    parts = module.split(".")
+    if parts[0] != "services" or len(parts) < 3:
+        return False
+    return not any(fnmatch.fnmatch(parts[2], outer) for outer in (*EVERY, *OUTER[parts[1]]))
+
+
+def _within(name: str, prefixes: Collection[str]) -> bool:
+    return any(fnmatch.fnmatch(name, prefix) or fnmatch.fnmatch(name, f"{prefix}.*") for prefix in prefixes)

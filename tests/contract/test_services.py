@@ -1,0 +1,103 @@
+"""Five services of one shape: the same files, every rpc implemented, every setting told."""
+
+import importlib
+import inspect
+import re
+
+import pytest
+
+from donna.jobs.work import Work
+from donna.rpc.artifact_servicer import ArtifactServicer
+from donna.settings import ServiceSettings
+from tests.contract.import_rules import ROOT
+
+SERVICES = ("distiller", "predictor", "searcher", "profiler", "finetuner")
+FILES = ("__init__.py", "__main__.py", "settings.py", "servicer.py", "work.py", "README.md", "Dockerfile")
+COMMON = frozenset(ServiceSettings.model_fields)
+
+
+def test_there_are_five() -> None:
+    assert sorted(path.parent.name for path in (ROOT / "services").glob("*/__init__.py")) == sorted(SERVICES)
+    protos = {path.stem for path in (ROOT / "protos/donna/v1").glob("*.proto")}
+    assert protos == {*SERVICES, "artifacts", "common"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_has_the_same_files_as_the_others(service: str) -> None:
+    missing = [name for name in FILES if not (ROOT / "services" / service / name).is_file()]
+    assert not missing, f"services/{service} lacks {missing}"
+
+
+def servicer_class(service: str) -> type:
+    if service == "artifact":
+        return ArtifactServicer
+    module = importlib.import_module(f"services.{service}.servicer")
+    return getattr(module, f"{service.capitalize()}Servicer")
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "artifact"])
+def test_every_rpc_is_implemented_and_nothing_else_is_public(service: str) -> None:
+    stem = "artifacts" if service == "artifact" else service
+    pb = importlib.import_module(f"donna.v1.{stem}_pb2")
+    grpc_module = importlib.import_module(f"donna.v1.{stem}_pb2_grpc")
+    name = f"{service.capitalize()}Service"
+    base = getattr(grpc_module, f"{name}Servicer")
+    found = servicer_class(service)
+    assert issubclass(found, base)
+    rpcs = pb.DESCRIPTOR.services_by_name[name].methods_by_name
+    lacking = [rpc for rpc in rpcs if getattr(found, rpc) is getattr(base, rpc)]
+    assert not lacking, f"{found.__name__} does not implement {lacking}"
+    public = {member for member in vars(found) if not member.startswith("_")}
+    assert public <= set(rpcs), f"{found.__name__} has {public - set(rpcs)}, which no proto knows"
+    for rpc, method in rpcs.items():
+        implementation = getattr(found, rpc)
+        if method.server_streaming:
+            assert inspect.isasyncgenfunction(implementation), f"{rpc} must be an async generator"
+        elif method.client_streaming:
+            assert inspect.iscoroutinefunction(implementation), f"{rpc} must be a coroutine"
+        else:
+            assert not inspect.isasyncgenfunction(implementation), f"{rpc} answers once"
+
+
+def settings_class(service: str) -> type[ServiceSettings]:
+    module = importlib.import_module(f"services.{service}.settings")
+    return getattr(module, f"{service.capitalize()}Settings")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_setting_is_described_and_in_the_readme(service: str) -> None:
+    found = settings_class(service)
+    assert found.model_config["env_prefix"] == f"DONNA_{service.upper()}_"
+    plain = [name for name, field in found.model_fields.items() if len(field.description or "") < 10]
+    assert not plain, f"{found.__name__} does not describe {plain}"
+    readme = (ROOT / "services" / service / "README.md").read_text()
+    own = [name.upper() for name in found.model_fields if name not in COMMON]
+    prefixes = f"(DONNA_{service.upper()}_|DONNA_)?"
+    untold = [name for name in own if not re.search(f"`{prefixes}{name}`", readme)]
+    assert not untold, f"services/{service}/README.md does not tell of {untold}"
+
+
+def test_what_every_service_can_be_told_is_in_one_place() -> None:
+    readme = (ROOT / "services/README.md").read_text()
+    untold = [name.upper() for name in COMMON if f"`{name.upper()}`" not in readme]
+    assert not untold, f"services/README.md does not tell of {untold}"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_settings_can_be_read_from_nothing(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DONNA_DATA_ROOT", raising=False)
+    settings_class(service)()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_work_is_what_the_engine_expects(service: str) -> None:
+    module = importlib.import_module(f"services.{service}.work")
+    works = [
+        member
+        for _, member in inspect.getmembers(module, inspect.isclass)
+        if member.__module__ == module.__name__ and hasattr(member, "kind") and hasattr(member, "run")
+    ]
+    assert len(works) == 1, works
+    for method in ("tasks", "run", "result"):
+        expected = list(inspect.signature(getattr(Work, method)).parameters)
+        assert list(inspect.signature(getattr(works[0], method)).parameters) == expected, method
