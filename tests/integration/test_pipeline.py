@@ -1,0 +1,232 @@
+"""The main job over the five real processes: complete, resumed after SIGKILL, and cheap the second time."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import psutil
+import pytest
+
+from donna.local import services
+from donna.v1 import distiller_pb2
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def start(spec: Path, state: Path, output: Path, *extra: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "donna.cli",
+            "run",
+            str(spec),
+            "--state",
+            str(state),
+            "--output",
+            str(output),
+            *extra,
+        ],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    text, _ = process.communicate(timeout=280)
+    assert process.returncode == 0, text
+    return text
+
+
+def family(state: Path) -> list[psutil.Process]:
+    """Every process that works on this state."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if any(
+                name.startswith("DONNA_") and value == str(state) for name, value in process.environ().items()
+            ):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def gone(state: Path, within_s: float = 15.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while family(state):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+@pytest.fixture(scope="module")
+def interrupted(
+    tiny_spec: Path, state: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], str, Path]:
+    """A run that was killed once in each of two phases, and then finished."""
+    output = tmp_path_factory.mktemp("runs") / "first"
+    for service, sign in (("distiller", "blockLibraries/"), ("finetuner", "-samples-")):
+        process = start(tiny_spec, state, output)
+        wait_for_job(state / f"{service}.db", sign)
+        for member in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
+            try:
+                member.send_signal(signal.SIGKILL)
+            except psutil.NoSuchProcess:
+                continue
+        process.wait()
+        assert gone(state)
+    text = finish(start(tiny_spec, state, output))
+    return json.loads((output / "result.json").read_text()), text, output
+
+
+def wait_for_job(database: Path, sign: str) -> None:
+    """Until a job whose name or request has this sign is at work."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+                query = (
+                    "select count(*) from jobs where state='RUNNING' and (name like ? or request_id like ?)"
+                )
+                if connection.execute(query, (f"%{sign}%", f"%{sign}%")).fetchone()[0]:
+                    return
+        except sqlite3.OperationalError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError(f"no job like {sign} began")
+
+
+def test_the_result_is_complete(interrupted: tuple[dict[str, Any], str, Path]) -> None:
+    result, text, output = interrupted
+    assert result["space"] == {"num_blocks": 2, "num_options": [5, 5], "num_architectures": 25}
+    # Ten options, of which the identity of stage2 has nothing to learn.
+    assert result["library"]["num_blocks_trained"] + result["library"]["num_blocks_reused"] == 9
+    assert result["predictor"]["num_samples"] == 6
+    assert result["predictor"]["num_holdout"] == 3
+    assert -1 <= result["predictor"]["kendall_tau_loo"] <= 1
+    assert result["search"]["measured"] >= len(result["front"]) >= 1
+    assert len(result["models"]) >= 1
+    for model in (result["reference"], *result["models"]):
+        assert 0 <= model["accuracy"] <= 1
+        assert model["latency_ms"]["local"] > 0
+        assert model["onnx_top1_agreement"] == 1.0
+        assert model["onnx_max_abs_diff"] < 1e-3
+        assert (output / model["onnx"]).stat().st_size == model["size_bytes"]
+    for name in ("result.json", "front.csv", "front.png", "spec.yaml"):
+        assert (output / name).stat().st_size > 0
+    assert "tiny" in text
+
+
+def test_the_front_is_a_front(interrupted: tuple[dict[str, Any], str, Path]) -> None:
+    front = interrupted[0]["front"]
+    for a in front:
+        for b in front:
+            better = (
+                b["predicted_accuracy"] >= a["predicted_accuracy"]
+                and b["latency_ms"]["local"] <= a["latency_ms"]["local"]
+            )
+            same = b["predicted_accuracy"] == a["predicted_accuracy"] and b["latency_ms"] == a["latency_ms"]
+            assert not better or same
+
+
+def test_the_models_run_in_a_runtime_of_their_own(interrupted: tuple[dict[str, Any], str, Path]) -> None:
+    result, _, output = interrupted
+    for model in result["models"]:
+        session = onnxruntime.InferenceSession(
+            str(output / model["onnx"]), providers=["CPUExecutionProvider"]
+        )
+        images = np.zeros((3, 1, 8, 8), np.float32)
+        logits = session.run(None, {session.get_inputs()[0].name: images})[0]
+        assert logits.shape == (3, 10)
+
+
+def test_nothing_was_done_twice(interrupted: tuple[dict[str, Any], str, Path], state: Path) -> None:
+    """Each block and each sample has one remembered result, and the ledger counts it once."""
+    with sqlite3.connect(state / "distiller.db") as connection:
+        costs = [json.loads(cost) for (cost,) in connection.execute("select cost from jobs")]
+    assert sum(cost.get("blocks_trained", 0) for cost in costs) == 9
+    with sqlite3.connect(state / "finetuner.db") as connection:
+        costs = [
+            json.loads(cost)
+            for (cost,) in connection.execute("select cost from jobs where request_id like '%samples%'")
+        ]
+    assert sum(cost.get("networks_trained", 0) for cost in costs) == 9
+
+
+def test_a_second_run_trains_no_block(
+    interrupted: tuple[dict[str, Any], str, Path], tiny_spec: Path, state: Path, tmp_path: Path
+) -> None:
+    first = interrupted[0]
+    bound = first["front"][-1]["latency_ms"]["local"] * 100
+    override = f"search.bounds=[{{metric: latency_ms, max: {bound}}}]"
+    text = finish(start(tiny_spec, state, tmp_path / "second", "--set", "search.seed=5", "--set", override))
+    second = json.loads((tmp_path / "second" / "result.json").read_text())
+    assert second["library"]["num_blocks_trained"] == 0
+    assert "no block trained again" in text
+    assert second["search"]["seed"] == 5
+    known = {s["architecture"]: s["accuracy"] for s in first["predictor"]["samples"]}
+    assert {s["architecture"]: s["accuracy"] for s in second["predictor"]["samples"]} == known
+    again = finish(start(tiny_spec, state, tmp_path / "second", "--set", "search.seed=5", "--set", override))
+    assert "nothing is done again" in again
+    assert gone(state)
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("space.blocks=[stage9]", "stage9"),
+        ("dataset.provider=digitz", "digitz"),
+        ("reference.provider=smal_cnn", "smal_cnn"),
+        ("space.options=[{family: inverted_residual, kernel: 4}]", "kernel"),
+        ("search.bounds=[{metric: parameters, max: 10}]", "the smallest has"),
+        ("search.bounds=[{metric: latency_ms, max: 0.000001}]", "local"),
+    ],
+)
+def test_wrong_input_is_refused_with_code_2(
+    tiny_spec: Path, state: Path, tmp_path: Path, override: str, sentence: str, interrupted: object
+) -> None:
+    process = start(tiny_spec, state, tmp_path / "out", "--set", override)
+    text, _ = process.communicate(timeout=120)
+    assert process.returncode == 2, text
+    assert sentence in text.splitlines()[-1]
+    assert "Traceback" not in text
+
+
+def test_ctrl_c_leaves_nothing_behind(tiny_spec: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    process = start(tiny_spec, state, tmp_path / "out")
+    wait_for_job(state / "finetuner.db", "finetuneJobs/")
+    os.kill(process.pid, signal.SIGINT)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, text
+    assert "goes on from here" in text
+    assert gone(state)
+
+
+def test_two_fresh_states_agree(interrupted: object, tiny_spec: Path, state: Path, tmp_path: Path) -> None:
+    """The same seed gives the same qualities and the same predictions, from scratch."""
+    other = tmp_path / "state"
+    finish(start(tiny_spec, other, tmp_path / "out"))
+    assert qualities(other) == qualities(state)
+
+
+def qualities(state: Path) -> dict[str, float]:
+    with services(state) as client:
+        library = next(iter(client.list("blockLibraries")))
+        request = distiller_pb2.ListBlockEntriesRequest(parent=library.name, page_size=1000)
+        entries = client.distiller.ListBlockEntries(request).block_entries
+        return {f"{entry.block}/{entry.option}": entry.nsr for entry in entries}
