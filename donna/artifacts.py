@@ -1,4 +1,4 @@
-"""The artifact store: files addressed by the SHA-256 of their content.
+"""The artifact store: files addressed by the SHA-256 of their content, in a folder or in object storage.
 
 Keys are made here, never by a client, so no name in a request can point outside the store. A file appears
 under its hash only when it is complete (written beside, synced, renamed), and is checked whenever it is read.
@@ -66,10 +66,10 @@ def _written() -> Iterator[None]:
 class Incoming:
     """Bytes on their way into the store, hashed as they come; made by `ArtifactStore.incoming`."""
 
-    def __init__(self, file: BinaryIO, path: Path, final: Callable[[str], Path]) -> None:
+    def __init__(self, file: BinaryIO, path: Path, place: Callable[[Path, str], None]) -> None:
         self._file = file
         self._path = path
-        self._final = final
+        self._place = place
         self._digest = hashlib.sha256()
         self._size = 0
 
@@ -85,12 +85,10 @@ class Incoming:
         sha256 = self._digest.hexdigest()
         if expected_sha256 is not None and sha256 != expected_sha256:
             raise DataLoss(f"the bytes have sha256 {sha256}, not {expected_sha256}", reason="HASH_MISMATCH")
-        final = self._final(sha256)
         with _written():
             self._file.flush()
             os.fsync(self._file.fileno())
-            final.parent.mkdir(exist_ok=True)
-            self._path.replace(final)
+            self._place(self._path, sha256)
         return Artifact(sha256=sha256, size_bytes=self._size)
 
 
@@ -148,18 +146,31 @@ class ArtifactStore:
         with _written():
             file = path.open("xb")
         try:
-            yield Incoming(file, path, self.path)
+            yield Incoming(file, path, self._place)
         finally:
             with suppress(OSError):  # a full disk refuses what is still buffered, and that is not wanted
                 file.close()
             path.unlink(missing_ok=True)
 
-    def get_bytes(self, sha256: str) -> bytes:
-        """The bytes. Raises NotFound, or DataLoss when the file is not what it was."""
+    def _place(self, written: Path, sha256: str) -> None:
+        """Takes a file that is whole and synced into the store."""
+        final = self.path(sha256)
+        final.parent.mkdir(exist_ok=True)
+        written.replace(final)
+
+    def _read(self, sha256: str) -> bytes:
         try:
-            data = self.path(sha256).read_bytes()
+            return self.path(sha256).read_bytes()
         except FileNotFoundError:
             raise NotFound(f"artifact {sha256} does not exist", metadata={"sha256": sha256}) from None
+
+    def remove(self, sha256: str) -> None:
+        """Forgets an artifact that nothing refers to; one that is not there is fine."""
+        self.path(sha256).unlink(missing_ok=True)
+
+    def get_bytes(self, sha256: str) -> bytes:
+        """The bytes. Raises NotFound, or DataLoss when the file is not what it was."""
+        data = self._read(sha256)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise DataLoss(
                 f"artifact {sha256} is damaged", reason="ARTIFACT_DAMAGED", metadata={"sha256": sha256}

@@ -19,7 +19,7 @@ from donna.jobs.database import open_database
 from donna.jobs.engine import Engine
 from donna.jobs.store import JobStore
 from donna.rpc.artifact_servicer import artifact_endpoint
-from donna.rpc.authentication import read_secret, server_credentials
+from donna.rpc.authentication import read_optional, server_credentials
 from donna.rpc.server import Endpoint, Server
 from donna.settings import ServiceSettings, read_settings
 
@@ -42,7 +42,27 @@ def open_stores(settings: ServiceSettings, service: str) -> tuple[JobStore, Arti
         settings.state.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FailedPrecondition(f"the state folder cannot be made: {error.strerror}") from error
-    return JobStore(open_database(settings.database_url(service))), ArtifactStore(settings.artifact_folder())
+    password = read_optional(settings.database_password_file, "database_password_file")
+    database = open_database(settings.database_url(service), password=password, schema=service)
+    return JobStore(database), open_artifacts(settings)
+
+
+def open_artifacts(settings: ServiceSettings) -> ArtifactStore:
+    """The artifact store that the settings name, in a folder or in object storage."""
+    location = settings.artifact_location()
+    if "://" not in location:
+        return ArtifactStore(location)
+    try:
+        from donna.object_artifacts import ObjectArtifactStore, S3Access
+    except ImportError as error:
+        raise FailedPrecondition("artifacts in object storage need the extra donna[cluster]") from error
+    access = S3Access(
+        endpoint=settings.s3_endpoint,
+        region=settings.s3_region,
+        access_key=read_optional(settings.s3_access_key_file, "s3_access_key_file"),
+        secret_key=read_optional(settings.s3_secret_key_file, "s3_secret_key_file"),
+    )
+    return ObjectArtifactStore(location, access, spool=settings.state / "incoming")
 
 
 def start_logging(level: str) -> None:
@@ -87,7 +107,7 @@ async def _serve(
         listen=settings.listen,
         health_listen=settings.health_listen,
         healthy=healthy,
-        token=read_secret(settings.token_file, "token_file") if settings.token_file else "",
+        token=read_optional(settings.token_file, "token_file"),
         credentials=server_credentials(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
         if secure
         else None,

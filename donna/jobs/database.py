@@ -12,14 +12,17 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from donna.errors import FailedPrecondition, InvalidArgument, Unavailable
-from donna.jobs.schema import jobs, metadata
+from donna.jobs.migrate import migrate
+from donna.jobs.schema import jobs
 
 BUSY_MS = 30_000
 
 
-def open_database(url: str) -> Engine:
-    """An engine with all tables in place.
+def open_database(url: str, *, password: str = "", schema: str = "") -> Engine:
+    """An engine with all tables in place and up to date.
 
+    On PostgreSQL the tables are in `schema` (the user's default when empty), so that services can share a database
+    and own their tables; `password` is used in place of the url's.
     SQLite runs in WAL mode with full sync, and a writing transaction takes the write lock at its start, so that
     concurrent processes wait for each other instead of failing half-way. Raises InvalidArgument for a url
     that is none, FailedPrecondition when the database cannot be opened.
@@ -35,13 +38,20 @@ def open_database(url: str) -> Engine:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         else:
-            engine = create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=8)
+            options = {"options": f"-csearch_path={schema}"} if schema else {}
+            engine = create_engine(
+                parsed.set(password=password) if password else parsed,
+                connect_args=options,
+                pool_pre_ping=True,
+                pool_size=8,
+                max_overflow=8,
+            )
     except (ArgumentError, ImportError) as error:
         raise InvalidArgument.of(
             "database", "must be a URL such as sqlite:///state.db or postgresql+psycopg://…"
         ) from error
     try:
-        metadata.create_all(engine)
+        migrate(engine)
     except DBAPIError as error:
         raise FailedPrecondition(
             f"the database cannot be opened: {error.orig}", reason="DATABASE_NOT_OPENED"

@@ -45,6 +45,11 @@ def read_secret(path: str, field: str) -> str:
     return secret
 
 
+def read_optional(path: str, field: str) -> str:
+    """The content of a secret file; empty when the setting names none."""
+    return read_secret(path, field) if path else ""
+
+
 def check_token(metadata: dict[str, str], token: str) -> None:
     """Raises Unauthenticated unless the call carries `authorization: Bearer <token>`."""
     if not hmac.compare_digest(metadata.get(HEADER, "").encode(), f"Bearer {token}".encode()):

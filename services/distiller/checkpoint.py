@@ -54,4 +54,4 @@ class Checkpoints:
 
     def _remove(self, keep: str | None) -> None:
         if self._last is not None and self._last != keep:
-            self._artifacts.path(self._last).unlink(missing_ok=True)
+            self._artifacts.remove(self._last)

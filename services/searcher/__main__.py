@@ -8,7 +8,7 @@ from donna.artifacts import ArtifactStore
 from donna.jobs import JobStore
 from donna.jobs.engine import Engine
 from donna.jobs.placement import Threads
-from donna.rpc.authentication import channel_credentials, read_secret
+from donna.rpc.authentication import channel_credentials, read_optional
 from donna.rpc.channel import open_channel
 from donna.rpc.server import Endpoint
 from donna.service import Parts, main
@@ -28,7 +28,7 @@ def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore)
             settings.peer_tls_ca, settings.peer_tls_certificate, settings.peer_tls_key
         )
     connect = partial(open_channel, credentials=credentials)
-    token = read_secret(settings.peer_token_file, "peer_token_file") if settings.peer_token_file else ""
+    token = read_optional(settings.peer_token_file, "peer_token_file")
     around = Surroundings(
         artifacts=artifacts,
         predictor=connect(settings.predictor) if settings.predictor else None,

@@ -1,30 +1,33 @@
-"""One suite for every database: SQLite always, PostgreSQL when DONNA_TEST_POSTGRES has the URL of an empty one."""
+"""One suite for every database: SQLite, and a PostgreSQL server that is started here where it is installed."""
 
-import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from donna.jobs.database import open_database
-from donna.jobs.schema import metadata
 from donna.jobs.store import JobStore
+from tests import postgres
 from tests.unit.jobs.clock import Clock
 
-POSTGRES = os.environ.get("DONNA_TEST_POSTGRES", "")
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a database of a real server."""
+    if postgres.programs() is None:
+        pytest.skip("PostgreSQL is not installed: neither initdb in the PATH nor /usr/lib/postgresql/*/bin")
+    with postgres.server() as url:
+        yield url
 
 
-@pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRES else [])])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database that several processes may open."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'jobs.db'}"
-        return
-    engine = open_database(POSTGRES)
-    metadata.drop_all(engine)
-    yield POSTGRES
-    metadata.drop_all(engine)
-    engine.dispose()
+        return f"sqlite:///{tmp_path / 'jobs.db'}"
+    schema = f"t{secrets.token_hex(8)}"
+    return f"{request.getfixturevalue('postgres_url')}?options=-csearch_path%3D{schema}"
 
 
 @pytest.fixture

@@ -175,7 +175,9 @@ def test_trying_again_waits_and_ends(store: JobStore, clock: Clock) -> None:
 
 
 def test_two_jobs_never_compute_the_same_key_at_once(store: JobStore, clock: Clock) -> None:
-    first, second = create(store, "k"), create(store, "k", "k", "other", second=True)
+    first = create(store, "k")
+    clock.pass_s(1)  # the older job is worked on first
+    second = create(store, "k", "k", "other", second=True)
     a, b = worker(store, "a"), worker(store, "b")
     task = must(a.claim())
     assert must(b.claim()).key == "other"

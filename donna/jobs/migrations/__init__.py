@@ -1,0 +1,1 @@
+"""The steps by which the tables of a job store came to be, in order; `alembic` runs them."""

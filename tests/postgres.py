@@ -1,0 +1,57 @@
+"""A PostgreSQL server of our own, on a free port, for as long as a `with` lasts."""
+
+import getpass
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def programs() -> Path | None:
+    """The folder of initdb and postgres, None when PostgreSQL is not installed."""
+    found = shutil.which("initdb")
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
+    return Path(found).parent if found else debian[-1].parent if debian else None
+
+
+def _user() -> str:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return getpass.getuser()
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in known else "nobody"
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The URL of its database, to which `?options=-csearch_path%3D<schema>` may be added."""
+    bin_, user = programs(), _user()
+    assert bin_ is not None
+    who = {"user": user, "group": pwd.getpwnam(user).pw_gid} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="donna-postgres-") as folder:
+        data = Path(folder) / "data"
+        if who:
+            shutil.chown(folder, user)
+        run = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **who}
+        subprocess.run(
+            [bin_ / "initdb", "-D", data, "-U", "donna", "--auth=trust", "--no-sync", "-E", "UTF8"], **run
+        )
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        settings = {
+            "port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off",
+            "max_connections": 200,
+        }  # fmt: skip
+        options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
+        control = [bin_ / "pg_ctl", "-D", data, "-w", "-s"]
+        subprocess.run([*control, "-o", options, "-l", Path(folder) / "log", "start"], **run)
+        try:
+            yield f"postgresql+psycopg://donna@127.0.0.1:{port}/postgres"
+        finally:
+            subprocess.run([*control, "-m", "immediate", "stop"], **run)

@@ -1,0 +1,87 @@
+"""The steps lead to the tables that the code has, once, whoever runs them and however many at once."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, inspect, text
+
+from donna.errors import FailedPrecondition
+from donna.jobs import TaskSpec, migrations
+from donna.jobs.database import open_database
+from donna.jobs.migrate import HEAD
+from donna.jobs.schema import metadata
+from donna.jobs.store import JobStore
+
+
+def test_the_steps_make_the_tables_of_the_code(database: str) -> None:
+    engine = open_database(database)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == HEAD
+    engine.dispose()
+
+
+def test_the_last_step_is_the_one_that_the_code_expects() -> None:
+    steps = sorted((Path(migrations.__file__).parent / "versions").glob("r*.py"))
+    assert re.search(r'^revision = "(\w+)"', steps[-1].read_text(), re.MULTILINE)[1] == HEAD  # type: ignore[index]
+
+
+def test_opening_again_keeps_what_is_there(database: str) -> None:
+    engine = open_database(database)
+    name = JobStore(engine).create("squares", {}, [TaskSpec(key="", spec={})]).name
+    engine.dispose()
+    again = open_database(database)
+    assert JobStore(again).get(name).name == name
+    again.dispose()
+
+
+def test_a_database_of_the_first_days_is_taken_over(database: str) -> None:
+    """Its tables were made without a record of their revision."""
+    engine = open_database(database)
+    name = JobStore(engine).create("squares", {}, [TaskSpec(key="", spec={})]).name
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE alembic_version"))
+    engine.dispose()
+    again = open_database(database)
+    assert JobStore(again).get(name).name == name
+    again.dispose()
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(database: str) -> None:
+    engine = open_database(database)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(FailedPrecondition, match=r"another version of DONNA.*9999"):
+        open_database(database)
+
+
+def test_many_open_a_fresh_database_at_once(database: str) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        engines = list(pool.map(open_database, [database] * 6))
+    assert all(inspect(engine).has_table("jobs") for engine in engines)
+    for engine in engines:
+        engine.dispose()
+
+
+def test_services_share_a_database_and_own_their_tables(postgres_url: str) -> None:
+    one, other = (open_database(postgres_url, schema=name) for name in ("one", "other"))
+    name = JobStore(one).create("squares", {}, [TaskSpec(key="", spec={})]).name
+    assert [job.name for job in JobStore(one).active("squares")] == [name]
+    assert JobStore(other).active("squares") == []
+    plain = create_engine(postgres_url)
+    assert {"one", "other"} <= set(inspect(plain).get_schema_names())
+    assert not inspect(plain).has_table("jobs", schema="public")
+    for engine in (one, other, plain):
+        engine.dispose()
+
+
+def test_a_password_is_used_in_place_of_the_url_s(postgres_url: str) -> None:
+    engine = open_database(postgres_url, password="from a file: @/:?")
+    assert engine.url.password == "from a file: @/:?"
+    engine.dispose()
