@@ -5,12 +5,18 @@ VENV ?= .venv
 # Where torch comes from; for the small CPU build: make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 
+# Registry and version of the images, for containers and for Kubernetes: see deploy/k8s/base/images.env
+include deploy/k8s/base/images.env
+REGISTRY ?= $(DONNA_REGISTRY)
+VERSION ?= $(DONNA_VERSION)
+SERVICES := distiller finetuner predictor searcher profiler
+
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PROTOS := $(wildcard protos/donna/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format protos clean bench-predict bench-search bench-profile bench-distill
+.PHONY: help setup demo test images push test-compose check format protos clean bench-predict bench-search bench-profile bench-distill
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make TARGET\n"} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +47,17 @@ format: $(READY) ## Format the code
 
 protos: $(READY) ## Generate donna/v1 from protos/
 	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=. --pyi_out=. --grpc_python_out=. $(PROTOS)
+
+images: ## Build the images of the five services (REGISTRY, VERSION, TORCH_INDEX)
+	set -e; for service in $(SERVICES); do \
+	  docker build --file services/$$service/Dockerfile --tag $(REGISTRY)/donna/$$service:$(VERSION) \
+	    --build-arg VERSION=$(VERSION) --build-arg TORCH_INDEX=$(TORCH_INDEX) .; done
+
+push: images ## Build the images and push them (REGISTRY, VERSION)
+	set -e; for service in $(SERVICES); do docker push $(REGISTRY)/donna/$$service:$(VERSION); done
+
+test-compose: $(READY) ## Run all of DONNA in containers, and kill one in every phase
+	$(BIN)/pytest tests/compose -m compose --override-ini timeout=5400
 
 bench-predict: $(READY) ## Print architectures predicted per second, in process and over gRPC, as JSON
 	$(BIN)/python -m bench.predict
