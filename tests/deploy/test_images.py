@@ -2,6 +2,7 @@
 
 import ast
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,12 @@ import pytest
 import yaml
 
 import donna
-from deploy.dependencies import dependencies
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("distiller", "finetuner", "predictor", "searcher", "profiler")
 TRAINING = ("distiller", "finetuner")
 PORT, HEALTH_PORT = 50051, 50052
+dependencies = runpy.run_path(str(ROOT / "deploy" / "dependencies.py"))["dependencies"]
 # The name to import -> the package that brings it, where they differ.
 PACKAGES = {
     "google": "googleapis-common-protos", "grpc": "grpcio", "grpc_health": "grpcio-health-checking",
