@@ -73,7 +73,8 @@ class Block:
 @dataclass(frozen=True, kw_only=True)
 class Library:
     """A block library. `reference`, `dataset` and `recipe` are the JSON descriptions it was built from;
-    `provenance` carries licence and source of the reference's weights to every exported model."""
+    `provenance` carries licence and source of the reference's weights to every exported model; `failures` says of
+    options that were asked for but are not in the space, as `block/option`, why they could not be trained."""
 
     reference: dict[str, Any]
     dataset: dict[str, Any]
@@ -84,6 +85,7 @@ class Library:
     stem: Part
     blocks: tuple[Block, ...]
     head: Part
+    failures: dict[str, str] = field(default_factory=dict)
     format: str = FORMAT
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -111,10 +112,8 @@ class Admission:
             batch_size=batch_size,
             threads=self._threads,
         )
-        passes = _passes_of_a_group(material, request)
-        return Planned(
-            request=request, plan=made, variants=found, ends=ends, reference_passes=passes * len(made.groups)
-        )
+        passes = _passes(material, request, len(made.groups))
+        return Planned(request=request, plan=made, variants=found, ends=ends, reference_passes=passes)
 
     def _count(self, material: Material, request: Request) -> tuple[list[Variant], tuple[Costs, Costs]]:
         """Variants and ends of a request; of the last request they are kept, for a check and its job follow."""
@@ -136,10 +135,10 @@ def block_keys(material: Material, request: Request) -> Callable[[int, Option], 
     )
 
 
-def _passes_of_a_group(material: Material, request: Request) -> int:
-    """Batches through the reference for training, calibration, quality and (once, if unknown) statistics."""
-    recipe, training = request.recipe, material.dataset.split("training")
-    quality = material.dataset.split("quality")
-    calibration = min(recipe.calibration_batches, recipe.steps_per_epoch(len(training)))
-    statistics = -(-len(training) // recipe.batch_size)
-    return recipe.steps(len(training)) + calibration + statistics - (-len(quality) // recipe.batch_size)
+def _passes(material: Material, request: Request, groups: int) -> int:
+    """Batches through the reference: for each group training, calibration and quality; once the statistics."""
+    recipe = request.recipe
+    training, quality = (len(material.dataset.split(part)) for part in ("training", "quality"))
+    calibration = min(recipe.calibration_batches, recipe.steps_per_epoch(training))
+    for_each = recipe.steps(training) + calibration + math.ceil(quality / recipe.batch_size)
+    return groups * for_each + (math.ceil(training / recipe.batch_size) if groups else 0)

@@ -15,7 +15,8 @@ from donna.errors import FailedPrecondition
 def working(device: str, threads: int) -> Iterator[tuple[torch.device, ThreadPoolExecutor]]:
     """The device for "auto", "cpu" or "cuda", and a pool of threads that each compute on their own.
 
-    On a GPU one thread feeds the device, one prepares. Raises FailedPrecondition when a GPU is asked for and there is none.
+    On a GPU one thread feeds the device while the other prepares the next batch.
+    Raises FailedPrecondition when a GPU is asked for and there is none.
     """
     cuda = torch.cuda.is_available()
     if device == "cuda" and not cuda:
@@ -27,8 +28,11 @@ def working(device: str, threads: int) -> Iterator[tuple[torch.device, ThreadPoo
 
 
 def one_thread_each() -> None:
-    """Lets every operator run on the thread that calls it, for the whole process: blocks run beside each other,
-    results do not depend on how many threads there are, and none waits for others on a busy machine."""
+    """Lets every operator run on the thread that calls it, for the whole process.
+
+    Blocks run beside each other; results do not depend on how many threads there are, and none waits for others
+    on a busy machine.
+    """
     torch.set_num_threads(1)
 
 

@@ -43,16 +43,20 @@ def join(
 ) -> Library:
     """`blocks[n]` has name, options (texts), input_shape and output_shape; `keys[n][m]` leads to the result.
 
-    Options whose training failed are left out of the space. Raises FailedPrecondition when none of a block's
-    options could be trained, with the reason of the first.
+    Options whose training failed are left out of the space and named in `failures`. Raises FailedPrecondition
+    when none of a block's options could be trained, with the reason of the first.
     """
     joined = []
+    failures: dict[str, str] = {}
     for block, block_keys in zip(blocks, keys, strict=True):
         entries = tuple(
             entry(option, key, results[key])
             for option, key in zip(block["options"], block_keys, strict=True)
             if not results[key].get("failed")
         )
+        for option, key in zip(block["options"], block_keys, strict=True):
+            if reason := results[key].get("failed"):
+                failures[f"{block['name']}/{option}"] = reason
         if not entries:
             reason = results[block_keys[0]]["failed"]
             raise FailedPrecondition(
@@ -76,6 +80,7 @@ def join(
         stem=part(stem),
         blocks=tuple(joined),
         head=part(head),
+        failures=failures,
     )
 
 

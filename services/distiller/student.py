@@ -17,9 +17,12 @@ from services.distiller.recipe import Recipe
 
 @dataclass(kw_only=True, eq=False)
 class Student:
-    """Option `option` of block `n` (from 0). `trained` is False where there is nothing to learn (the
-    reference's own block, an identity), and then there is no `optimizer`; `failed` says why training ended early; `loss` is the
-    sum of the NSR over the steps since it was last looked at."""
+    """Option `option` of block `n` (from 0).
+
+    `trained` is False where there is nothing to learn (the reference's own block, an identity), and then there is
+    no `optimizer`; `failed` says why training ended early; `loss` is the sum of the NSR over the steps since it was
+    last looked at.
+    """
 
     n: int
     option: Option

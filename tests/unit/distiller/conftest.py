@@ -19,7 +19,7 @@ OPTIONS = (IR.format(2, 3), IR.format(1, 5), "skip()", "reference()")
 REQUEST: dict[str, Any] = {
     "reference": {
         "provider": "small_cnn",
-        "arguments": {"in_channels": 1, "num_classes": 10, "widths": [8, 8, 8, 8]},
+        "arguments": {"in_channels": 1, "num_classes": 10, "widths": [8, 8, 8, 12]},
         "weights": None,
         "provenance": {"owner": "a test"},
     },

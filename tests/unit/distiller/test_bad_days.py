@@ -1,0 +1,236 @@
+"""Interruption, memory that runs out, a full disk, a block that cannot be trained."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from donna.artifacts import Artifact, ArtifactStore
+from donna.errors import FailedPrecondition
+from donna.jobs import Job, JobState
+from donna.jobs.engine import run_task
+from donna.jobs.lease import Leases
+from donna.service import open_stores
+from donna.space import Library
+from services.distiller import group
+from services.distiller.settings import DistillerSettings
+from services.distiller.student import Student
+from services.distiller.work import KIND, DistillWork
+
+from .conftest import OPTIONS, REQUEST
+
+
+class Worker:
+    """One worker's view of a folder: what is made in it survives the worker."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        chosen = DistillerSettings(state=folder, device="cpu", threads=2, **settings)
+        self.store, self.artifacts = open_stores(chosen, "distiller")
+        self.work = DistillWork.of(chosen, self.store, self.artifacts)
+        self.leases = Leases(self.store, kind=KIND, owner="a test", ttl_s=600)
+        self.stopping = threading.Event()
+
+    def create(self) -> Job:
+        spec = self.work.admission.admit(REQUEST).to_dict()
+        return self.store.create(KIND, spec, self.work.tasks(spec))
+
+    def run(self) -> None:
+        """Runs the next task that can be claimed, to its end or its interruption."""
+        task = self.leases.claim()
+        assert task is not None
+        run_task(self.leases, self.work, task, self.stopping)
+
+    def finish(self, job: Job) -> Library:
+        tasks = list(self.store.tasks(job.name))
+        assert all(task.state == "DONE" for task in tasks), [task.error for task in tasks]
+        result = self.work.result(job, tasks)
+        return Library.from_json(self.artifacts.get_bytes(result["manifest"]["sha256"]))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    worker = Worker(Path(tmp_path_factory.mktemp("undisturbed")))
+    job = worker.create()
+    worker.run()
+    return worker.finish(job)
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The step numbers that were done, in order."""
+    done: list[int] = []
+    real = group.distill
+
+    def recording(*args: Any, **kwargs: Any) -> Iterator[int]:
+        for step in real(*args, **kwargs):
+            done.append(step)
+            yield step
+
+    monkeypatch.setattr(group, "distill", recording)
+    return done
+
+
+def test_a_stopped_worker_is_continued_where_it_was(
+    tmp_path: Path, steps: list[int], undisturbed: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(tmp_path, checkpoint_interval_s=0)
+    job = worker.create()
+    real_save = group.Checkpoints.save
+
+    def save_then_stop(self: Any, state: Any) -> None:
+        real_save(self, state)
+        if len(steps) == 5:
+            worker.stopping.set()
+
+    monkeypatch.setattr(group.Checkpoints, "save", save_then_stop)
+    worker.run()
+    assert steps[-1] < 8
+    monkeypatch.undo()
+    interrupted_at = list(steps)
+    second = Worker(tmp_path, checkpoint_interval_s=0)
+    second.run()
+    assert second.finish(job).digest == undisturbed.digest
+    assert interrupted_at == [1, 2, 3, 4, 5, 6][: len(interrupted_at)]
+    cost = second.store.get(job.name).cost
+    assert (cost["blocks_trained"], cost["blocks_reused"]) == (9, 0)
+    left = {path.name for path in (tmp_path / "artifacts").glob("*/*")}
+    wanted = {e.weights for b in undisturbed.blocks for e in b.entries}
+    assert wanted <= left
+    assert second.store.tasks(job.name)[0].state == "DONE"
+
+
+def test_blocks_that_were_stored_before_a_kill_are_not_trained_again(
+    tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(tmp_path)
+    job = worker.create()
+    stored: list[str] = []
+    real = group.Shelf.put_block
+
+    def put_then_die(self: Any, student: Student, **named: Any) -> None:
+        if len(stored) == 6:
+            raise SystemExit("killed")
+        real(self, student, **named)
+        stored.append(student.key)
+
+    monkeypatch.setattr(group.Shelf, "put_block", put_then_die)
+    task = worker.leases.claim()
+    assert task is not None
+    with pytest.raises(SystemExit):
+        run_task(worker.leases, worker.work, task, worker.stopping)
+    monkeypatch.undo()
+    enrolled: list[str] = []
+    real_enrol = group.enrol
+    monkeypatch.setattr(group, "enrol", lambda *a: (enrolled.append(a[3]), real_enrol(*a))[1])
+    worker.leases.release(task)
+    Worker(tmp_path).run()
+    assert len(enrolled) == 16 - 6
+    assert not set(enrolled) & set(stored)
+    assert worker.finish(job).digest == undisturbed.digest
+    cost = worker.store.get(job.name).cost
+    assert (cost["blocks_trained"], cost["blocks_reused"]) == (9, 0)
+
+
+def test_out_of_memory_splits_the_group_and_changes_nothing(
+    tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = group.enrol
+    enrolled: list[int] = []
+
+    def scarce(*args: Any) -> Student:
+        enrolled.append(1)
+        if len(enrolled) == 10:
+            raise torch.OutOfMemoryError("no memory")
+        return real(*args)
+
+    monkeypatch.setattr(group, "enrol", scarce)
+    worker = Worker(tmp_path)
+    job = worker.create()
+    worker.run()
+    assert len(enrolled) == 10 + 16
+    assert worker.finish(job).digest == undisturbed.digest
+
+
+def test_a_block_for_which_memory_is_never_enough_fails_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any) -> Student:
+        raise torch.OutOfMemoryError("no memory")
+
+    monkeypatch.setattr(group, "enrol", never)
+    worker = Worker(tmp_path)
+    job = worker.create()
+    worker.run()
+    (task,) = worker.store.tasks(job.name)
+    assert task.error is not None
+    assert task.error.reason == "OUT_OF_MEMORY"
+    assert "not enough memory to train inverted_residual" in task.error.message
+
+
+def test_a_block_that_diverges_is_left_out_with_its_reason(
+    tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = group.enrol
+
+    def poisoned(*args: Any) -> Student:
+        student = real(*args)
+        if args[1] == 2 and str(student.option) == OPTIONS[0]:
+            with torch.no_grad():
+                next(student.module.parameters()).fill_(float("inf"))
+        return student
+
+    monkeypatch.setattr(group, "enrol", poisoned)
+    worker = Worker(tmp_path)
+    job = worker.create()
+    worker.run()
+    library = worker.finish(job)
+    assert library.num_options == (4, 4, 3, 4)
+    assert [e.option for e in library.blocks[2].entries] == list(OPTIONS[1:])
+    assert library.blocks[0] == undisturbed.blocks[0]
+    (reason,) = library.failures.values()
+    assert "no longer finite" in reason
+
+
+def test_a_full_disk_fails_with_a_sentence_and_goes_on_when_there_is_space(
+    tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = ArtifactStore.put_bytes
+    written: list[int] = []
+
+    def full(self: ArtifactStore, data: bytes) -> Artifact:
+        written.append(1)
+        if len(written) > 9:
+            raise FailedPrecondition("the artifact store cannot be written: No space left on device")
+        return real(self, data)
+
+    monkeypatch.setattr(ArtifactStore, "put_bytes", full)
+    worker = Worker(tmp_path)
+    job = worker.create()
+    worker.run()
+    (task,) = worker.store.tasks(job.name)
+    assert task.error is not None
+    assert "No space left on device" in task.error.message
+    assert worker.store.get(job.name).state is not JobState.SUCCEEDED
+    monkeypatch.undo()
+    again = worker.create()
+    assert again.name != job.name
+    worker.store.cancel(job.name)
+    worker.run()
+    assert worker.finish(again).digest == undisturbed.digest
+    assert worker.store.get(again.name).cost["blocks_reused"] > 0
+
+
+def test_a_damaged_checkpoint_only_costs_time(tmp_path: Path, undisturbed: Library) -> None:
+    worker = Worker(tmp_path)
+    job = worker.create()
+    task = worker.leases.claim()
+    assert task is not None
+    junk = worker.artifacts.put_bytes(b"not a checkpoint")
+    worker.leases.report(task, checkpoint={"checkpoint": junk.sha256})
+    run_task(worker.leases, worker.work, task, worker.stopping)
+    assert worker.finish(job).digest == undisturbed.digest
