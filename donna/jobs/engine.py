@@ -128,8 +128,8 @@ class TaskReport:
             self._lost = lost
             raise
 
-    def save(self, state: dict[str, Any]) -> None:
-        self._write(checkpoint=state)
+    def save(self, state: dict[str, Any], *, partial: dict[str, Any] | None = None) -> None:
+        self._write(checkpoint=state, partial=partial)
 
     def saved(self) -> dict[str, Any] | None:
         return self._leases.checkpoint(self._task)
@@ -230,7 +230,7 @@ class Placement(Protocol):
     """Where workers run. `place` is called often and must be cheap."""
 
     def place(self, wanted: int) -> None:
-        """Sees to it that up to `wanted` tasks can be worked on at once."""
+        """Sees to it that up to `wanted` tasks can be worked on at once; 0: no job is active."""
 
     def close(self) -> None:
         """Stops all workers; tasks in hand go back into the queue."""
@@ -275,8 +275,7 @@ class Engine:
         while not self._stopping.is_set():
             try:
                 active = self.store.active(self.work.kind)
-                if active:
-                    self._placement.place(self._leases.waiting_tasks())
+                self._placement.place(self._leases.waiting_tasks() if active else 0)
                 for job in active:
                     self._finish(job)
             except Exception:

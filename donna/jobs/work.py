@@ -31,8 +31,11 @@ class Report(Protocol):
         Returns False, and adds no cost, when the key was remembered already.
         """
 
-    def save(self, state: dict[str, Any]) -> None:
-        """Stores this task's checkpoint (JSON); a later attempt finds it with `saved`."""
+    def save(self, state: dict[str, Any], *, partial: dict[str, Any] | None = None) -> None:
+        """Stores this task's checkpoint (JSON); a later attempt finds it with `saved`.
+
+        With `partial`, also publishes that, in one transaction.
+        """
 
     def saved(self) -> dict[str, Any] | None:
         """The checkpoint of an earlier attempt, or None."""

@@ -173,20 +173,20 @@ class Conduct:
             if not loop.step():
                 break
             self._history = loop.history
-            self.report.save({"round": done_rounds, "extra": extra.tolist(), "loop": loop.save()})
-            self._publish(loop)
+            state = {"round": done_rounds, "extra": extra.tolist(), "loop": loop.save()}
+            self.report.save(state, partial=self._partial(loop))
 
     @property
     def _spent(self) -> bool:
         """Whether candidates cannot be measured any more."""
         return self.fleet is not None and not self.latencies.by_table and self.fleet.exhausted
 
-    def _publish(self, loop: Loop) -> None:
+    def _partial(self, loop: Loop) -> dict[str, Any]:
         rows = loop.front()
         values = {metric: column[rows] for metric, column in loop.values.items()}
         X = loop.X[rows]
         front = points(self.library, X, values, self.spec.objectives, self._records(X))
-        self.report.publish({**self._standing(len(loop.X)), "front": front})
+        return {**self._standing(len(loop.X)), "front": front}
 
     def _exact(self) -> Found:
         """The true front; with tables of latency, measured, and in refined mode until it is stable."""

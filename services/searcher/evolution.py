@@ -17,7 +17,7 @@ from pymoo.core.termination import NoTermination
 from donna.errors import InvalidArgument
 from services.searcher.archive import Archive
 from services.searcher.operators import extremes, order_of, uniform_sample
-from services.searcher.pymoo_operators import Change, Exchange, Given, Unseen
+from services.searcher.pymoo_operators import Given, Mating, RankAndCrowding
 from services.searcher.state import SearchState
 
 MATING_ROUNDS = 10
@@ -53,22 +53,21 @@ class Evolution:
         known = [extremes(tables), initial]
         given = [rows for rows in known if rows is not None and len(rows)]
         self._given = np.concatenate(given) if given else np.zeros((0, len(num_options)), dtype=np.int64)
-        self._orders = [order_of(table) for table in tables]
+        orders = [order_of(table) for table in tables]
         self._archive = Archive()
         self._asked: Population | None = None
         self._size = float(np.prod(self.num_options, dtype=float))
         self._algorithm = NSGA2(
             pop_size=population,
             sampling=Given(self._first),
-            crossover=Exchange(),
-            mutation=Change(self.num_options, self._orders),
-            eliminate_duplicates=Unseen(self._archive),
+            mating=Mating(self._archive, self.num_options, orders, MATING_ROUNDS),
+            survival=RankAndCrowding(),
+            eliminate_duplicates=False,
             seed=seed,
             output=None,
             termination=NoTermination(),
         )
         self._algorithm.termination = NoTermination()  # NSGA2 puts its own in place of the argument
-        self._algorithm.mating.n_max_iterations = MATING_ROUNDS
         # Constraints are declared so that survival always looks at G.
         self._algorithm.setup(PymooProblem(n_var=len(self.num_options), n_obj=num_objectives, n_ieq_constr=1))
 
@@ -87,23 +86,17 @@ class Evolution:
         N = len(self.num_options)
         if self.exhausted:
             return np.zeros((0, N), dtype=np.int64)
-        found = (
-            self._algorithm.ask() if not self._algorithm.is_initialized or len(self._algorithm.pop) else None
-        )
-        X = (
-            np.zeros((0, N), dtype=np.int64)
-            if found is None
-            else found.get("X").astype(np.int64).reshape(-1, N)
-        )
-        X = self._fill(X)
+        found = self._algorithm.ask()
+        X = np.zeros((0, N), dtype=np.int64) if found is None else found.get("X").reshape(-1, N)
+        X = self._fill(X[np.sort(np.unique(X, axis=0, return_index=True)[1])])
         self._asked = Population.new("X", X)
         return X
 
     def tell(self, X: np.ndarray, F: np.ndarray, G: np.ndarray) -> None:
         """Takes the (A, K) objectives and (A, B) violations of what `ask` returned, in that order."""
-        self._archive.add(X, F, G)
         evaluated = self._asked if self._asked is not None else Population.new("X", X)
-        _set(evaluated, F, G)
+        _set(evaluated, F, G, np.arange(len(X)) + len(self._archive.seen))
+        self._archive.add(X, F, G)
         self._algorithm.tell(infills=evaluated)
         self._asked = None
 
@@ -117,7 +110,7 @@ class Evolution:
         X, _, _ = self.archive
         self._archive.replace(F, G)
         every = Population.new("X", X)
-        _set(every, F, G)
+        _set(every, F, G, np.arange(len(X)))
         algorithm = self._algorithm
         algorithm.pop = algorithm.survival.do(
             algorithm.problem, every, n_survive=self.population, random_state=algorithm.random_state
@@ -127,17 +120,13 @@ class Evolution:
         """Everything needed to go on exactly as if nothing had happened; call it between generations."""
         X, F, G = self.archive
         pop = self._algorithm.pop
-        place = {row.tobytes(): i for i, row in enumerate(X)}
-        survivors = np.array(
-            [place[np.asarray(ind.X, dtype=np.int64).tobytes()] for ind in pop], dtype=np.int64
-        )
         known = [(ind.get("rank"), ind.get("crowding")) for ind in pop]
         nan = float("nan")
         return SearchState(
             X=X,
             F=F,
             G=G,
-            survivors=survivors,
+            survivors=np.array([ind.data["row"] for ind in pop], dtype=np.int64),
             rank=np.array([nan if r is None else float(r) for r, _ in known]),
             crowding=np.array([nan if c is None else float(c) for _, c in known]),
             generation=self.generation,
@@ -148,7 +137,7 @@ class Evolution:
         """Continues from `state`; everything else must have been built with the same arguments."""
         self._archive.load(state.X, state.F, state.G, state.generation)
         pop = Population.new("X", state.X[state.survivors])
-        _set(pop, state.F[state.survivors], state.G[state.survivors])
+        _set(pop, state.F[state.survivors], state.G[state.survivors], state.survivors)
         for individual, rank, crowding in zip(pop, state.rank, state.crowding, strict=True):
             if not np.isnan(rank):
                 individual.set("rank", int(rank))
@@ -164,6 +153,8 @@ class Evolution:
 
     def _fill(self, X: np.ndarray) -> np.ndarray:
         """Tops `X` up to a full generation with random architectures that are new."""
+        if len(X) == self.population:
+            return X
         taken = {row.tobytes() for row in X} | self._archive.seen
         missing = int(min(self.population - len(X), self._size - len(taken)))
         if missing <= 0:
@@ -184,6 +175,7 @@ class Evolution:
         return np.concatenate([X, np.stack(rows)])
 
 
-def _set(pop: Population, F: np.ndarray, G: np.ndarray) -> None:
+def _set(pop: Population, F: np.ndarray, G: np.ndarray, rows: np.ndarray) -> None:
     # F of an architecture that could not be measured is never compared, but must not be NaN.
-    pop.set("F", np.where(np.isnan(F), np.inf, F), "G", G, "H", np.zeros((len(F), 0)))
+    pop.set("F", np.where(np.isnan(F), np.inf, F), "CV", np.maximum(G, 0.0).sum(axis=1, keepdims=True))
+    pop.set("row", rows)

@@ -49,7 +49,7 @@ class Impatient:
         """The profiler's cache will know."""
         return True
 
-    def save(self, state: dict[str, Any]) -> None:
+    def save(self, state: dict[str, Any], *, partial: dict[str, Any] | None = None) -> None:
         """There is no checkpoint."""
 
     def saved(self) -> dict[str, Any] | None:

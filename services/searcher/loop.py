@@ -105,9 +105,14 @@ class Loop:
 
     def save(self) -> dict[str, Any]:
         """All of it as JSON values; call it between generations."""
-        box = {"ideal": self.ideal, "worst": self.worst, "front": self._front}
-        arrays = {**box, "values": np.concatenate(self._values), "sizes": np.array(self._sizes)}
-        self._values = [arrays["values"]]
+        self._values = [np.concatenate(self._values)]
+        arrays = {
+            "ideal": self.ideal,
+            "worst": self.worst,
+            "front": self._front,
+            "sizes": np.array(self._sizes),
+            "others": self._values[0][:, len(self.problem.objectives) :],
+        }
         return {
             "evolution": base64.b64encode(self.evolution.state().to_bytes()).decode(),
             "found": base64.b64encode(pack({}, arrays)).decode(),
@@ -117,8 +122,11 @@ class Loop:
     def load(self, saved: dict[str, Any]) -> None:
         """Goes on from what `save` returned. Raises DataLoss when it cannot be read."""
         self.evolution.restore(SearchState.from_bytes(base64.b64decode(saved["evolution"])))
-        names: Sequence[str] = ("ideal", "worst", "front", "values", "sizes")
+        names: Sequence[str] = ("ideal", "worst", "front", "sizes", "others")
         _, found = unpack(base64.b64decode(saved["found"]), names, "a stored search")
         self.ideal, self.worst, self._front = found["ideal"], found["worst"], found["front"]
-        self._values, self._sizes = [found["values"]], found["sizes"].tolist()
+        # Objectives are metrics up to their sign, and metrics begin with the objectives.
+        signs = np.array([metric.sign for metric in self.problem.objectives])
+        self._values = [np.concatenate([self.evolution.archive[1] * signs, found["others"]], axis=1)]
+        self._sizes = found["sizes"].tolist()
         self.history = [Generation(**generation) for generation in saved["history"]]

@@ -33,7 +33,9 @@ class SearchState:
     def to_bytes(self) -> bytes:
         """The state as bytes; equal states have equal bytes."""
         header = {"format": FORMAT, "generation": self.generation, "generator": self.generator}
-        return pack(header, {name: getattr(self, name) for name in _ARRAYS})
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        narrow = np.min_scalar_type(int(self.X.max(initial=0)))  # most of the bytes would be zeros
+        return pack(header, arrays | {"X": self.X.astype(narrow)})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SearchState:
@@ -41,4 +43,5 @@ class SearchState:
         header, arrays = unpack(data, _ARRAYS, "a stored search state")
         if header.get("format") != FORMAT:
             raise DataLoss(f"a stored search state has format {header.get('format')!r}, expected {FORMAT!r}")
+        arrays["X"] = arrays["X"].astype(np.int64)
         return cls(**arrays, generation=header["generation"], generator=header["generator"])
