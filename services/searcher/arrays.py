@@ -1,11 +1,8 @@
-"""Named arrays and a JSON header as bytes: npz, never a pickle."""
+"""Arrays as JSON values: dtype, shape and the bytes in base64. Never a pickle, and bit for bit the same."""
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
-from collections.abc import Mapping, Sequence
+import base64
 from typing import Any
 
 import numpy as np
@@ -13,19 +10,24 @@ import numpy as np
 from donna.errors import DataLoss
 
 
-def pack(header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Bytes of header and arrays; equal contents have equal bytes."""
-    buffer = io.BytesIO()
-    text = np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8)
-    np.savez(buffer, allow_pickle=False, header=text, **dict(arrays))  # type: ignore[arg-type]
-    return buffer.getvalue()
+def encode(array: np.ndarray) -> dict[str, Any]:
+    """An array of numbers or truth values as JSON values; equal arrays give equal values."""
+    plain = np.ascontiguousarray(array)
+    little = plain.astype(plain.dtype.newbyteorder("<"), copy=False)
+    return {
+        "dtype": little.dtype.str,
+        "shape": list(array.shape),
+        "data": base64.b64encode(little.tobytes()).decode(),
+    }
 
 
-def unpack(data: bytes, names: Sequence[str], what: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The inverse of `pack`, bit by bit. Raises DataLoss, naming `what`, for anything else."""
+def decode(values: Any, what: str) -> np.ndarray:
+    """The inverse of `encode`; the array can be written to. Raises DataLoss, naming `what`, for anything else."""
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            header = json.loads(stored["header"].tobytes())
-            return header, {name: stored[name] for name in names}
-    except (KeyError, TypeError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        dtype = np.dtype(values["dtype"])
+        if dtype.kind not in "biuf":
+            raise ValueError(f"dtype {dtype}")
+        data = base64.b64decode(values["data"], validate=True)
+        return np.frombuffer(data, dtype).reshape(values["shape"]).astype(dtype.newbyteorder("="))
+    except (KeyError, TypeError, ValueError) as error:
         raise DataLoss(f"{what} cannot be read ({type(error).__name__})") from error

@@ -256,7 +256,7 @@ class Conduct:
             found.generation,
             values,
             judged.feasible,
-            np.array(notes, dtype=np.str_),
+            notes,
         )
         return {
             **self._standing(len(found.X)),
@@ -305,7 +305,7 @@ class Conduct:
                 rows += [row] if row is not None else []
         return {
             "feasibility": [row.to_dict() for row in rows],
-            "generations": [asdict(generation) for generation in self._history],
+            "generations": [vars(generation) for generation in self._history],
             "num_evaluations": evaluated,
             "num_measured": {d: self.fleet.count(d) for d in self.spec.devices} if self.fleet else {},
             "table_errors": {device: asdict(error) for device, error in self.latencies.errors.items()},

@@ -7,6 +7,7 @@ be stored are ours. No architecture is ever asked for twice.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from pymoo.algorithms.moo.nsga2 import NSGA2
@@ -57,7 +58,7 @@ class Evolution:
         self._archive = Archive()
         self._asked: Population | None = None
         self._size = float(np.prod(self.num_options, dtype=float))
-        self._algorithm = NSGA2(
+        self._algorithm = _Search(
             pop_size=population,
             sampling=Given(self._first),
             mating=Mating(self._archive, self.num_options, orders, MATING_ROUNDS),
@@ -87,7 +88,12 @@ class Evolution:
         if self.exhausted:
             return np.zeros((0, N), dtype=np.int64)
         found = self._algorithm.ask()
-        X = np.zeros((0, N), dtype=np.int64) if found is None else found.get("X").reshape(-1, N)
+        rows = [] if found is None else [individual.X for individual in found]
+        X = np.array(rows, dtype=np.int64).reshape(-1, N)
+        if len({row.tobytes() for row in X}) == self.population:
+            self._asked = found
+            return X
+        # The first sample may hold repetitions, and in a space nearly used up mating finds too few.
         X = self._fill(X[np.sort(np.unique(X, axis=0, return_index=True)[1])])
         self._asked = Population.new("X", X)
         return X
@@ -120,7 +126,7 @@ class Evolution:
         """Everything needed to go on exactly as if nothing had happened; call it between generations."""
         X, F, G = self.archive
         pop = self._algorithm.pop
-        known = [(ind.get("rank"), ind.get("crowding")) for ind in pop]
+        known = [(ind.data.get("rank"), ind.data.get("crowding")) for ind in pop]
         nan = float("nan")
         return SearchState(
             X=X,
@@ -153,8 +159,6 @@ class Evolution:
 
     def _fill(self, X: np.ndarray) -> np.ndarray:
         """Tops `X` up to a full generation with random architectures that are new."""
-        if len(X) == self.population:
-            return X
         taken = {row.tobytes() for row in X} | self._archive.seen
         missing = int(min(self.population - len(X), self._size - len(taken)))
         if missing <= 0:
@@ -175,7 +179,17 @@ class Evolution:
         return np.concatenate([X, np.stack(rows)])
 
 
+class _Search(NSGA2):
+    """NSGA-II that leaves the front to the archive: its own would hold only the population's."""
+
+    def _set_optimum(self, **kwargs: Any) -> None:
+        self.opt = None
+
+
 def _set(pop: Population, F: np.ndarray, G: np.ndarray, rows: np.ndarray) -> None:
     # F of an architecture that could not be measured is never compared, but must not be NaN.
-    pop.set("F", np.where(np.isnan(F), np.inf, F), "CV", np.maximum(G, 0.0).sum(axis=1, keepdims=True))
-    pop.set("row", rows)
+    known = np.where(np.isnan(F), np.inf, F)
+    violation = np.maximum(G, 0.0).sum(axis=1, keepdims=True)
+    for individual, f, cv, row in zip(pop, known, violation, rows.tolist(), strict=True):
+        individual.F, individual.CV = f, cv
+        individual.data["row"] = row

@@ -3,14 +3,12 @@ hypervolume. It can be stored after every generation and goes on from there."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from services.searcher.arrays import pack, unpack
+from services.searcher.arrays import decode, encode
 from services.searcher.evolution import Evolution
 from services.searcher.pareto import hypervolume, non_dominated
 from services.searcher.problem import Problem, Values
@@ -114,19 +112,20 @@ class Loop:
             "others": self._values[0][:, len(self.problem.objectives) :],
         }
         return {
-            "evolution": base64.b64encode(self.evolution.state().to_bytes()).decode(),
-            "found": base64.b64encode(pack({}, arrays)).decode(),
-            "history": [asdict(generation) for generation in self.history],
+            "evolution": self.evolution.state().to_json(),
+            "history": [vars(generation) for generation in self.history],
+            **{name: encode(array) for name, array in arrays.items()},
         }
 
     def load(self, saved: dict[str, Any]) -> None:
         """Goes on from what `save` returned. Raises DataLoss when it cannot be read."""
-        self.evolution.restore(SearchState.from_bytes(base64.b64decode(saved["evolution"])))
-        names: Sequence[str] = ("ideal", "worst", "front", "sizes", "others")
-        _, found = unpack(base64.b64decode(saved["found"]), names, "a stored search")
-        self.ideal, self.worst, self._front = found["ideal"], found["worst"], found["front"]
+        self.evolution.restore(SearchState.from_json(saved["evolution"]))
+        names = ("ideal", "worst", "front", "sizes", "others")
+        self.ideal, self.worst, self._front, sizes, others = (
+            decode(saved.get(name), "a stored search") for name in names
+        )
         # Objectives are metrics up to their sign, and metrics begin with the objectives.
         signs = np.array([metric.sign for metric in self.problem.objectives])
-        self._values = [np.concatenate([self.evolution.archive[1] * signs, found["others"]], axis=1)]
-        self._sizes = found["sizes"].tolist()
+        self._values = [np.concatenate([self.evolution.archive[1] * signs, others], axis=1)]
+        self._sizes = sizes.tolist()
         self.history = [Generation(**generation) for generation in saved["history"]]

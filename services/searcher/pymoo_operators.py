@@ -52,7 +52,8 @@ class Mating:
         self, problem: Any, pop: Any, n_offsprings: int, random_state: Any = None, **kwargs: Any
     ) -> Population:
         """Up to `n_offsprings` new individuals."""
-        X, F, CV = pop.get("X"), pop.get("F"), pop.get("CV")[:, 0]
+        X = np.array([individual.X for individual in pop])
+        F, CV = objectives(pop)
         crowding = np.array([individual.data.get("crowding", 0.0) for individual in pop])
         children: list[np.ndarray] = []
         taken: set[bytes] = set()
@@ -71,6 +72,11 @@ class Mating:
             if len(children) == n_offsprings:
                 break
         return Population.new("X", np.array(children, dtype=np.int64).reshape(-1, X.shape[1]))
+
+
+def objectives(pop: Population) -> tuple[np.ndarray, np.ndarray]:
+    """(A, K) objectives and (A,) violations; `Population.get` takes several times as long."""
+    return np.array([individual.F for individual in pop]), np.array([individual.CV[0] for individual in pop])
 
 
 def tournament(
@@ -104,7 +110,7 @@ class RankAndCrowding(Survival):
         self, problem: Any, pop: Any, *args: Any, n_survive: int = 0, random_state: Any = None, **kwargs: Any
     ) -> Any:
         """The `n_survive` best of a population."""
-        F, CV = pop.get("F"), pop.get("CV")[:, 0]
+        F, CV = objectives(pop)
         feasible = np.flatnonzero(CV <= 0)
         survivors: list[int] = []
         for k, front in enumerate(self._sorting.do(F[feasible], n_stop_if_ranked=n_survive)):

@@ -167,8 +167,8 @@ def _evaluation(table: Evaluations, row: int) -> pb.Evaluation:
             message.predicted_accuracy = value
         elif metric.name == LATENCY_MS and not np.isnan(value):
             message.latency_ms[metric.device] = value
-    for device, note in zip(table.devices, table.notes[row].tolist(), strict=True):
-        if note and note != "UNSTABLE":
+    for device, note in table.note(row).items():
+        if note != "UNSTABLE":
             message.failures[device] = note
     return message
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from donna.errors import DataLoss
-from services.searcher.arrays import pack, unpack
+from services.searcher.arrays import decode, encode
 
 FORMAT = "donna.search-state/1"
 _ARRAYS = ("X", "F", "G", "survivors", "rank", "crowding")
@@ -30,18 +30,19 @@ class SearchState:
     generation: int
     generator: dict[str, Any]
 
-    def to_bytes(self) -> bytes:
-        """The state as bytes; equal states have equal bytes."""
-        header = {"format": FORMAT, "generation": self.generation, "generator": self.generator}
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
+    def to_json(self) -> dict[str, Any]:
+        """The state as JSON values; equal states have equal values."""
         narrow = np.min_scalar_type(int(self.X.max(initial=0)))  # most of the bytes would be zeros
-        return pack(header, arrays | {"X": self.X.astype(narrow)})
+        arrays = {name: encode(getattr(self, name)) for name in _ARRAYS} | {
+            "X": encode(self.X.astype(narrow))
+        }
+        return {"format": FORMAT, "generation": self.generation, "generator": self.generator, **arrays}
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> SearchState:
-        """The inverse of `to_bytes`. Raises DataLoss for anything else."""
-        header, arrays = unpack(data, _ARRAYS, "a stored search state")
-        if header.get("format") != FORMAT:
-            raise DataLoss(f"a stored search state has format {header.get('format')!r}, expected {FORMAT!r}")
+    def from_json(cls, values: dict[str, Any]) -> SearchState:
+        """The inverse of `to_json`, bit by bit. Raises DataLoss for anything else."""
+        if values.get("format") != FORMAT:
+            raise DataLoss(f"a stored search state has format {values.get('format')!r}, expected {FORMAT!r}")
+        arrays = {name: decode(values.get(name), "a stored search state") for name in _ARRAYS}
         arrays["X"] = arrays["X"].astype(np.int64)
-        return cls(**arrays, generation=header["generation"], generator=header["generator"])
+        return cls(**arrays, generation=values["generation"], generator=values["generator"])

@@ -1,5 +1,7 @@
 """NSGA-II against the exhaustive front; nothing twice; killed anywhere, it goes on bit for bit."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -86,25 +88,25 @@ def test_killed_after_any_generation_it_goes_on_bit_for_bit() -> None:
     states = []
     for _ in range(12):
         advance(whole, problem)
-        states.append(whole.state().to_bytes())
+        states.append(json.dumps(whole.state().to_json()))
     for generation, stored in enumerate(states, start=1):
         resumed = evolution(space, objectives, population=20, seed=5)
-        resumed.restore(SearchState.from_bytes(stored))
+        resumed.restore(SearchState.from_json(json.loads(stored)))
         assert resumed.generation == generation
-        assert resumed.state().to_bytes() == stored
+        assert json.dumps(resumed.state().to_json()) == stored
         while resumed.generation < 12:
             advance(resumed, problem)
-        assert resumed.state().to_bytes() == states[-1]
+        assert json.dumps(resumed.state().to_json()) == states[-1]
 
 
 def test_a_killed_generation_is_asked_for_again() -> None:
     space = Space.random((12, 12, 12), 1)
     first = evolution(space, (ACCURACY, MACS), population=16, seed=2)
     advance(first, space.problem((ACCURACY, MACS)))
-    stored = first.state().to_bytes()
+    stored = json.dumps(first.state().to_json())
     asked = first.ask()
     again = evolution(space, (ACCURACY, MACS), population=16, seed=2)
-    again.restore(SearchState.from_bytes(stored))
+    again.restore(SearchState.from_json(json.loads(stored)))
     assert (again.ask() == asked).all()
 
 
@@ -157,4 +159,13 @@ def test_wrong_arguments_and_wrong_bytes() -> None:
     with pytest.raises(InvalidArgument, match="population: must be at least 4, got 2"):
         Evolution(num_options=(3, 3), num_objectives=1, population=2, seed=0)
     with pytest.raises(DataLoss):
-        SearchState.from_bytes(b"not a state")
+        SearchState.from_json({"format": "something else"})
+    stored = evolution(Space.random((5, 5), 0), (ACCURACY, MACS), population=4, seed=0)
+    advance(stored, Space.random((5, 5), 0).problem((ACCURACY, MACS)))
+    for wrong in (
+        {"dtype": "O", "shape": [1], "data": ""},
+        {"dtype": "<f8", "shape": [3], "data": "AAAA"},
+        None,
+    ):
+        with pytest.raises(DataLoss, match="a stored search state cannot be read"):
+            SearchState.from_json({**stored.state().to_json(), "F": wrong})

@@ -123,7 +123,7 @@ def test_evaluations_are_listed_page_by_page(artifacts, fake, searcher) -> None:
     assert [e.feasible for e in listed] == (library.costs(X, "macs") <= 1500).tolist()
     assert [e.predicted_accuracy for e in listed] == pytest.approx(true_accuracy(library, X), abs=1e-6)
     with pytest.raises(InvalidArgument, match="page_token"):
-        service.remote.ListEvaluations(pb.ListEvaluationsRequest(parent=search.name, page_token="x"))  # noqa: S106
+        service.remote.ListEvaluations(pb.ListEvaluationsRequest(parent=search.name, page_token="x"))
 
 
 def test_exact_front_equals_the_exhaustive_one(artifacts, fake, searcher) -> None:
