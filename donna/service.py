@@ -7,10 +7,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from donna.artifacts import ArtifactStore
 from donna.errors import DonnaError, FailedPrecondition
@@ -29,10 +29,12 @@ log = logging.getLogger("donna.service")
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What a service consists of: its endpoints, and the engines that work behind them."""
+    """What a service consists of: its endpoints, and the engines that work behind them; `beside`, given the
+    address, runs on the server's loop for as long as it serves."""
 
     endpoints: Sequence[Endpoint]
     engines: Sequence[Engine]
+    beside: Callable[[str], Coroutine[Any, Any, None]] | None = None
     close: Callable[[], None] = field(default=lambda: None)
 
 
@@ -120,8 +122,11 @@ async def _serve(
         log.info("%s serves on %s", service, address)
         if settings.address_file:
             _announce(Path(settings.address_file), address)
+        beside = asyncio.create_task(parts.beside(address)) if parts.beside is not None else None
         await stopping.wait()
         log.info("%s stops", service)
+        if beside is not None:
+            beside.cancel()
     finally:
         await server.stop()
         for engine in parts.engines:

@@ -66,6 +66,11 @@ class Boundary(grpc.aio.ServerInterceptor):
             return handler
         metadata = dict(details.invocation_metadata)
         # Requests are parsed in here, so that bytes which are no message are the caller's error.
+        if handler.request_streaming and handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(
+                functools.partial(self._exchange, handler, metadata),
+                response_serializer=handler.response_serializer,
+            )
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(
                 functools.partial(self._stream, handler, metadata),
@@ -103,6 +108,16 @@ class Boundary(grpc.aio.ServerInterceptor):
         async with _errors_as_statuses(context):
             self._authenticate(metadata)
             async with aclosing(handler.unary_stream(_parsed(handler, request), context)) as responses:
+                async for response in responses:
+                    yield response
+
+    async def _exchange(
+        self, handler: Any, metadata: dict[str, str], requests: Any, context: Any
+    ) -> AsyncIterator[Message]:
+        async with _errors_as_statuses(context):
+            self._authenticate(metadata)
+            messages = (_parsed(handler, request) async for request in requests)
+            async with aclosing(handler.stream_stream(messages, context)) as responses:
                 async for response in responses:
                     yield response
 

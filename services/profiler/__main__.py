@@ -16,6 +16,7 @@ from donna.v1 import profiler_pb2, profiler_pb2_grpc
 from services.profiler.canary import CanaryLog
 from services.profiler.device import Device
 from services.profiler.devices import Devices
+from services.profiler.hub import dialler
 from services.profiler.local_device import LocalDevice
 from services.profiler.models import ModelStore
 from services.profiler.servicer import ProfilerServicer
@@ -40,7 +41,8 @@ def build(settings: ProfilerSettings, store: JobStore, artifacts: ArtifactStore)
         servicer=ProfilerServicer(engine, devices, models, canaries),
         name=profiler_pb2.DESCRIPTOR.services_by_name["ProfilerService"].full_name,
     )
-    return Parts(endpoints=[endpoint], engines=[engine], close=devices.close)
+    dial = dialler(settings, devices)
+    return Parts(endpoints=[endpoint], engines=[engine], beside=dial, close=devices.close)
 
 
 def _phones(settings: ProfilerSettings) -> list[Device]:

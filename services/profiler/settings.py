@@ -28,3 +28,18 @@ class ProfilerSettings(ServiceSettings):
     phones: str = Field(
         default="", description="JSON file that lists the phones attached to this host; empty means none."
     )
+    hub: str = Field(
+        default="",
+        description="Address of a device hub to dial, host:port, for hosts that cannot be reached.",
+    )
+    hub_agent: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_\-]{0,30})?$",
+        description="Name at the hub; empty means the host's name.",
+    )
+    hub_token_file: str = Field(default="", description="File with the bearer token that the hub asks for.")
+    hub_tls_ca: str = Field(
+        default="", description="PEM file of the authority that signs the hub; empty means no TLS."
+    )
+    hub_tls_certificate: str = Field(default="", description="PEM file of this agent's certificate.")
+    hub_tls_key: str = Field(default="", description="PEM file of this agent's key.")

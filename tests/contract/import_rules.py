@@ -28,11 +28,16 @@ OURS: dict[str, tuple[str, ...]] = {
         *("donna.errors", "donna.artifacts", "donna.object_artifacts", "donna.settings"),
         *("donna.jobs", "donna.rpc"),
     ),
+    "donna.worker": (*("donna.errors", "donna.artifacts", "donna.settings", "donna.jobs", "donna.service"),),
     "donna.client": (*WORDS, "donna.v1", "donna.rpc"),
-    "donna.local": (*WORDS, "donna.client", "donna.jobs.lifeline"),
+    "donna.running": ("donna.client",),
+    "donna.local": (*WORDS, "donna.client", "donna.jobs.lifeline", "donna.running"),
     "donna.report": (*WORDS, "donna.pipeline"),
     "donna.pipeline": (*WORDS, "donna.v1", "donna.rpc", "donna.client", "donna.report"),
-    "donna.cli": (*WORDS, "donna.client", "donna.local", "donna.pipeline"),
+    "donna.cli": (
+        *(*WORDS, "donna.client", "donna.local", "donna.running", "donna.pipeline", "donna.report"),
+        *("donna.v1", "donna.rpc"),
+    ),
 }
 # Modules whose own package is no excuse: the state machine knows no store.
 ALONE = ("donna.jobs.record",)
@@ -49,7 +54,7 @@ OUTER: dict[str, tuple[str, ...]] = {
     ),
     "profiler": (
         *("canary", "child", "devices", "host", "layers", "lease", "limits", "local_device", "models"),
-        *("network", "nursery", "phones*", "process", "session"),
+        *("hub", "network", "nursery", "phones*", "process", "session"),
     ),
     "finetuner": ("admission", "materials", "trainer"),
 }

@@ -80,6 +80,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[FileDescriptor]:
 def test_one_package_and_one_service_per_file(files: list[FileDescriptor]) -> None:
     services = {file.name: list(file.services_by_name) for file in files}
     assert services.pop("donna/v1/common.proto") == []
+    assert services.pop("donna/v1/hub.proto") == ["DeviceHubService"]
     assert services == {
         f"donna/v1/{name}.proto": [f"{name.removesuffix('s').capitalize()}Service"]
         for name in ("artifacts", "distiller", "predictor", "searcher", "profiler", "finetuner")
@@ -119,6 +120,6 @@ def test_raw_bytes_are_chunks_of_files_and_packed_numbers_never_weights(files: l
         for field in message.fields
         if field.type == FieldDescriptor.TYPE_BYTES
     }
-    assert raw == {"Chunk.data", "ArchitectureMatrix.choices"} | {
+    assert raw == {"Chunk.data", "ConnectionData.data", "ArchitectureMatrix.choices"} | {
         f"PredictResponse.{name}" for name in ("accuracies", "lows", "highs", "extrapolated")
     }

