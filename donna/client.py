@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from donna.errors import DataLoss, DonnaError, InvalidArgument, NotFound, Unavailable
+from donna.errors import DataLoss, DonnaError, FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from donna.rpc.channel import Remote, open_channel
 from donna.space.library import Library
 from donna.v1 import (
@@ -46,12 +46,15 @@ _ENDED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoints:
-    """Where the services are, host:port each; `profilers` by the names that searches use for the devices."""
+    """Where the services are, host:port each; `profilers` by the names that searches use for the devices.
 
-    distiller: str
-    finetuner: str
-    predictor: str
-    searcher: str
+    A service without an address is not spoken to: asking it is FailedPrecondition.
+    """
+
+    distiller: str = ""
+    finetuner: str = ""
+    predictor: str = ""
+    searcher: str = ""
     profilers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -91,13 +94,26 @@ class JobFailed(DonnaError):
     default_reason = "JOB_FAILED"
 
 
+class _Absent:
+    """A service that this client has no address of."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def __getattr__(self, rpc: str) -> Any:
+        raise FailedPrecondition(f"no address of the {self._service} is known", reason="NO_ADDRESS")
+
+
 class Client:
     """Speaks to the five services. Threads may share it."""
 
     def __init__(self, endpoints: Endpoints, *, token: str = "", credentials: Any = None) -> None:
+        self.endpoints = endpoints
         self._channels: list[Any] = []
 
-        def remote(stub: Any, address: str) -> Remote:
+        def remote(stub: Any, address: str) -> Any:
+            if not address:
+                return _Absent(stub.__name__.removesuffix("ServiceStub").lower())
             channel = open_channel(address, credentials)
             self._channels.append(channel)
             return Remote(stub, channel, token=token)
@@ -110,7 +126,9 @@ class Client:
             name: remote(profiler_pb2_grpc.ProfilerServiceStub, address)
             for name, address in endpoints.profilers.items()
         }
-        self._artifacts = remote(artifacts_pb2_grpc.ArtifactServiceStub, endpoints.distiller)
+        # All services share one artifact store, and each of them serves it.
+        store = endpoints.distiller or endpoints.finetuner or endpoints.predictor or endpoints.searcher
+        self._artifacts = remote(artifacts_pb2_grpc.ArtifactServiceStub, store)
 
     def close(self) -> None:
         """Closes all connections."""

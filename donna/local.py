@@ -9,16 +9,18 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from donna.client import Client, Endpoints
 from donna.errors import Unavailable
 from donna.jobs import lifeline
+from donna.running import announced
 
 START_DEADLINE_S = 120.0
 DEVICE = "local"
+SERVICES = ("profiler", "predictor", "distiller", "finetuner", "searcher")
 
 
 class _Process:
@@ -58,9 +60,13 @@ def services(
     *,
     profilers: Mapping[str, str] | None = None,
     given: Mapping[str, str] | None = None,
+    only: Collection[str] = SERVICES,
+    lasting: bool = False,
 ) -> Iterator[Client]:
     """A client to the five services; those without a `given` address are started here and stopped at the end.
 
+    With `only`, just these services are started; the searcher brings the predictor and the profiler along.
+    `lasting` services are left to other commands too, which find them by the state folder.
     `profilers` are further devices, name to host:port, beside this machine, which is called "local".
     State and logs are kept in the folder `state`, so that work goes on where it was.
     """
@@ -73,28 +79,28 @@ def services(
             stack.callback(lifeline.stop, process.process)
             return process
 
-        wanted = ("profiler", "predictor", "distiller", "finetuner")
-        started = {service: start(service) for service in wanted if service not in given}
-        addresses = {
-            service: started[service].address() if service in started else given[service]
-            for service in ("profiler", "predictor")
-        }
-        devices = {DEVICE: addresses["profiler"], **(profilers or {})}
-        if "searcher" not in given:
+        needed = set(only) | ({"predictor", "profiler"} if "searcher" in only else set())
+        first = [service for service in SERVICES if service in needed and service != "searcher"]
+        started = {service: start(service) for service in first if service not in given}
+
+        def address(service: str) -> str:
+            return started[service].address() if service in started else given.get(service, "")
+
+        devices = {DEVICE: address("profiler")} if "profiler" in needed else {}
+        devices |= profilers or {}
+        if "searcher" in needed and "searcher" not in given:
             started["searcher"] = start(
                 "searcher",
-                PREDICTOR=addresses["predictor"],
-                PROFILERS=",".join(f"{name}={address}" for name, address in devices.items()),
+                PREDICTOR=address("predictor"),
+                PROFILERS=",".join(f"{name}={where}" for name, where in devices.items()),
             )
-        addresses |= {
-            service: started[service].address() if service in started else given[service]
-            for service in ("distiller", "finetuner", "searcher")
-        }
         endpoints = Endpoints(
-            distiller=addresses["distiller"],
-            finetuner=addresses["finetuner"],
-            predictor=addresses["predictor"],
-            searcher=addresses["searcher"],
+            distiller=address("distiller"),
+            finetuner=address("finetuner"),
+            predictor=address("predictor"),
+            searcher=address("searcher"),
             profilers=devices,
         )
+        if set(started) == set(SERVICES):
+            stack.enter_context(announced(folder, endpoints, lasting=lasting))
         yield stack.enter_context(Client(endpoints))

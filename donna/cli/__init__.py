@@ -14,12 +14,12 @@ def main() -> None:
     """Runs the command; whatever goes wrong is one sentence on standard error."""
     import typer
 
-    from donna.cli.app import app
+    from donna.cli.app import build
 
     # A terminated command stops its services like an interrupted one.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        app(standalone_mode=False)
+        build()(standalone_mode=False)
     except DonnaError as error:
         _end(error.message, exit_code(error))
     except KeyboardInterrupt:

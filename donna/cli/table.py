@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -18,6 +19,9 @@ def print_result(result: dict[str, Any], folder: Path, console: Console | None =
     table = Table(
         title=f"{result['name']}: {result['space']['num_architectures']:,} networks searched",
         title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=box.SIMPLE_HEAD,
     )
     table.add_column("network")
     table.add_column("architecture")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Bar(Protocol):
@@ -34,3 +34,11 @@ class Silence:
 
     def update(self, done: float, total: float, message: str, eta_s: float | None) -> None:
         pass
+
+
+def show_progress(bar: Bar, resource: Any) -> None:
+    """Draws how far the job of a resource is, or for what it waits."""
+    progress = resource.job.progress
+    eta_s = progress.eta.ToMilliseconds() / 1000 if progress.HasField("eta") else None
+    waiting = f"waiting for {resource.job.waiting_for}" if resource.job.waiting_for else ""
+    bar.update(progress.done, progress.total, waiting or progress.message, eta_s)

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from donna.errors import FailedPrecondition, InvalidArgument
+from donna.errors import FailedPrecondition, InvalidArgument, NotFound
 from donna.pipeline.spec import Spec
 
 
@@ -70,11 +70,7 @@ class RunFolder:
 
     def write(self, name: str, data: bytes) -> Path:
         """Writes a file of the run."""
-        final = self.path / name
-        written = final.with_name(f".{final.name}.{os.getpid()}")
-        written.write_bytes(data)
-        written.replace(final)
-        return final
+        return write_whole(self.path / name, data)
 
     def _write_json(self, name: str, values: dict[str, Any]) -> None:
         self.write(name, json.dumps(values, indent=2).encode())
@@ -86,3 +82,21 @@ class RunFolder:
             return None
         except ValueError:
             raise InvalidArgument.of("--output", f"{self.path / name} is not a file of a run") from None
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The result of a complete run. Raises NotFound, or InvalidArgument when it is no result."""
+    path = folder / "result.json"
+    try:
+        return json.loads(path.read_text())
+    except OSError:
+        raise NotFound(f"{path} does not exist: {folder} is no folder of a complete run") from None
+    except ValueError:
+        raise InvalidArgument.of(str(path), "is not JSON") from None
+
+
+def write_whole(path: Path, data: bytes) -> Path:
+    """Writes a file that appears whole or not at all."""
+    written = path.with_name(f".{path.name}.{os.getpid()}")
+    written.write_bytes(data)
+    return written.replace(path)

@@ -16,7 +16,7 @@ from typing import Any
 from donna.client import Client
 from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument, Violation
 from donna.pipeline import messages
-from donna.pipeline.display import Bar, Display, Silence
+from donna.pipeline.display import Bar, Display, Silence, show_progress
 from donna.pipeline.evaluations import evaluations_csv
 from donna.pipeline.folder import RunFolder
 from donna.pipeline.result import build_result, front_csv
@@ -306,7 +306,7 @@ class Run:
                 # An earlier start asked for something else, e.g. under another version of a service.
                 resource = None
             if resource is not None and resource.job.state not in _NOT_DONE:
-                done = self.client.wait(resource, lambda current: _show(bar, current))
+                done = self.client.wait(resource, lambda current: show_progress(bar, current))
                 self.outcome.costs[phase] = done.job.cost
                 return done
             attempt += 1
@@ -319,13 +319,6 @@ class Run:
                 yield bar
         finally:
             self.folder.add_timing(phase, time.monotonic() - started)
-
-
-def _show(bar: Bar, resource: Any) -> None:
-    progress = resource.job.progress
-    eta = progress.eta.ToMilliseconds() / 1000 if progress.HasField("eta") else None
-    waiting = f"waiting for {resource.job.waiting_for}" if resource.job.waiting_for else ""
-    bar.update(progress.done, progress.total, waiting or progress.message, eta)
 
 
 def _recipe(recipe: FinetuneRecipe) -> dict[str, Any]:

@@ -10,15 +10,25 @@ import sys
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from donna.rpc.authentication import HEADER
+
 DEADLINE_S = 5.0
 
 
-def probe(address: str, *, deadline_s: float = DEADLINE_S) -> str:
+def probe(
+    address: str,
+    *,
+    deadline_s: float = DEADLINE_S,
+    credentials: grpc.ChannelCredentials | None = None,
+    token: str = "",
+) -> str:
     """What the health endpoint at host:port says, "SERVING" when all is well; why not, when it does not answer."""
-    with grpc.insecure_channel(address) as channel:
+    opened = grpc.secure_channel(address, credentials) if credentials else grpc.insecure_channel(address)
+    metadata = ((HEADER, f"Bearer {token}"),) if token else ()
+    with opened as channel:
         try:
             request = health_pb2.HealthCheckRequest()
-            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=deadline_s)
+            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=deadline_s, metadata=metadata)
         except grpc.RpcError as error:
             return f"{address} does not answer: {error.code().name}"
     return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)

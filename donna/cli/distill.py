@@ -1,0 +1,74 @@
+"""`donna distill`: the block library of a spec, alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from donna.cli import options
+
+
+def distill(
+    spec: options.SpecFile,
+    check: Annotated[bool, typer.Option("--check", help="Only check, and print the plan.")] = False,
+    output: Annotated[Path | None, typer.Option(help="File for the library's manifest.")] = None,
+    set_: options.Set = None,
+    endpoint: options.Endpoint = None,
+    state: options.State = options.STATE,
+    json: options.Json = False,
+) -> None:
+    """Builds the block library of a spec; blocks that are trained already are not trained again.
+
+    Example: `donna distill examples/digits.yaml --output library.json`
+    """
+    from donna.cli.connect import connect
+    from donna.cli.follow import follow
+    from donna.cli.output import print_json, print_table, say
+    from donna.cli.reference import trained_reference
+    from donna.pipeline import messages
+    from donna.pipeline.folder import write_whole
+    from donna.pipeline.spec import read_spec
+
+    parsed = read_spec(spec, set_ or ())
+    with connect(endpoint, state, ("distiller",) if check else ("distiller", "finetuner")) as client:
+        if check:
+            plan = client.create(messages.block_library(parsed, None), validate_only=True).plan
+            if json:
+                print_json(plan)
+            else:
+                print_table(("plan", ""), plan_rows(plan))
+            return
+        weights = trained_reference(client, parsed)
+        library = follow(client, messages.block_library(parsed, weights), "Distilling the block library")
+        if output is not None:
+            write_whole(output, client.download(library.manifest))
+    if json:
+        print_json(library)
+        return
+    cost = library.job.cost
+    say(
+        f"{library.name}: {library.num_architectures} networks of {library.num_blocks} blocks; "
+        f"{cost.blocks_trained} blocks trained, {cost.blocks_reused} known already"
+    )
+
+
+def plan_rows(plan: object) -> list[tuple[str, object]]:
+    """A distillation plan as rows of a table."""
+    from donna.v1 import common_pb2, distiller_pb2
+
+    assert isinstance(plan, distiller_pb2.DistillationPlan)  # noqa: S101 - for the reader
+    rows: list[tuple[str, object]] = [
+        ("blocks to train", plan.blocks_to_train),
+        ("blocks known already", plan.blocks_to_reuse),
+        ("groups trained together", plan.groups),
+        ("batches through the reference", plan.reference_passes),
+        ("memory of one group, MB", plan.estimated_memory_bytes / 2**20),
+    ]
+    if plan.estimated_s:
+        rows.append(("time on one worker, s", plan.estimated_s))
+    for cost in plan.costs:
+        name = common_pb2.Metric.Name(cost.metric).removeprefix("METRIC_").lower().replace("_", " ")
+        rows.append((f"{name} of a network", f"{cost.smallest:,.0f} to {cost.largest:,.0f}"))
+    return rows

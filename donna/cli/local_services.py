@@ -1,0 +1,71 @@
+"""The process behind `donna up`: it holds the services until it is told to end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from donna.errors import FailedPrecondition, Unavailable
+from donna.local import START_DEADLINE_S, services
+from donna.running import Running, running
+
+STOP_DEADLINE_S = 30.0
+
+
+def hold(state: Path) -> None:
+    """Runs the services in this process until SIGINT or SIGTERM. Raises FailedPrecondition when others run."""
+    if running(state.absolute()) is not None:
+        raise FailedPrecondition(f"services run on {state} already", reason="ALREADY_RUNNING")
+    ending = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ending.set())
+    with services(state, lasting=True):
+        ending.wait()
+
+
+def start(state: Path) -> Running:
+    """Starts a process that holds the services, or finds the one that does. Raises Unavailable."""
+    found = running(state.absolute())
+    if found is not None and found.lasting:
+        return found
+    log = state.absolute() / "logs" / "up.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603 - arguments are ours
+            [sys.executable, "-m", "donna.cli", "up", "--foreground", "--state", str(state.absolute())],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_DEADLINE_S
+    while time.monotonic() < deadline:
+        found = running(state.absolute())
+        if found is not None and found.pid == process.pid:
+            return found
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    last = log.read_text(errors="replace").strip().splitlines()[-1:]
+    raise Unavailable(f"the services did not start: {''.join(last)} (see {log})")
+
+
+def stop(state: Path) -> bool:
+    """Ends the services of `donna up`; False when there are none."""
+    found = running(state.absolute())
+    if found is None or not found.lasting:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(found.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_DEADLINE_S
+    while running(state.absolute()) is not None:
+        if time.monotonic() > deadline:
+            raise Unavailable(f"process {found.pid} does not end; its log is in {state}/logs")
+        time.sleep(0.05)
+    return True

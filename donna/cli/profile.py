@@ -1,0 +1,122 @@
+"""`donna profile` and `donna devices`: latencies of any ONNX model, and what there is to measure on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from donna.cli import options
+
+
+def profile(
+    model: Annotated[Path, typer.Argument(help="Any ONNX model, in one file.")],
+    device: Annotated[str, typer.Option(help="Name of the device.")] = "local",
+    layers: Annotated[bool, typer.Option("--layers", help="Also layer by layer.")] = False,
+    batch_size: Annotated[int, typer.Option(help="Samples in one run.", min=1)] = 1,
+    threads: Annotated[int, typer.Option(help="Threads inside an operator.", min=1)] = 1,
+    provider: Annotated[str, typer.Option(help="Execution provider; default: the device's first.")] = "",
+    again: Annotated[bool, typer.Option("--again", help="Measure even if the result is known.")] = False,
+    endpoint: options.Endpoint = None,
+    state: options.State = options.STATE,
+    json: options.Json = False,
+) -> None:
+    """Measures the latency of an ONNX model on a device.
+
+    Example: `donna profile model.onnx --device local --layers`
+    """
+    from donna.cli.connect import connect
+    from donna.cli.output import print_json
+    from donna.errors import InvalidArgument
+    from donna.v1 import common_pb2
+
+    try:
+        data = model.read_bytes()
+    except OSError as error:
+        raise InvalidArgument.of("model", f"{model} cannot be read: {error.strerror}") from None
+    settings = common_pb2.MeasurementSettings(
+        batch_size=batch_size, threads=threads, provider=provider, per_layer=layers
+    )
+    with connect(endpoint, state, ("profiler",)) as client:
+        result = client.measure(device, data, settings, skip_cache=again)
+    print_json(result) if json else print_measurement(result, f"{model} on {device}")
+
+
+def print_measurement(result: Any, title: str) -> None:
+    """The figures of a measurement, and its layers when there are any."""
+    from donna.cli.output import print_table, say
+
+    figures = [
+        ("median", result.median_ms),
+        ("its 95 % interval", f"{result.median_low_ms:.4g} to {result.median_high_ms:.4g}"),
+        ("mean", result.mean_ms),
+        ("fastest", result.min_ms),
+        ("p90", result.p90_ms),
+        ("p95", result.p95_ms),
+        ("p99", result.p99_ms),
+    ]
+    print_table(("latency", "ms"), figures, title=title)
+    nodes = ", ".join(f"{count} nodes on {name}" for name, count in sorted(result.nodes_by_provider.items()))
+    settled = "did not settle: take it with care" if result.unstable else "settled"
+    say(
+        f"{len(result.samples_ms)} runs, {settled}; peak memory {result.peak_memory_bytes / 2**20:.0f} MB; {nodes}."
+    )
+    if result.layers:
+        print_table(
+            ("layer", "operator", "provider", "ms"),
+            [(layer.name, layer.op_type, layer.provider, layer.median_ms) for layer in result.layers],
+            left=("operator", "provider"),
+        )
+
+
+def devices(
+    endpoint: options.Endpoint = None,
+    state: options.State = options.STATE,
+    json: options.Json = False,
+) -> None:
+    """Lists the devices that networks can be measured on, with their state.
+
+    Example: `donna devices --endpoint device.phone=lab-host:50051`
+    """
+    from donna.cli.connect import connect
+    from donna.cli.output import print_json, print_table
+    from donna.errors import DonnaError
+    from donna.v1 import profiler_pb2
+
+    found: list[tuple[str, Any]] = []
+    silent: dict[str, str] = {}
+    with connect(endpoint, state, ("profiler",)) as client:
+        for name, profiler in client.profilers.items():
+            try:
+                answer = profiler.ListDevices(profiler_pb2.ListDevicesRequest(), deadline_s=10.0)
+                found += [(name, device) for device in answer.devices]
+            except DonnaError as error:
+                silent[name] = error.message
+    if json:
+        from google.protobuf.json_format import MessageToDict
+
+        print_json(
+            [{"host": name, **MessageToDict(d, preserving_proto_field_name=True)} for name, d in found]
+            + [{"host": name, "available": False, "unavailable_reason": why} for name, why in silent.items()]
+        )
+        return
+    rows = [
+        (
+            name,
+            device.name.removeprefix("devices/"),
+            device.kind,
+            device.backend,
+            "ready" if device.available else device.unavailable_reason,
+            device.queue_length,
+            f"{100 * (device.canary_drift - 1):+.1f} %" if device.canary_drift else "",
+            device.description,
+        )
+        for name, device in found
+    ]
+    rows += [(name, "", "", "", why, 0, "", "") for name, why in silent.items()]
+    print_table(
+        ("host", "device", "kind", "backend", "state", "queue", "drift", "description"),
+        rows,
+        left=("device", "kind", "backend", "state", "description"),
+    )

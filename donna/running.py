@@ -1,0 +1,55 @@
+"""Which local services are at work on a state folder: other commands find them instead of starting their own."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from donna.client import Endpoints
+
+FILE = "services.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """Services held by the process `pid`; `lasting` when they outlive the command that started them."""
+
+    pid: int
+    lasting: bool
+    endpoints: Endpoints
+
+
+@contextmanager
+def announced(state: Path, endpoints: Endpoints, *, lasting: bool) -> Iterator[None]:
+    """Tells other commands where the services are, for as long as the context lasts.
+
+    Services that others announced, and that still run, stay announced.
+    """
+    path = state / FILE
+    if running(state) is not None:
+        yield
+        return
+    written = path.with_name(f".{FILE}.{os.getpid()}")
+    written.write_text(json.dumps({"pid": os.getpid(), "lasting": lasting, "endpoints": asdict(endpoints)}))
+    written.replace(path)
+    try:
+        yield
+    finally:
+        found = running(state)
+        if found is not None and found.pid == os.getpid():
+            path.unlink(missing_ok=True)
+
+
+def running(state: Path) -> Running | None:
+    """The services that were announced for a state folder, if their process is still there."""
+    try:
+        raw = json.loads((state / FILE).read_text())
+        found = Running(pid=raw["pid"], lasting=raw["lasting"], endpoints=Endpoints(**raw["endpoints"]))
+        os.kill(found.pid, 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found

@@ -1,0 +1,167 @@
+"""Commands against services that really run: predictor, searcher and profiler, spoken to over gRPC."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from donna.cli.app import build
+from donna.errors import DonnaError, FailedPrecondition
+from tests.unit.graphs.fragments import conv
+from tests.unit.predictor.spaces import draw, library, random_tables
+
+
+class Donna:
+    """The command, with the services of the tests."""
+
+    def __init__(self, endpoints: list[str]) -> None:
+        self._endpoints = endpoints
+
+    def __call__(self, *words: str) -> Result:
+        """Its output; an error of ours is raised."""
+        done = CliRunner().invoke(build(), [*words, *self._endpoints], env={"COLUMNS": "200"})
+        if isinstance(done.exception, DonnaError):
+            raise done.exception
+        assert done.exit_code == 0, done.output
+        return done
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self(*words, "--json").stdout)
+
+
+@pytest.fixture(scope="module")
+def donna(endpoints: list[str]) -> Donna:
+    return Donna(endpoints)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("library") / "library.json"
+    path.write_bytes(library(random_tables(4, 6, seed=3)).to_json())
+    return path
+
+
+@pytest.fixture(scope="module")
+def predictor(donna: Donna, manifest: Path) -> dict[str, Any]:
+    """A predictor fitted from a CSV file, of accuracies that fall with the qualities' sum."""
+    space = library(random_tables(4, 6, seed=3))
+    choices = draw(space.num_options, 30, seed=1)
+    accuracies = 0.95 - 0.1 * space.qualities(choices).sum(axis=1)
+    lines = [f"{'-'.join(map(str, c))},{a}" for c, a in zip(choices, accuracies, strict=True)]
+    samples = manifest.with_name("samples.csv")
+    samples.write_text("architecture,accuracy\n" + "\n".join(dict.fromkeys(lines)) + "\n")
+    return donna.json("predictor", "fit", "--library", str(manifest), "--samples", str(samples))
+
+
+def test_a_predictor_is_fitted_to_accuracies_from_a_file(
+    donna: Donna, manifest: Path, predictor: dict[str, Any]
+) -> None:
+    assert predictor["leave_one_out"]["kendall_tau"]["value"] > 0.95
+    assert "Kendall tau" in donna("inspect", "predictor", predictor["name"]).stdout
+    space = library(random_tables(4, 6, seed=3))
+    (found,) = donna.json("predictor", "predict", predictor["name"], "0-1-2-3")
+    true = 0.95 - 0.1 * space.qualities(np.array([[0, 1, 2, 3]])).sum()
+    assert found["accuracy"] == pytest.approx(true, abs=0.01)
+    assert found["low"] <= found["accuracy"] <= found["high"]
+
+
+def test_the_same_fit_is_the_same_resource(donna: Donna, manifest: Path, predictor: dict[str, Any]) -> None:
+    samples = manifest.with_name("samples.csv")
+    again = donna.json("predictor", "fit", "--library", str(manifest), "--samples", str(samples))
+    assert again["name"] == predictor["name"]
+
+
+def test_samples_to_finetune_are_distinct_and_of_the_library(donna: Donna, manifest: Path) -> None:
+    found = donna.json("predictor", "sample", "--library", str(manifest), "--count", "12")
+    assert len(set(found)) == 12
+    assert all(0 <= int(choice) < 6 for text in found for choice in text.split("-"))
+
+
+def test_a_library_is_shown_without_any_service(manifest: Path) -> None:
+    shown = CliRunner().invoke(build(), ["inspect", "library", str(manifest), "--block", "block1", "--json"])
+    assert len(json.loads(shown.stdout)["blocks"]) == 4
+    shown = CliRunner().invoke(build(), ["inspect", "library", str(manifest)], env={"COLUMNS": "200"})
+    assert "1,296 networks" in shown.stdout
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    text = (Path(__file__).parents[3] / "examples" / "digits.yaml").read_text()
+    path = tmp_path / "spec.yaml"
+    path.write_text(text.replace("objectives: [accuracy, latency_ms]", "objectives: [accuracy, macs]"))
+    return path
+
+
+def test_what_can_be_reached_is_told_before_a_search(donna: Donna, spec: Path, manifest: Path) -> None:
+    bounds = "search.bounds=[{metric: macs, max: 10}]"
+    table = donna.json("search", str(spec), "--library", str(manifest), "--check", "--set", bounds)
+    row = next(r for r in table["rows"] if r["metric"] == "METRIC_MACS" and "bound" in r)
+    assert not row.get("feasible", False)
+    assert row["smallest"] > 10
+    shown = donna("search", str(spec), "--library", str(manifest), "--check", "--set", bounds).stdout
+    assert "≤ 10" in shown and "no" in shown
+
+
+def test_a_search_gives_a_front(donna: Donna, spec: Path, manifest: Path, predictor: dict[str, Any]) -> None:
+    words = ("search", str(spec), "--library", str(manifest), "--predictor", predictor["name"])
+    found = donna.json(*words)
+    points = [(p["predicted_accuracy"], int(p["macs"])) for p in found["front"]]
+    assert points
+    assert not any(a2 >= a and m2 < m for a, m in points for a2, m2 in points)
+    (row,) = donna.json("jobs", "list", "--all", "--kind", "searches")
+    assert row["name"] == found["name"] and row["state"] == "succeeded"
+    assert donna.json("jobs", "watch", found["name"])["name"] == found["name"]
+    with pytest.raises(FailedPrecondition, match="cannot become CANCELLED"):
+        donna("jobs", "cancel", found["name"])
+
+
+def test_any_onnx_model_is_profiled(donna: Donna, tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    model.write_bytes(conv(3, 4, 8).SerializeToString())
+    result = donna.json("profile", str(model), "--layers")
+    assert 0 < result["min_ms"] <= result["median_ms"] <= result["p99_ms"]
+    assert result["layers"]
+    assert "p95" in donna("profile", str(model)).stdout
+
+
+def test_devices_say_what_they_are(donna: Donna) -> None:
+    (device,) = donna.json("devices")
+    assert device["host"] == "local" and device["available"]
+    assert device["backend"] == "onnxruntime"
+
+
+def test_status_asks_every_address(donna: Donna) -> None:
+    rows = donna.json("status")
+    assert {row["service"]: row["health"] for row in rows} == {
+        "predictor": "SERVING",
+        "searcher": "SERVING",
+        "profiler": "SERVING",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["jobs", "watch", "dreams/1"], "in none of the collections"),
+        (["inspect", "library", "none.json"], "neither blockLibraries/… nor a file"),
+        (["inspect", "predictor", "predictors/none"], "predictors/none"),
+        (["profile", "none.onnx"], "none.onnx cannot be read"),
+        (["predictor", "predict", "predictors/1", "0-1", "0-1-2"], "same number of blocks"),
+        (["inspect", "reference", "small_cnn", "--argument", "nothing"], "must read like name=value"),
+        (["inspect", "reference", "small_cnn", "--input-shape", "8x8"], "must read like 3x224x224"),
+        (["report", "nowhere"], "no folder of a complete run"),
+    ],
+)
+def test_what_is_wrong_is_said(donna: Donna, words: list[str], sentence: str) -> None:
+    if words[0] == "report":
+        done = CliRunner().invoke(build(), words)
+        assert isinstance(done.exception, DonnaError)
+        assert sentence in done.exception.message
+        return
+    with pytest.raises(DonnaError, match=sentence):
+        donna(*words)
