@@ -50,6 +50,7 @@ def test_every_module_imports_only_what_is_below_it() -> None:
         ("services.distiller.distill", "import sklearn.linear_model"),
         ("services.finetuner.checkpoint", "import pickle"),
         ("services.finetuner.work", "import kubernetes"),
+        ("donna.client", "import kubernetes"),
         ("services.finetuner.work", "import adbutils"),
     ],
 )
