@@ -13,10 +13,28 @@ from donna.space import Option
 
 
 def _builtin() -> None:
-    from donna.nets.families import inverted_residual, reference, skip
+    from donna.nets.families import (
+        convnext,
+        fused_inverted_residual,
+        inverted_residual,
+        reference,
+        residual,
+        skip,
+        transformer,
+    )
 
-    for module in (inverted_residual, skip, reference):
-        REGISTRY.register(module.FAMILY.name, module.FAMILY)
+    families = (
+        inverted_residual.FAMILY,
+        fused_inverted_residual.FAMILY,
+        residual.BOTTLENECK,
+        residual.BASIC,
+        convnext.FAMILY,
+        transformer.FAMILY,
+        skip.FAMILY,
+        reference.FAMILY,
+    )
+    for family in families:
+        REGISTRY.register(family.name, family)
 
 
 REGISTRY: Registry[Family] = Registry(kind="block family", group="donna.families", builtin=_builtin)

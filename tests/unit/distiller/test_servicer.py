@@ -71,7 +71,7 @@ def test_a_library_is_built_and_counted(service: Service, library: pb.BlockLibra
     assert built.num_options == (3, 3, 3, 3)
     assert built.provenance["owner"] == "a test"
     assert built.reference["weights"] == reference_sha256()
-    assert [entry.quality for entry in (block.entries[2] for block in built.blocks)] == [0, 0, 0, 0]
+    assert [block.entries[2].quality for block in built.blocks] == pytest.approx([0, 0, 0, 0], abs=1e-9)
     assert all(entry.quality > 0 for block in built.blocks for entry in block.entries[:2])
 
 

@@ -13,6 +13,7 @@ from donna.errors import AlreadyExists, InvalidArgument
 from donna.nets import families
 from donna.nets.costs import count
 from donna.nets.families import Family
+from donna.nets.families.layers import ACTIVATIONS
 from donna.nets.nsr import nsr
 from donna.nets.parity import checked_onnx, run_onnx
 from donna.space import Option, expand
@@ -33,6 +34,41 @@ EXAMPLES: dict[str, tuple[list[Any], list[Option]]] = {
             *expand("inverted_residual", {**IR, "depth": [2], "attention": ["squeeze_excite"]}),
             *expand("inverted_residual", {**IR, "kernel": [1, 5], "convolution": ["grouped"]}),
             *expand("inverted_residual", {**IR, "expansion": [0.5, 6]}),
+        ],
+    ),
+    "fused_inverted_residual": (
+        MAPS,
+        [
+            *expand("fused_inverted_residual", {**IR, "activation": list(ACTIVATIONS)}),
+            *expand("fused_inverted_residual", {**IR, "depth": 2, "attention": "squeeze_excite"}),
+        ],
+    ),
+    "bottleneck": (
+        MAPS,
+        [
+            *expand("bottleneck", {"kernel": 3, "width": [0.25, 1], "activation": list(ACTIVATIONS)}),
+            *expand("bottleneck", {"kernel": 3, "width": 0.5, "groups": [1, 3, 8], "depth": 2}),
+        ],
+    ),
+    "basic": (
+        MAPS,
+        [
+            *expand("basic", {"kernel": 3, "activation": list(ACTIVATIONS)}),
+            *expand("basic", {"kernel": 5, "width": [0.5, 2], "depth": 2}),
+        ],
+    ),
+    "convnext": (
+        MAPS,
+        [
+            *expand("convnext", {"expansion": [0.5, 4], "depth": [1, 2]}),
+            *expand("convnext", {"kernel": 3, "expansion": 2}),
+        ],
+    ),
+    "transformer": (
+        SEQUENCES,
+        [
+            *expand("transformer", {"heads": [1, 4], "mlp_ratio": [0.5, 2], "depth": [1, 2]}),
+            *expand("transformer", {"heads": 2, "activation": list(ACTIVATIONS)}),
         ],
     ),
 }
@@ -125,6 +161,8 @@ def test_initial_weights_are_a_function_of_the_seed() -> None:
         (Option.of("inverted_residual", {**IR, "depth": 1.5}), "here.depth", "an integer"),
         (Option.of("inverted_residual", {**IR, "depth": True}), "here.depth", "an integer"),
         (Option.of("inverted_residual", {**IR, "attention": "yes"}), "here.attention", "squeeze_excite"),
+        (Option.of("transformer", {"heads": 0}), "here.heads", "at least 1"),
+        (Option.of("bottleneck", {"kernel": 3, "width": 0}), "here.width", "at least 0.0625"),
         (Option.of("skip", {"kernel": 3}), "here.kernel", "known: none"),
     ],
 )
@@ -152,6 +190,18 @@ def test_equal_blocks_have_equal_completed_options() -> None:
 def test_a_place_that_no_stride_reaches_is_refused(shapes: Any) -> None:
     with pytest.raises(InvalidArgument, match="does not fit"):
         families.build(Option.of("inverted_residual", IR), *shapes)
+
+
+@pytest.mark.parametrize(
+    ("heads", "shapes", "why"),
+    [
+        (3, ((5, 16), (5, 16)), "3 heads do not divide 16"),
+        (2, ((8, 4, 4), (8, 4, 4)), "needs .L, D. sequences"),
+    ],
+)
+def test_a_transformer_that_does_not_fit_says_why(heads: int, shapes: Any, why: str) -> None:
+    with pytest.raises(InvalidArgument, match=why):
+        families.build(Option.of("transformer", {"heads": heads}), *shapes)
 
 
 def test_a_name_is_given_once() -> None:
