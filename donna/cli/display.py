@@ -20,6 +20,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from donna.cli.output import open_console
 from donna.pipeline.display import Bar
 
 
@@ -38,7 +39,7 @@ class Terminal:
     """Draws phases as bars. Without a terminal it prints a line when a phase starts, ends, and every ten seconds."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False)
+        self.console = console or open_console()
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓"),
             TextColumn("{task.description}", justify="left"),

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from rich.console import Console
-
 from donna.cli.display import Terminal
+from donna.cli.output import open_console
 from donna.client import Client
 from donna.pipeline.display import show_progress
 from donna.v1 import common_pb2
@@ -32,5 +31,5 @@ def follow(client: Client, spec: Any, title: str) -> Any:
 
 def watch(client: Client, resource: Any, title: str) -> Any:
     """Waits for the job of a resource, or of a name, with a bar."""
-    with Terminal(Console(stderr=True, highlight=False)) as terminal, terminal.phase(title) as bar:
+    with Terminal(open_console(stderr=True)) as terminal, terminal.phase(title) as bar:
         return client.wait(resource, lambda current: show_progress(bar, current))

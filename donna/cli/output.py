@@ -16,9 +16,11 @@ from rich.text import Text
 
 WIDTH = 160  # of what goes into a file or a pipe
 
-console = Console(highlight=False)
-if not console.is_terminal:
-    console = Console(highlight=False, width=WIDTH)
+
+def open_console(*, stderr: bool = False) -> Console:
+    """The terminal at its own width; a file or a pipe at one that breaks no line needlessly."""
+    console = Console(highlight=False, stderr=stderr)
+    return console if console.is_terminal else Console(highlight=False, stderr=stderr, width=WIDTH)
 
 
 def print_json(value: Any) -> None:
@@ -47,7 +49,7 @@ def print_table(
         table.add_column(column, justify="left" if index == 0 or column in left else "right", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
-    console.print(table)
+    open_console().print(table)
 
 
 def _cell(value: Any) -> str:
@@ -62,4 +64,4 @@ def _cell(value: Any) -> str:
 
 def say(sentence: str) -> None:
     """Prints a sentence for a person."""
-    console.print(Text(sentence))
+    open_console().print(Text(sentence))

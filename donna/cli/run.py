@@ -25,11 +25,9 @@ def run(
 
     Example: `donna run examples/digits.yaml --output runs/digits`
     """
-    from rich.console import Console
-
     from donna.cli.connect import connect
     from donna.cli.display import Terminal
-    from donna.cli.output import print_json
+    from donna.cli.output import open_console, print_json
     from donna.cli.table import print_result
     from donna.pipeline.folder import RunFolder
     from donna.pipeline.run import run as run_pipeline
@@ -37,7 +35,7 @@ def run(
 
     parsed = read_spec(spec, set_ or ())
     folder = RunFolder(output or Path("runs") / parsed.name, parsed, overwrite=overwrite)
-    terminal = Terminal(Console(stderr=True, highlight=False) if json else None)
+    terminal = Terminal(open_console(stderr=json))
     result = folder.result()
     if result is not None:
         terminal.say(f"{folder.path} is complete already; nothing is done again")

@@ -9,12 +9,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from donna.cli.output import open_console
 from donna.pipeline.found import found
 
 
 def print_result(result: dict[str, Any], folder: Path, console: Console | None = None) -> None:
     """Prints reference and winners, what was found against the reference, and where the files are."""
-    console = console or Console(highlight=False)
+    console = console or open_console()
     devices = list(result["reference"]["latency_ms"])
     table = Table(
         title=f"{result['name']}: {result['space']['num_architectures']:,} networks searched",
@@ -23,12 +24,12 @@ def print_result(result: dict[str, Any], folder: Path, console: Console | None =
         header_style="dim",
         box=box.SIMPLE_HEAD,
     )
-    table.add_column("network")
-    table.add_column("architecture")
+    table.add_column("network", no_wrap=True)
+    table.add_column("architecture", overflow="fold")
     table.add_column("accuracy\n(test)", justify="right")
     for device in devices:
         table.add_column(f"latency on\n{device}, ms", justify="right")
-    table.add_column("parameters", justify="right")
+    table.add_column("para-\nmeters", justify="right")
     table.add_column("multiply-\nadds", justify="right")
     table.add_column("size, KB", justify="right")
     for model in (result["reference"], *result["models"]):
@@ -37,8 +38,8 @@ def print_result(result: dict[str, Any], folder: Path, console: Console | None =
             model.get("architecture", ""),
             f"{100 * model['accuracy']:.1f} %",
             *(f"{model['latency_ms'][device]:.3f}" for device in devices),
-            f"{model['parameters']:,}",
-            f"{model['macs']:,}",
+            _short(model["parameters"]),
+            _short(model["macs"]),
             f"{model['size_bytes'] / 1024:.0f}",
             style="bold" if model["name"] == "reference" else None,
         )
@@ -53,3 +54,11 @@ def print_result(result: dict[str, Any], folder: Path, console: Console | None =
             f"{predictor['kendall_tau_loo']:.2f})."
         )
     console.print(f"Models, front, picture, result and report.html: {folder}")
+
+
+def _short(value: int) -> str:
+    """Three digits and a letter: 263 k, 2.93 M."""
+    for size, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if value >= size:
+            return f"{value / size:.3g} {letter}"
+    return str(value)

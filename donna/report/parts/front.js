@@ -3,9 +3,10 @@ function frontRange(axis) {
   const shown = [...run.front, ...run.models, run.reference, ...(run.baselines ?? [])];
   const x = shown.map(axis.of).filter(Number.isFinite);
   const high = Math.max(...x), low = Math.min(...x);
-  const y = [...run.front.flatMap((p) => [p.predicted_accuracy, ...p.accuracy_interval]), ...run.models.map((m) => m.accuracy), run.reference.accuracy,
+  const y = [...run.front.map((p) => p.predicted_accuracy), ...run.models.map((m) => m.accuracy), run.reference.accuracy,
     ...(run.baselines ?? []).map((b) => b.accuracy)];
-  const [bottom, top] = padded(y, 0.05);
+  // Wide intervals are cut off: they must not flatten what there is to see.
+  const [bottom, top] = padded(y, 0.1);
   return { x: low > 0.6 * high ? padded(x) : [0, high * 1.06], y: [Math.max(0, bottom), Math.min(1.005, top)] };
 }
 
@@ -124,7 +125,8 @@ function drawTabs() {
     tabs.forEach((tab, i) => { tab.setAttribute("aria-selected", axes[i] === axis); tab.tabIndex = axes[i] === axis ? 0 : -1; });
     at("front-panel").setAttribute("aria-labelledby", `tab-${axis.id}`);
     drawFront(at("front-chart"), at("front-chart").clientWidth);
-    at("found").textContent = run.found[axis.id] ?? run.found[devices[0]] ?? `${run.front.length} networks on the front`;
+    const sentence = run.found[axis.id] ?? run.found[devices[0]] ?? `${run.front.length} networks on the front`;
+    at("found").replaceChildren(...sentence.split(" ").flatMap((word) => [h("span", { class: "word" }, word), " "]));
   }
   at("tabs").replaceChildren(...tabs);
   choose(axes[0]);

@@ -2,9 +2,10 @@
 function drawModels() {
   const rows = [run.reference, ...run.models], base = run.reference;
   const mark = (row) => (row.unstable_devices ?? []);
+  at("models-note").hidden = !rows.some((m) => mark(m).length);
   at("models-table").replaceChildren(table([
     { title: "network", of: (m) => h("button", { class: "link", type: "button", onclick: () => select(m.architecture ?? "reference") }, m.name) },
-    { title: "accuracy", number: true, of: (m) => percent(m.accuracy) },
+    { title: "accuracy", number: true, of: (m) => `${(100 * m.accuracy).toFixed(1)} ± ${percent(error(m.accuracy, m.num_samples))}` },
     ...devices.flatMap((d) => [
       { title: `on ${d}`, number: true, of: (m) => ms(m.latency_ms[d]) + (mark(m).includes(d) ? " ⚠" : "") },
       { title: "", number: true, of: (m) => (m === base ? "" : times(base.latency_ms[d] / m.latency_ms[d])) },

@@ -2,7 +2,7 @@
 function drawPrediction(host, width) {
   const samples = run.predictor.samples, judges = run.predictor.holdout, all = [...samples, ...judges];
   const low = Math.min(...all.flatMap((p) => [p.accuracy, p.predicted_accuracy])), high = Math.max(...all.flatMap((p) => [p.accuracy, p.predicted_accuracy]));
-  const range = padded([low, high], 0.08);
+  const range = padded([low, high], 0.1);
   const f = frame(host, width, {
     height: Math.round(Math.min(420, Math.max(280, width * 0.8))), x: range, y: range, xLabel: "accuracy after finetuning", yLabel: "predicted accuracy",
     xFormat: (v) => percent(v, 0), yFormat: (v) => percent(v, 0), label: "Predicted against true accuracy",
