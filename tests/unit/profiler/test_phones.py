@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
-import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -17,13 +13,11 @@ from donna.errors import DonnaError, InvalidArgument, Unavailable
 from donna.v1 import common_pb2
 from donna.v1 import profiler_pb2 as pb
 from services.profiler.measurement import MeasurementSettings
-from services.profiler.phones.adb_device import AdbDevice
-from services.profiler.phones.configuration import Phones, read_phones
-from services.profiler.phones.connection import Connection
+from services.profiler.phones.configuration import read_phones
 from tests.unit.graphs import fragments as make
 from tests.unit.profiler import agent
 from tests.unit.profiler import models_that_misbehave as misbehaving
-from tests.unit.profiler.adb_daemon import QUICK_RUNNER, RUNNER, PhoneDaemon
+from tests.unit.profiler.lab import Lab
 
 pytestmark = pytest.mark.skipif(shutil.which("adb") is None, reason="needs adb (Debian package adb)")
 
@@ -38,58 +32,6 @@ SETTINGS = MeasurementSettings(
     max_repeats=0,
     deadline_ms=20_000.0,
 )
-
-
-class Lab:
-    """An adb server of the test's own, and phones attached to it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.env = os.environ | {
-            "HOME": str(folder),
-            "ANDROID_ADB_SERVER_PORT": str(self.port),
-            "ADB_MDNS": "0",
-        }
-        self.runner = folder / "onnxruntime_perf_test"
-        self.runner.write_text(RUNNER)
-        self.quick = folder / "quick_runner"
-        self.quick.write_text(QUICK_RUNNER)
-        self.adb("start-server")
-        self.phones: list[PhoneDaemon] = []
-
-    def adb(self, *arguments: str) -> str:
-        ran = subprocess.run(["adb", *arguments], env=self.env, capture_output=True, text=True, timeout=30)
-        return ran.stdout + ran.stderr
-
-    def plug_in(self, **told: bool) -> PhoneDaemon:
-        phone = PhoneDaemon(self.folder / f"phone{len(self.phones)}", **told)
-        self.phones.append(phone)
-        self.adb("connect", phone.serial)
-        deadline = time.monotonic() + 10
-        wanted = "device" if phone.authorised else "unauthorized"
-        while f"{phone.serial}\t{wanted}" not in self.adb("devices"):
-            assert time.monotonic() < deadline, self.adb("devices")
-            time.sleep(0.1)
-        return phone
-
-    def configured(self, phone: PhoneDaemon, **runner: object) -> dict[str, object]:
-        told = {"file": str(self.quick)} | runner
-        return {"serial": phone.serial, "runner": told, "cool_down_s": 0}
-
-    def device(self, phone: PhoneDaemon, **runner: object) -> AdbDevice:
-        phones = Phones.model_validate({"phones": [self.configured(phone, **runner)]})
-        connection = Connection(serial=phone.serial, host="127.0.0.1", port=self.port)
-        return AdbDevice(phones.phones[0], connection)
-
-    def close(self) -> None:
-        for phone in self.phones:
-            try:
-                phone.unplug()
-            except OSError:
-                continue
-        self.adb("kill-server")
 
 
 @pytest.fixture(scope="module")
