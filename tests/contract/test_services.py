@@ -9,12 +9,12 @@ import pytest
 from donna.jobs.work import Work
 from donna.rpc.artifact_servicer import ArtifactServicer
 from donna.rpc.hub import DeviceHub
-from donna.settings import ServiceSettings
+from donna.settings import ServiceSettings, TrainingSettings
 from tests.contract.import_rules import ROOT
 
 SERVICES = ("distiller", "predictor", "searcher", "profiler", "finetuner")
 FILES = ("__init__.py", "__main__.py", "settings.py", "servicer.py", "work.py", "README.md", "Dockerfile")
-COMMON = frozenset(ServiceSettings.model_fields)
+COMMON = set(ServiceSettings.model_fields) | set(TrainingSettings.model_fields)
 
 
 def test_there_are_five() -> None:
