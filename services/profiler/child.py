@@ -29,13 +29,15 @@ def answer(model: bytes, settings: dict[str, Any]) -> dict[str, Any]:
     progress = {"loading": True}
     try:
         _bind(settings["affinity"])
+        memory = limits.Memory()
         limits.confine(
+            memory=memory,
             memory_limit_bytes=settings["memory_limit_bytes"],
             cpu_s=settings["deadline_ms"] / 1000 * settings["threads"] + 5,
-            writes_bytes=limits.PROFILE_BYTES if settings["per_layer"] else 0,
-            address_space=settings["provider"] == runtime.CPU,
+            files=settings["per_layer"],
+            accelerator=settings["provider"] != runtime.CPU,
         )
-        return {"measured": measured(model, settings, progress)}
+        return {"measured": measured(model, settings, memory, progress)}
     except runtime.Unmeasurable as error:
         return {"failed": {"reason": UNMEASURABLE, "message": str(error)}}
     except Exception as error:  # runtimes raise anything
@@ -52,9 +54,11 @@ def _bind(affinity: list[int]) -> None:
         raise runtime.Unmeasurable(f"none of the processors {affinity} is usable here") from error
 
 
-def measured(model: bytes, settings: dict[str, Any], progress: dict[str, bool]) -> dict[str, Any]:
+def measured(
+    model: bytes, settings: dict[str, Any], memory: limits.Memory, progress: dict[str, bool]
+) -> dict[str, Any]:
     """The fields of `measurement.Measured`; `progress["loading"]` turns False once the first run has passed."""
-    idle_bytes = limits.peak_memory_bytes()
+    idle_bytes = memory.peak_bytes
     start = time.perf_counter_ns()
     session = runtime.open_session(model, settings)
     load_ms = (time.perf_counter_ns() - start) / 1e6
@@ -72,7 +76,7 @@ def measured(model: bytes, settings: dict[str, Any], progress: dict[str, bool]) 
         cool_down=lambda attempt: time.sleep(0.1 * attempt),
         clock_ns=time.perf_counter_ns,
     )
-    peak = limits.peak_memory_bytes()
+    peak = memory.peak_bytes
     layers: list[dict[str, Any]] = []
     if settings["per_layer"]:
         layers = profile(model, settings)

@@ -20,39 +20,57 @@ def die_with_parent(parent: int) -> None:
             os._exit(1)
 
 
-def confine(*, memory_limit_bytes: int, cpu_s: float, writes_bytes: int, address_space: bool) -> None:
-    """Sets limits of the kernel: addresses beyond those in use now (if `address_space`; accelerators reserve
-    more than they ever touch), processor seconds, size of written files, no core dumps.
+class Memory:
+    """The memory of this process. Opened once: a confined process cannot open anything any more."""
 
-    Call it after the imports: what they mapped shall not count.
+    def __init__(self) -> None:
+        self._status = open("/proc/self/status", encoding="ascii") if sys.platform == "linux" else None
+
+    @property
+    def peak_bytes(self) -> int:
+        """Largest resident size so far.
+
+        Not `ru_maxrss`: Linux starts that at the size of the process that called exec.
+        """
+        if self._status is not None:
+            return self._bytes("VmHWM")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+
+    @property
+    def address_space_bytes(self) -> int:
+        """Addresses in use now; 0 where the system does not tell."""
+        return self._bytes("VmSize") if self._status is not None else 0
+
+    def _bytes(self, field: str) -> int:
+        assert self._status is not None  # noqa: S101 - for the type checker
+        self._status.seek(0)
+        return next(int(line.split()[1]) * 1024 for line in self._status if line.startswith(f"{field}:"))
+
+
+def confine(*, memory: Memory, memory_limit_bytes: int, cpu_s: float, files: bool, accelerator: bool) -> None:
+    """Sets limits of the kernel on this process.
+
+    Addresses beyond those in use now (not for an accelerator: those reserve more than they ever touch),
+    processor seconds, no core dumps, and no files: neither opened nor written, unless `files` or `accelerator`
+    (whose drivers are files). Call it after the imports, which need both.
     """
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_CPU, max(1, int(cpu_s)))
-    _lower(resource.RLIMIT_FSIZE, writes_bytes)
-    if address_space:
-        _lower(resource.RLIMIT_AS, _status_bytes("VmSize") + memory_limit_bytes)
+    _lower(resource.RLIMIT_FSIZE, PROFILE_BYTES if files else 0)
+    if not files and not accelerator:
+        _lower(resource.RLIMIT_NOFILE, _first_free_descriptor())
+    if not accelerator:
+        _lower(resource.RLIMIT_AS, memory.address_space_bytes + memory_limit_bytes)
     # The last resort where no kernel kills orphans: this signal ends even native code that hangs.
     signal.alarm(max(1, int(cpu_s)))
 
 
-def peak_memory_bytes() -> int:
-    """Largest resident size of this process so far.
-
-    Not `ru_maxrss`: Linux starts that at the size of the process that called exec.
-    """
-    if sys.platform == "linux":
-        return _status_bytes("VmHWM")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _status_bytes(field: str) -> int:
-    try:
-        with open("/proc/self/status", encoding="ascii") as status:
-            found = next(line for line in status if line.startswith(f"{field}:"))
-    except (OSError, StopIteration):
-        return 0
-    return int(found.split()[1]) * 1024
+def _first_free_descriptor() -> int:
+    # Descriptors are given out from the lowest free number, so all below this one are taken.
+    probe = os.dup(0)
+    os.close(probe)
+    return probe
 
 
 def _lower(kind: int, limit: int) -> None:

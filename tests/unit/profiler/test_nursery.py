@@ -62,6 +62,10 @@ def test_a_larger_batch_takes_longer(nursery):
     assert many > 4 * one
 
 
+def test_several_threads(nursery):
+    assert nursery.measure(GOOD, replace(SETTINGS, threads=2)).samples_ms
+
+
 def test_layers(nursery):
     measured = nursery.measure(GOOD, replace(SETTINGS, per_layer=True, graph_optimization="none"))
     assert [layer.op_type for layer in measured.layers] == ["Conv", "Relu"]
@@ -102,6 +106,9 @@ def test_a_failure_has_its_reason_and_the_next_measurement_is_unharmed(
         ("os.kill(os.getpid(), signal.SIGSEGV)", "CRASHED", "signal SIGSEGV"),
         ("os._exit(3)", "CRASHED", "exit status 3"),
         ("os.kill(os.getpid(), signal.SIGKILL)", "OUT_OF_MEMORY", "want of memory"),
+        ("open('/etc/hostname')", "INVALID_MODEL", "Too many open files"),
+        ("os.write(os.open('/tmp', os.O_TMPFILE | os.O_RDWR), b'x')", "INVALID_MODEL", "Too many open files"),
+        ("bytearray(8 << 30)", "OUT_OF_MEMORY", "MemoryError"),
         ("raise SystemExit(5)", "CRASHED", "exit status 70"),
         ("raise MemoryError", "OUT_OF_MEMORY", "MemoryError"),
         ("(print('noise', flush=True), os.abort())", "CRASHED", "noise"),
