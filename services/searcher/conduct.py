@@ -26,7 +26,7 @@ from services.searcher.loop import Generation, Loop
 from services.searcher.metric import COSTS, LATENCY_MS, Metric
 from services.searcher.pareto import hypervolume, non_dominated
 from services.searcher.patience import patiently
-from services.searcher.points import points
+from services.searcher.points import front_order, points
 from services.searcher.problem import Problem, Values
 from services.searcher.repeatability import near_duplicates
 from services.searcher.spec import EXACT, SearchSpec
@@ -64,6 +64,7 @@ class Conduct:
         self._predictor, self._store, self._retry_s = accuracy, store_evaluations, retry_s
         self._rows: list[Row] = []
         self._history: list[Generation] = []
+        self._known_points: dict[int, dict[str, Any]] = {}
         self._stage: tuple[float, float, float, str] = (0.0, 1.0, 1.0, "")
         self._measured_in_stage = 0
         plan = Plan.of(cost_table(library, "macs"), library.num_options, spec.seed)
@@ -182,10 +183,17 @@ class Conduct:
         return self.fleet is not None and not self.latencies.by_table and self.fleet.exhausted
 
     def _partial(self, loop: Loop) -> dict[str, Any]:
+        """What watchers see after a generation; the points of a front change little from one to the next."""
         rows = loop.front()
         values = {metric: column[rows] for metric, column in loop.values.items()}
-        X = loop.X[rows]
-        front = points(self.library, X, values, self.spec.objectives, self._records(X))
+        rows = rows[front_order(values, self.spec.objectives)]
+        if self.latencies.by_table:
+            self._known_points.clear()  # latencies are corrected between rounds
+        fresh = np.array([row for row in rows.tolist() if row not in self._known_points], dtype=np.int64)
+        values = {metric: column[fresh] for metric, column in loop.values.items()}
+        found = points(self.library, loop.X[fresh], values, self._records(loop.X[fresh]))
+        self._known_points.update(zip(fresh.tolist(), found, strict=True))
+        front = [self._known_points[row] for row in rows.tolist()]
         return {**self._standing(len(loop.X)), "front": front}
 
     def _exact(self) -> Found:
@@ -238,6 +246,7 @@ class Conduct:
         rows = non_dominated(judged.F, judged.G)
         if not len(rows):
             raise self._nothing_feasible(found, judged.G)
+        rows = rows[front_order({m: column[rows] for m, column in values.items()}, self.spec.objectives)]
         X = found.X[rows]
         if not self._history:
             self._history = [self._only_generation(judged.F[rows], len(found.X))]
@@ -260,7 +269,7 @@ class Conduct:
         )
         return {
             **self._standing(len(found.X)),
-            "front": points(self.library, X, chosen, self.spec.objectives, self._records(X), intervals),
+            "front": points(self.library, X, chosen, self._records(X), intervals),
             "evaluations": self._store(table.to_bytes()),
         }
 

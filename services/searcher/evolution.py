@@ -88,6 +88,8 @@ class Evolution:
         if self.exhausted:
             return np.zeros((0, N), dtype=np.int64)
         found = self._algorithm.ask()
+        # pymoo gives up when mating finds nothing new; here chance takes over.
+        self._algorithm.termination.force_termination = False
         rows = [] if found is None else [individual.X for individual in found]
         X = np.array(rows, dtype=np.int64).reshape(-1, N)
         if len({row.tobytes() for row in X}) == self.population:

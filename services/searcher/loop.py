@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from services.searcher.arrays import decode, encode
+from services.searcher.evaluations import Evaluations
 from services.searcher.evolution import Evolution
 from services.searcher.pareto import hypervolume, non_dominated
 from services.searcher.problem import Problem, Values
+from services.searcher.spec import SearchSpec
 from services.searcher.state import SearchState
 
 
@@ -129,3 +131,24 @@ class Loop:
         self._values = [np.concatenate([self.evolution.archive[1] * signs, others], axis=1)]
         self._sizes = sizes.tolist()
         self.history = [Generation(**generation) for generation in saved["history"]]
+
+
+def saved_evaluations(saved: dict[str, Any], spec: SearchSpec) -> Evaluations:
+    """What a stored loop had evaluated: the table of a search that has not succeeded (yet), without notes.
+
+    Raises DataLoss when it cannot be read.
+    """
+    state = SearchState.from_json(saved["evolution"])
+    signs = np.array([metric.sign for metric in spec.objectives])
+    others = decode(saved.get("others"), "a stored search")
+    sizes = decode(saved.get("sizes"), "a stored search")
+    values = np.concatenate([state.F * signs, others], axis=1)
+    return Evaluations.of(
+        spec.metrics,
+        spec.devices,
+        state.X,
+        np.repeat(np.arange(1, len(sizes) + 1), sizes),
+        {metric: values[:, v] for v, metric in enumerate(spec.metrics)},
+        np.all(state.G <= 0, axis=1),
+        [[""] * len(spec.devices)] * len(state.X),
+    )

@@ -19,11 +19,10 @@ def points(
     library: Library,
     X: np.ndarray,
     values: Values,
-    objectives: Sequence[Metric],
     records: Sequence[dict[str, Record]],
     intervals: Intervals | None = None,
 ) -> list[dict[str, Any]]:
-    """One point for each row of X (P, N), sorted by the second objective, or the first if it is alone.
+    """One point for each row of X (P, N), in order.
 
     `values` are (P,) arrays; `records[p]` are the measurements of row p by device; `intervals`, if there, are
     of the same rows.
@@ -48,5 +47,9 @@ def points(
                 "extrapolated": bool(intervals.extrapolated[p]),
             }
         found.append(entry)
-    by = objectives[min(1, len(objectives) - 1)]
-    return [found[p] for p in np.argsort(values[by], kind="stable")]
+    return found
+
+
+def front_order(values: Values, objectives: Sequence[Metric]) -> np.ndarray:
+    """The order in which a front is told: by the second objective, or the first if it is alone."""
+    return np.argsort(values[objectives[min(1, len(objectives) - 1)]], kind="stable")

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from donna.errors import DonnaError, FailedPrecondition, InvalidArgument
-from donna.jobs import Job, JobState
+from donna.errors import DonnaError, InvalidArgument
+from donna.jobs import Job
 from donna.jobs.engine import Engine
 from donna.jobs.store import check_page_size
 from donna.rpc.messages import architecture_message, check_name, check_request_id
@@ -28,7 +28,7 @@ from services.searcher.metric import ACCURACY, LATENCY_MS
 from services.searcher.spec import MEASURED, SearchSpec
 from services.searcher.survey import survey
 from services.searcher.wire import feasibility_message, read_spec, search_message, spec_message
-from services.searcher.work import KIND, Surroundings, stored_evaluations
+from services.searcher.work import KIND, Surroundings, evaluations_of
 
 CHECK_DEADLINE_S = 45.0
 """For measuring a few networks while the caller waits; below the usual deadline of a call."""
@@ -90,13 +90,10 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
 
     def ListEvaluations(self, request: pb.ListEvaluationsRequest, context: Any) -> pb.ListEvaluationsResponse:
         job = self._job(request.parent, "parent")
-        if job.state is not JobState.SUCCEEDED:
-            raise FailedPrecondition(
-                f"{job.name} is {job.state}; its evaluations are listed once it has succeeded",
-                reason="SEARCH_NOT_READY",
-            )
         size, start = check_page_size(request.page_size), _read_token(request.page_token)
-        table = stored_evaluations(self._around.artifacts, job)
+        table = evaluations_of(self._engine.store, self._around.artifacts, job)
+        if table is None:
+            return pb.ListEvaluationsResponse()
         rows = range(start, min(start + size, len(table)))
         last = rows.stop >= len(table)
         return pb.ListEvaluationsResponse(

@@ -10,13 +10,16 @@ import grpc
 
 from donna.artifacts import ArtifactStore
 from donna.errors import FailedPrecondition, NotFound
-from donna.jobs.record import Job, Task, TaskSpec
+from donna.jobs.lease import Leases
+from donna.jobs.record import Job, JobState, Task, TaskSpec
+from donna.jobs.store import JobStore
 from donna.jobs.work import Report
 from donna.space import Library
 from services.searcher.accuracy import PredictedAccuracy
 from services.searcher.conduct import Conduct
 from services.searcher.evaluations import Evaluations
 from services.searcher.fleet import Fleet, Limits
+from services.searcher.loop import saved_evaluations
 from services.searcher.profilers import Profilers
 from services.searcher.spec import SearchSpec
 
@@ -105,6 +108,13 @@ class SearchWork:
         return tasks[0].result or {}
 
 
-def stored_evaluations(artifacts: ArtifactStore, job: Job) -> Evaluations:
-    """Everything that a succeeded search has evaluated. Raises NotFound or DataLoss when it is gone."""
-    return Evaluations.from_bytes(artifacts.get_bytes((job.result or {})["evaluations"]))
+def evaluations_of(store: JobStore, artifacts: ArtifactStore, job: Job) -> Evaluations | None:
+    """Everything that a search has evaluated: from its result, or up to its last checkpoint; None before that.
+
+    Raises NotFound or DataLoss when it is gone.
+    """
+    if job.state is JobState.SUCCEEDED:
+        return Evaluations.from_bytes(artifacts.get_bytes((job.result or {})["evaluations"]))
+    (task,) = store.tasks(job.name)
+    saved = Leases(store, kind=KIND, owner="reader").checkpoint(task)
+    return saved_evaluations(saved["loop"], SearchSpec.from_dict(job.spec)) if saved else None

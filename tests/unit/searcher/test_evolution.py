@@ -133,6 +133,10 @@ def test_a_small_space_is_used_up_and_ends() -> None:
         found = problem.evaluate(X)
         search.tell(X, found.F, found.G)
         sizes.append(len(X))
+        # Also where mating finds nothing new, a search goes on after it was stored.
+        stored = search.state()
+        search = evolution(space, (ACCURACY, MACS), population=10, seed=0)
+        search.restore(stored)
     assert sum(sizes) == 24
     assert search.exhausted
     assert {tuple(row) for row in search.archive[0].tolist()} == {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -326,9 +328,16 @@ def test_resources_are_idempotent_listed_cancelled_and_deleted(artifacts, fake, 
     assert search.spec.algorithm == pb.SEARCH_ALGORITHM_NSGA2
     long = spec(library, ACCURACY, MACS, population=200, generations=5000)
     endless = service.remote.CreateSearch(pb.CreateSearchRequest(spec=long)).search
+    while not service.remote.GetSearch(pb.GetSearchRequest(name=endless.name)).search.generations:
+        time.sleep(0.01)
     service.remote.CancelSearch(pb.CancelSearchRequest(name=endless.name))
     ended = [r.search for r in service.remote.WatchSearch(pb.WatchSearchRequest(name=endless.name))][-1]
     assert ended.job.state == common.JOB_STATE_CANCELLED
+    page = service.remote.ListEvaluations(pb.ListEvaluationsRequest(parent=endless.name, page_size=10))
+    X = np.array([e.architecture.choices for e in page.evaluations], dtype=np.int64)
+    assert [e.predicted_accuracy for e in page.evaluations] == pytest.approx(
+        true_accuracy(library, X), abs=1e-6
+    )
     assert [s.name for s in service.remote.ListSearches(pb.ListSearchesRequest()).searches] == [
         endless.name,
         search.name,
