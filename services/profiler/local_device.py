@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import tempfile
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 
 import onnxruntime
 
 from donna.errors import InvalidArgument
 from services.profiler import host
 from services.profiler.device import Identity
+from services.profiler.host_lock import machine
 from services.profiler.measurement import Measured, MeasurementSettings
 from services.profiler.process import Nursery
 
@@ -39,6 +43,8 @@ class LocalDevice:
             providers=(default, *(name for name in offered if name != default)),
         )
         self._nursery = Nursery()
+        # One file for all agents of this user: other users' files could not be opened.
+        self._lock = Path(tempfile.gettempdir()) / f"donna-device-{os.getuid()}.lock"
 
     def fingerprint(self) -> dict[str, str]:
         return host.fingerprint() | _runtime()
@@ -50,7 +56,8 @@ class LocalDevice:
         return ""
 
     def measure(self, model: bytes, settings: MeasurementSettings, check: Callable[[], None]) -> Measured:
-        return self._nursery.measure(model, settings, check)
+        with machine(check, self._lock):
+            return self._nursery.measure(model, settings, check)
 
     def close(self) -> None:
         self._nursery.close()

@@ -54,7 +54,7 @@ OUTER: dict[str, tuple[str, ...]] = {
         *("points", "profilers"),
     ),
     "profiler": (
-        *("canary", "child", "devices", "host", "layers", "lease", "limits", "local_device", "models"),
+        *("canary", "child", "devices", "host", "host_lock", "layers", "lease", "limits", "local_device", "models"),
         *("hub", "network", "nursery", "phones*", "process", "session"),
     ),
     "finetuner": ("admission", "materials", "trainer"),
