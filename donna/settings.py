@@ -59,6 +59,38 @@ class ServiceSettings(BaseSettings):
         return str((Path(self.artifacts) if self.artifacts else self.state / "artifacts").absolute())
 
 
+class TrainingSettings(ServiceSettings):
+    """Of services whose tasks are placed in processes of their own: on this machine, or on a cluster."""
+
+    placement: Literal["local", "kubernetes"] = Field(
+        default="local",
+        description="Where tasks run: in processes beside the service, or in Kubernetes Jobs.",
+    )
+    worker_idle_s: float = Field(
+        default=15.0,
+        ge=0,
+        description="How long a worker process stays when nothing is to do: a start costs seconds, a stay memory.",
+    )
+    job_template: str = Field(
+        default="",
+        description="PodTemplate that the pods of Kubernetes Jobs are made from; empty: <service>-worker.",
+    )
+    job_namespace: str = Field(
+        default="", description="Namespace of the Jobs; empty means the service's own."
+    )
+    job_parallelism: int = Field(default=64, ge=1, description="Pods of one Job that run at once.")
+    job_queue: str = Field(default="", description="Kueue queue that the Jobs wait in; empty means none.")
+    job_retries: int = Field(
+        default=3, ge=0, description="Times that one task's pod may fail before its job does."
+    )
+    job_deadline_s: int = Field(
+        default=7 * 24 * 3600, ge=0, description="A Job that takes longer fails, in seconds; 0: no deadline."
+    )
+    job_keep_s: int = Field(
+        default=3600, ge=0, description="How long a Job that has ended can be looked at, in seconds."
+    )
+
+
 T = TypeVar("T", bound=ServiceSettings)
 
 

@@ -38,13 +38,13 @@ class Leases:
         self.owner = owner
         self.ttl_s = ttl_s
 
-    def claim(self, job: str | None = None) -> Task | None:
-        """The next task that may run now, or None.
+    def claim(self, job: str | None = None, index: int | None = None) -> Task | None:
+        """The next task that may run now, or None; with `job`, of that job, with `index`, that one.
 
         A task that was started MAX_ATTEMPTS times without an end fails with reason WORKER_LOST. A task whose
         key another live worker is computing is left until that one is done, then answered from its result.
         """
-        query = self._claimable(job)
+        query = self._claimable(job, index)
         while True:
             with self.store.reads.begin() as connection:  # idle workers must not queue for the write lock
                 if connection.execute(query).first() is None:
@@ -58,7 +58,7 @@ class Leases:
                 if claimed is not None:
                     return claimed
 
-    def _claimable(self, job: str | None) -> Select[Any]:
+    def _claimable(self, job: str | None, index: int | None) -> Select[Any]:
         now = self.store.clock()
         other = tasks.alias()
         free = or_(
@@ -79,6 +79,8 @@ class Leases:
             .order_by(jobs.c.created_at, tasks.c.idx)
             .limit(1)
         )
+        if index is not None:
+            query = query.where(tasks.c.idx == index)
         return query if job is None else query.where(tasks.c.job == job)
 
     def _take(self, connection: Connection, row: Row[Any]) -> Task | None:

@@ -170,6 +170,16 @@ class JobStore:
             rows = connection.execute(select(tasks).where(tasks.c.job == name).order_by(tasks.c.idx)).all()
         return [read_task(row) for row in rows]
 
+    def task(self, name: str, index: int) -> Task:
+        """One task of a job. Raises NotFound."""
+        with self.reads.begin() as connection:
+            row = connection.execute(
+                select(tasks).where(tasks.c.job == name, tasks.c.idx == index)
+            ).one_or_none()
+        if row is None:
+            raise NotFound(f"{name} has no task {index}", metadata={"name": name[:200]})
+        return read_task(row)
+
     def cancel(self, name: str) -> Job:
         """Ends an active job as CANCELLED; its workers stop at their next check. Raises FailedPrecondition
         when it has ended otherwise; cancelling twice is fine."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from donna.artifacts import ArtifactStore
 from donna.jobs import JobStore
 from donna.jobs.engine import Engine
-from donna.jobs.placement import Processes
+from donna.placement import worker_placement
 from donna.rpc.server import Endpoint
 from donna.service import Parts, main
 from donna.v1 import distiller_pb2, distiller_pb2_grpc
@@ -17,7 +17,8 @@ from services.distiller.work import DistillWork
 def build(settings: DistillerSettings, store: JobStore, artifacts: ArtifactStore) -> Parts:
     """Puts the service together."""
     work = DistillWork.of(settings, store, artifacts)
-    engine = Engine(store, work, Processes("services.distiller.worker", limit=settings.workers))
+    workers = worker_placement(settings, store, work.kind, "distiller", limit=settings.workers)
+    engine = Engine(store, work, workers)
     endpoint = Endpoint(
         add=distiller_pb2_grpc.add_DistillerServiceServicer_to_server,
         servicer=DistillerServicer(engine, work.admission, artifacts),

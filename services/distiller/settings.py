@@ -8,10 +8,10 @@ from pathlib import Path
 from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
-from donna.settings import ServiceSettings
+from donna.settings import TrainingSettings
 
 
-class DistillerSettings(ServiceSettings):
+class DistillerSettings(TrainingSettings):
     """The distiller's own settings beside those of every service."""
 
     model_config = SettingsConfigDict(env_prefix="DONNA_DISTILLER_", extra="forbid", populate_by_name=True)

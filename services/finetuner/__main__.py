@@ -5,7 +5,7 @@ from __future__ import annotations
 from donna.artifacts import ArtifactStore
 from donna.jobs import JobStore
 from donna.jobs.engine import Engine
-from donna.jobs.placement import Processes
+from donna.placement import worker_placement
 from donna.rpc.server import Endpoint
 from donna.service import Parts, main
 from donna.v1 import finetuner_pb2, finetuner_pb2_grpc
@@ -17,7 +17,7 @@ from services.finetuner.work import FinetuneWork
 def build(settings: FinetunerSettings, store: JobStore, artifacts: ArtifactStore) -> Parts:
     """Puts the service together."""
     work = FinetuneWork(artifacts, settings.data_root)
-    workers = Processes("services.finetuner.worker", limit=settings.num_workers())
+    workers = worker_placement(settings, store, work.kind, "finetuner", limit=settings.num_workers())
     engine = Engine(store, work, workers)
     endpoint = Endpoint(
         add=finetuner_pb2_grpc.add_FinetunerServiceServicer_to_server,

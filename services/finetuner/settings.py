@@ -8,12 +8,12 @@ from pathlib import Path
 from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
-from donna.settings import ServiceSettings
+from donna.settings import TrainingSettings
 
 MAX_AUTOMATIC_WORKERS = 4
 
 
-class FinetunerSettings(ServiceSettings):
+class FinetunerSettings(TrainingSettings):
     """The finetuner's own settings beside those of every service."""
 
     model_config = SettingsConfigDict(env_prefix="DONNA_FINETUNER_", extra="forbid", populate_by_name=True)

@@ -1,0 +1,59 @@
+"""The worker of one task of one job: what a pod of an Indexed Job is."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from sqlalchemy.exc import DBAPIError
+
+from donna.errors import NotFound
+from donna.jobs.engine import run_task, worker_name
+from donna.jobs.lease import LEASE_S, Leases
+from donna.jobs.record import TaskState
+from donna.jobs.store import JobStore
+from donna.jobs.work import Work
+
+log = logging.getLogger("donna.jobs")
+
+WAIT_S = 1.0
+
+
+def run_one_task(
+    store: JobStore,
+    work: Work,
+    job: str,
+    index: int,
+    *,
+    stopping: threading.Event,
+    lease_s: float = LEASE_S,
+    wait_s: float = WAIT_S,
+) -> bool:
+    """Works until this task has ended, or its job; False when told to stop before.
+
+    While another worker holds the task, or computes its key, this one waits: started twice, it changes nothing.
+    """
+    leases = Leases(store, kind=work.kind, owner=worker_name(), ttl_s=lease_s)
+    while not stopping.is_set():
+        try:
+            if _ended(store, job, index):
+                return True
+            task = leases.claim(job, index)
+        except DBAPIError:
+            log.warning("the store does not answer; trying again", exc_info=True)
+            task = None
+        if task is not None:
+            run_task(leases, work, task, stopping)
+        else:
+            stopping.wait(wait_s)
+    return False
+
+
+def _ended(store: JobStore, job: str, index: int) -> bool:
+    try:
+        return store.get(job).state.ended or store.task(job, index).state in (
+            TaskState.DONE,
+            TaskState.FAILED,
+        )
+    except NotFound:  # deleted in the meantime
+        return True

@@ -1,0 +1,57 @@
+"""Where the tasks of a service run, as its settings say: processes of this machine, or Jobs of a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from donna.errors import InvalidArgument
+from donna.jobs.engine import Placement
+from donna.jobs.placement import Processes
+from donna.jobs.store import JobStore
+from donna.settings import TrainingSettings
+
+NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+def worker_placement(
+    settings: TrainingSettings, store: JobStore, kind: str, service: str, *, limit: int
+) -> Placement:
+    """Up to `limit` processes here, or one Job for each job of the kind on the cluster.
+
+    Raises InvalidArgument when a cluster is asked for where none can be reached.
+    """
+    if settings.placement == "local":
+        return Processes(f"services.{service}.worker", limit=limit)
+    try:
+        from kubernetes import client, config
+    except ImportError:
+        raise InvalidArgument.of("placement", "kubernetes needs the extra donna[kubernetes]") from None
+    from donna.jobs.kubernetes_job import JobOptions
+    from donna.jobs.kubernetes_placement import KubernetesJobs
+
+    try:
+        config.load_config()
+    except config.ConfigException as error:
+        raise InvalidArgument.of("placement", f"kubernetes, but no cluster is configured: {error}") from None
+    return KubernetesJobs(
+        store,
+        kind,
+        client.ApiClient(),
+        namespace=settings.job_namespace or own_namespace(),
+        options=JobOptions(
+            template=settings.job_template or f"{service}-worker",
+            parallelism=settings.job_parallelism,
+            queue=settings.job_queue,
+            retries=settings.job_retries,
+            deadline_s=settings.job_deadline_s,
+            keep_s=settings.job_keep_s,
+        ),
+    )
+
+
+def own_namespace() -> str:
+    """The namespace of the pod that this process runs in, "default" outside of a cluster."""
+    try:
+        return NAMESPACE_FILE.read_text().strip()
+    except OSError:
+        return "default"

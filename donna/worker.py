@@ -1,0 +1,62 @@
+"""The life of a worker process: settings in, stores opened, work done. The same for all services that have them.
+
+python -m services.distiller.worker                                  whatever task is next, until idle
+python -m services.distiller.worker --job blockLibraries/1f --index 3     this one task: a pod of a cluster
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from donna.artifacts import ArtifactStore
+from donna.errors import DonnaError, InvalidArgument
+from donna.jobs import JobStore, Work
+from donna.jobs.one_task import run_one_task
+from donna.jobs.placement import worker_main
+from donna.service import open_stores, start_logging
+from donna.settings import TrainingSettings, read_settings
+
+S = TypeVar("S", bound=TrainingSettings)
+
+FAILED, BAD_CONFIGURATION, STOPPED = 1, 2, 128 + signal.SIGTERM
+"""Exit codes; a cluster does not try again after BAD_CONFIGURATION."""
+
+
+def main(
+    service: str,
+    settings_class: type[S],
+    build: Callable[[S, JobStore, ArtifactStore], Work],
+    arguments: Sequence[str] | None = None,
+) -> None:
+    """Runs a worker of a service; wrong settings end it with code 2 and one sentence."""
+    parser = argparse.ArgumentParser(prog=f"services.{service}.worker", description="A worker process.")
+    parser.add_argument("--job", help="work on this job alone")
+    parser.add_argument("--index", type=int, help="work on this task of the job alone, and end with it")
+    options = parser.parse_args(arguments)
+    if options.index is not None and not options.job:
+        parser.error("--index needs --job")
+    try:
+        settings = read_settings(settings_class)
+        start_logging(settings.log_level)
+        store, artifacts = open_stores(settings, service)
+        work = build(settings, store, artifacts)
+    except DonnaError as error:
+        sys.stderr.write(f"donna {service} worker: {error.message}\n")
+        sys.exit(BAD_CONFIGURATION if isinstance(error, InvalidArgument) else FAILED)
+    if options.index is None:
+        worker_main(store, work, job=options.job, idle_s=settings.worker_idle_s)
+        return
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    ended = run_one_task(store, work, options.job, options.index, stopping=stopping)
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(0 if ended else STOPPED)  # threads of numerical libraries must not hold a finished worker back

@@ -1,0 +1,286 @@
+"""Jobs on a cluster: over the real client, against a server that behaves as the API does."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client
+
+from donna.jobs import JobState, JobStore, TaskSpec, TaskState
+from donna.jobs.database import open_database
+from donna.jobs.engine import Engine
+from donna.jobs.kubernetes_job import JobOptions, job_manifest
+from donna.jobs.kubernetes_placement import KubernetesJobs
+from donna.jobs.one_task import run_one_task
+from tests.unit.jobs.clock import eventually
+from tests.unit.jobs.cluster import Cluster
+from tests.unit.jobs.squares import Squares, runs
+
+TEMPLATE = {
+    "metadata": {"name": "distiller-worker"},
+    "template": {
+        "metadata": {"labels": {"app.kubernetes.io/name": "distiller-worker"}},
+        "spec": {
+            "containers": [
+                {"name": "worker", "image": "donna/distiller:1", "command": ["python", "-m", "worker"]}
+            ]
+        },
+    },
+}
+OPTIONS = JobOptions(template="distiller-worker", parallelism=3, retries=2)
+Place = Callable[[], KubernetesJobs]
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[JobStore]:
+    engine = open_database(f"sqlite:///{tmp_path / 'jobs.db'}")
+    yield JobStore(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def cluster(own: JobStore) -> Iterator[Cluster]:
+    """A cluster whose pods work on the store, each as a thread."""
+
+    def pod(job: dict[str, Any], index: int) -> int:
+        worker = job["spec"]["template"]["spec"]["containers"][0]
+        assert worker["args"][0] == "--job" and worker["args"][2:] == ["--index", "$(JOB_COMPLETION_INDEX)"]
+        ended = run_one_task(own, Squares(), worker["args"][1], index, stopping=stopping, wait_s=0.05)
+        return 0 if ended else 143
+
+    stopping = threading.Event()
+    found = Cluster(pod)
+    found.templates["distiller-worker"] = TEMPLATE
+    yield found
+    stopping.set()
+    found.stop()
+
+
+@pytest.fixture
+def place(own: JobStore, cluster: Cluster) -> Iterator[Place]:
+    url = cluster.start()
+    made: list[KubernetesJobs] = []
+
+    def make(options: JobOptions = OPTIONS) -> KubernetesJobs:
+        api = client.ApiClient(client.Configuration(host=url))
+        made.append(KubernetesJobs(own, "squares", api, namespace="lab", options=options))
+        return made[-1]
+
+    yield make
+    for placement in made:
+        placement.close()
+
+
+@pytest.fixture
+def engine(own: JobStore, place: Place) -> Iterator[Engine]:
+    found = Engine(own, Squares(), place())
+    found.start()
+    yield found
+    found.close()
+
+
+def state(store: JobStore, name: str, wanted: JobState) -> Callable[[], bool]:
+    return lambda: store.get(name).state is wanted
+
+
+def test_a_job_runs_as_one_indexed_job(engine: Engine, cluster: Cluster, tmp_path: Path) -> None:
+    job = engine.create({"count": 4, "folder": str(tmp_path)})
+    eventually(state(engine.store, job.name, JobState.SUCCEEDED))
+    ended = engine.store.get(job.name)
+    assert ended.result == {"sum": 14}
+    assert ended.cost["measurements"] == 4
+    assert Counter(n for n, _, _ in runs(tmp_path)) == {0: 1, 1: 1, 2: 1, 3: 1}
+    assert cluster.requests.count("POST jobs") == 1
+    (made,) = cluster.jobs.values()
+    assert made["metadata"]["name"] == f"distiller-{job.name.partition('/')[2]}"
+    assert made["spec"]["completions"] == 4 and made["spec"]["parallelism"] == 3
+    assert made["spec"]["completionMode"] == "Indexed"
+
+
+def test_work_that_is_known_starts_no_job(engine: Engine, cluster: Cluster, tmp_path: Path) -> None:
+    spec = {"count": 2, "folder": str(tmp_path)}
+    eventually(state(engine.store, engine.create(spec).name, JobState.SUCCEEDED))
+    again = engine.create({**spec, "again": True})
+    eventually(state(engine.store, again.name, JobState.SUCCEEDED))
+    assert cluster.requests.count("POST jobs") == 1
+
+
+def test_cancel_deletes_the_job(engine: Engine, cluster: Cluster, tmp_path: Path) -> None:
+    job = engine.create({"count": 3, "held": [0], "folder": str(tmp_path)})
+    eventually(lambda: cluster.jobs)
+    eventually(lambda: runs(tmp_path))
+    engine.store.cancel(job.name)
+    eventually(lambda: not cluster.jobs)
+    assert engine.store.get(job.name).state is JobState.CANCELLED
+    assert len(runs(tmp_path)) == 1
+
+
+def test_a_restarted_service_finds_its_jobs(
+    own: JobStore, place: Place, cluster: Cluster, tmp_path: Path
+) -> None:
+    first = Engine(own, Squares(), place())
+    first.start()
+    job = first.create({"count": 3, "held": [1], "folder": str(tmp_path)})
+    eventually(lambda: len(runs(tmp_path)) == 2)
+    first.close()
+    assert cluster.jobs, "the Job goes on without the service"
+    second = Engine(own, Squares(), place())
+    second.start()
+    (tmp_path / "open-1").touch()
+    eventually(state(own, job.name, JobState.SUCCEEDED))
+    second.close()
+    assert cluster.requests.count("POST jobs") == 1
+    assert len(runs(tmp_path)) == 3
+
+
+def test_two_replicas_make_one_job(own: JobStore, place: Place, cluster: Cluster, tmp_path: Path) -> None:
+    replicas = [Engine(own, Squares(), place()) for _ in range(2)]
+    for replica in replicas:
+        replica.start()
+    names = [
+        replicas[n % 2].create({"count": 2, "n": n, "keyed": False, "folder": str(tmp_path)}).name
+        for n in range(4)
+    ]
+    for name in names:
+        eventually(state(own, name, JobState.SUCCEEDED))
+    for replica in replicas:
+        replica.close()
+    assert len(cluster.jobs) == 4
+    assert len(runs(tmp_path)) == 8, "no task ran twice"
+
+
+def test_a_pod_started_twice_changes_nothing(own: JobStore, tmp_path: Path) -> None:
+    job = own.create("squares", {}, [TaskSpec(key="", spec={"n": 5, "held": [5], "folder": str(tmp_path)})])
+    stopping = threading.Event()
+    pods = [
+        threading.Thread(
+            target=run_one_task,
+            args=(own, Squares(), job.name, 0),
+            kwargs={"stopping": stopping, "wait_s": 0.05},
+        )
+        for _ in range(2)
+    ]
+    for pod in pods:
+        pod.start()
+    eventually(lambda: runs(tmp_path))
+    (tmp_path / "open-5").touch()
+    for pod in pods:
+        pod.join(30)
+    assert len(runs(tmp_path)) == 1
+    assert own.task(job.name, 0).state is TaskState.DONE
+    assert own.get(job.name).cost["measurements"] == 1
+
+
+def test_a_stopped_pod_puts_its_task_back_and_does_not_count_as_done(own: JobStore, tmp_path: Path) -> None:
+    job = own.create("squares", {}, [TaskSpec(key="", spec={"n": 5, "held": [5], "folder": str(tmp_path)})])
+    stopping = threading.Event()
+    said: list[bool] = []
+    pod = threading.Thread(
+        target=lambda: said.append(run_one_task(own, Squares(), job.name, 0, stopping=stopping))
+    )
+    pod.start()
+    eventually(lambda: runs(tmp_path))
+    stopping.set()
+    pod.join(30)
+    assert said == [False]
+    assert own.task(job.name, 0).state is TaskState.QUEUED
+    own.cancel(job.name)
+    assert run_one_task(own, Squares(), job.name, 0, stopping=threading.Event())
+
+
+@pytest.mark.parametrize("fault", [429, 500, 503])
+def test_an_api_that_is_busy_is_asked_again(
+    engine: Engine, cluster: Cluster, tmp_path: Path, fault: int
+) -> None:
+    headers = {"Retry-After": "1"} if fault == 429 else {}
+    cluster.faults = [(what, fault, headers) for what in ("POST", "GET watch", "GET distiller-worker")]
+    job = engine.create({"count": 1, "folder": str(tmp_path)})
+    eventually(state(engine.store, job.name, JobState.SUCCEEDED))
+    assert cluster.faults == [] or cluster.faults[0][0] == "GET watch"
+    assert len(cluster.jobs) == 1
+
+
+def test_a_watch_that_is_too_old_lists_again(engine: Engine, cluster: Cluster, tmp_path: Path) -> None:
+    first = engine.create({"count": 1, "folder": str(tmp_path)})
+    eventually(state(engine.store, first.name, JobState.SUCCEEDED))
+    listed = cluster.requests.count("GET jobs")
+    cluster.set_condition(next(iter(cluster.jobs)), "Complete")
+    cluster.forget()
+    cluster.set_condition(next(iter(cluster.jobs)), "Complete")
+    eventually(lambda: cluster.requests.count("GET jobs") > listed)
+    second = engine.create({"count": 1, "keyed": False, "folder": str(tmp_path)})
+    eventually(state(engine.store, second.name, JobState.SUCCEEDED))
+
+
+def test_an_api_that_goes_away_and_comes_back(engine: Engine, cluster: Cluster, tmp_path: Path) -> None:
+    first = engine.create({"count": 1, "folder": str(tmp_path)})
+    eventually(state(engine.store, first.name, JobState.SUCCEEDED))
+    cluster.stop()
+    second = engine.create({"count": 1, "keyed": False, "folder": str(tmp_path)})
+    threading.Event().wait(1.0)
+    assert engine.store.get(second.name).state is JobState.QUEUED
+    cluster.start()
+    eventually(state(engine.store, second.name, JobState.SUCCEEDED))
+
+
+def test_a_slow_api_delays_and_breaks_nothing(engine: Engine, cluster: Cluster, tmp_path: Path) -> None:
+    cluster.delay_s = 0.7
+    job = engine.create({"count": 2, "folder": str(tmp_path)})
+    eventually(state(engine.store, job.name, JobState.SUCCEEDED))
+    assert cluster.requests.count("POST jobs") == 1
+
+
+def test_a_job_that_fails_fails_with_the_cluster_s_words(own: JobStore, tmp_path: Path) -> None:
+    cluster = Cluster(pods=lambda job, index: 2)
+    cluster.templates["distiller-worker"] = TEMPLATE
+    api = client.ApiClient(client.Configuration(host=cluster.start()))
+    engine = Engine(own, Squares(), KubernetesJobs(own, "squares", api, namespace="lab", options=OPTIONS))
+    engine.start()
+    job = engine.create({"count": 2, "folder": str(tmp_path)})
+    eventually(state(own, job.name, JobState.FAILED))
+    error = own.get(job.name).error
+    assert error is not None and error.reason == "WORKERS_FAILED"
+    assert "PodFailurePolicy: index 0 exited with 2" in error.message
+    engine.close()
+    cluster.stop()
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [(None, "NO_TEMPLATE"), ({"template": {"spec": {"containers": [{"name": "other"}]}}}, "BAD_TEMPLATE")],
+)
+def test_a_template_that_is_wrong_fails_the_job(
+    engine: Engine, cluster: Cluster, tmp_path: Path, template: Any, reason: str
+) -> None:
+    cluster.templates = {"distiller-worker": template} if template else {}
+    job = engine.create({"count": 1, "folder": str(tmp_path)})
+    eventually(state(engine.store, job.name, JobState.FAILED))
+    error = engine.store.get(job.name).error
+    assert error is not None and error.reason == reason and "distiller-worker" in error.message
+
+
+def test_jobs_of_others_are_left_alone(engine: Engine, cluster: Cluster, tmp_path: Path) -> None:
+    stranger = {"metadata": {"name": "stranger", "labels": {"donna.dev/kind": "others"}}, "spec": {}}
+    cluster.jobs["stranger"] = stranger
+    job = engine.create({"count": 1, "folder": str(tmp_path)})
+    eventually(state(engine.store, job.name, JobState.SUCCEEDED))
+    assert "stranger" in cluster.jobs
+
+
+def test_a_queue_admits_the_job() -> None:
+    options = JobOptions(template="distiller-worker", queue="gpus", deadline_s=60)
+    made = job_manifest("squares/1f", 7, TEMPLATE["template"], options)
+    assert made["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpus"
+    assert made["spec"]["suspend"] is True and made["spec"]["activeDeadlineSeconds"] == 60
+    assert TEMPLATE["template"]["spec"]["containers"][0].get("args") is None, "the template stays as it was"
+
+
+def test_the_manifest_is_what_the_api_takes() -> None:
+    import kubernetes_validate
+
+    template = {"metadata": {}, "spec": {"containers": [{"name": "worker", "image": "donna/distiller:1"}]}}
+    made = job_manifest("squares/1f", 7, template, OPTIONS)
+    kubernetes_validate.validate(made, "1.36", strict=True)
