@@ -24,9 +24,9 @@ from donna.space import Library
 from services.predictor.features import design_matrix
 from services.predictor.quality import NSR, block_qualities
 
-RESTARTS = 3
+_STARTS = 3
 _SWEEPS = 12
-_OPTIONS_TRIED = 48
+_VISITS = 600
 _BULK = 1.2
 MAX_DESIGN = 1000
 """Largest design that is searched for in one call."""
@@ -67,9 +67,10 @@ def d_optimal(library: Library, k: int, exclude: np.ndarray, seed: int) -> np.nd
 
     The best of a few starts; equal seeds give equal designs. Raises as `uniform` does.
     """
-    exchange = Exchange(_tables(library), exclude, np.random.default_rng(seed))
+    exchange = Exchange(standardised(library), exclude)
+    starts = max(1, min(_STARTS, _VISITS // (k * len(library.blocks))))
     designs = [
-        exchange.improve(uniform(library.num_options, k, exclude, seed + start)) for start in range(RESTARTS)
+        exchange.improve(uniform(library.num_options, k, exclude, seed + start)) for start in range(starts)
     ]
     return max(designs, key=exchange.log_det)
 
@@ -77,9 +78,9 @@ def d_optimal(library: Library, k: int, exclude: np.ndarray, seed: int) -> np.nd
 class Exchange:
     """Coordinate exchange over the standardised qualities z_n (M_n,) of every block."""
 
-    def __init__(self, tables: list[np.ndarray], known: np.ndarray, rng: np.random.Generator) -> None:
+    def __init__(self, tables: list[np.ndarray], known: np.ndarray) -> None:
         self.tables = tables
-        self.rng = rng
+        self.powers = [z[:, None] ** np.arange(3) for z in tables]
         self.known = {tuple(row) for row in known.tolist()}
         N = len(tables)
         F_EP = self.rows(known.reshape(-1, N))
@@ -87,10 +88,13 @@ class Exchange:
         prior_P[: N + 1] = _PRIOR_FIRST
         self.known_PP = np.diag(prior_P) + F_EP.T @ F_EP
 
+    def inputs(self, choices_AN: np.ndarray) -> np.ndarray:
+        """(A, N) standardised qualities of architectures."""
+        return np.stack([z[choices_AN[:, n]] for n, z in enumerate(self.tables)], axis=1)
+
     def rows(self, choices_AN: np.ndarray) -> np.ndarray:
         """(A, P) columns of architectures."""
-        Z_AN = np.stack([z[choices_AN[:, n]] for n, z in enumerate(self.tables)], axis=1)
-        return np.concatenate([np.ones((len(Z_AN), 1)), design_matrix(Z_AN, 2)], axis=1)
+        return _columns(self.inputs(choices_AN))
 
     def log_det(self, design_kN: np.ndarray) -> float:
         """What a design is judged by."""
@@ -98,48 +102,57 @@ class Exchange:
         return float(np.linalg.slogdet(self.known_PP + F_kP.T @ F_kP)[1])
 
     def improve(self, design_kN: np.ndarray) -> np.ndarray:
-        """A design in which no exchange of one block's option (of those tried) gains any more."""
+        """A design in which no exchange of one block's option gains any more (or as good as that)."""
         design_kN = design_kN.copy()
         taken = self.known | {tuple(row) for row in design_kN.tolist()}
+        value = self.log_det(design_kN)
         for _ in range(_SWEEPS):
-            before = self.log_det(design_kN)
             F_kP = self.rows(design_kN)
             inverse_PP = np.linalg.inv(self.known_PP + F_kP.T @ F_kP)
-            for i in range(len(design_kN)):
-                taken.discard(tuple(design_kN[i].tolist()))
-                inverse_PP = _rank_one(inverse_PP, self.rows(design_kN[i : i + 1])[0], -1.0)
-                for n in range(design_kN.shape[1]):
-                    design_kN[i, n] = self._best_option(design_kN[i], n, inverse_PP, taken)
-                inverse_PP = _rank_one(inverse_PP, self.rows(design_kN[i : i + 1])[0], 1.0)
-                taken.add(tuple(design_kN[i].tolist()))
-            if self.log_det(design_kN) - before < _LEAST_GAIN:
+            for row_N in design_kN:
+                taken.discard(tuple(row_N.tolist()))
+                inverse_PP = _rank_one(inverse_PP, self.rows(row_N[None])[0], -1.0)
+                z_N = self.inputs(row_N[None])[0]
+                for n in range(len(row_N)):
+                    row_N[n] = self._best_option(row_N, z_N, n, inverse_PP, taken)
+                    z_N[n] = self.tables[n][row_N[n]]
+                inverse_PP = _rank_one(inverse_PP, _columns(z_N[None])[0], 1.0)
+                taken.add(tuple(row_N.tolist()))
+            before, value = value, self.log_det(design_kN)
+            if value - before < _LEAST_GAIN:
                 break
         return design_kN
 
-    def _best_option(self, row_N: np.ndarray, n: int, inverse_PP: np.ndarray, taken: set) -> int:
-        options_M = self._options(n, int(row_N[n]))
-        rows_MN = np.repeat(row_N[None], len(options_M), axis=0)
-        rows_MN[:, n] = options_M
-        F_MP = self.rows(rows_MN)
-        gain_M = np.einsum("mp,mp->m", F_MP @ inverse_PP, F_MP)
-        current = int(np.flatnonzero(options_M == row_N[n])[0])
-        gain_M[current] += _LEAST_GAIN * (1 + gain_M[current])  # a tie changes nothing, so sweeps end
-        for m in np.argsort(-gain_M, kind="stable"):
-            if tuple(rows_MN[m].tolist()) not in taken:
-                return int(options_M[m])
-        return int(row_N[n])
+    def _best_option(
+        self, row_N: np.ndarray, z_N: np.ndarray, n: int, inverse_PP: np.ndarray, taken: set[tuple[int, ...]]
+    ) -> int:
+        """The option of block n that gains most, among those that make no architecture of `taken`.
 
-    def _options(self, n: int, current: int) -> np.ndarray:
-        """All options of a block; of very many the two extremes, the current one and a random part."""
-        z_M = self.tables[n]
-        if len(z_M) <= _OPTIONS_TRIED:
-            return np.arange(len(z_M))
-        some = self.rng.choice(len(z_M), _OPTIONS_TRIED - 3, replace=False)
-        return np.unique([current, int(z_M.argmin()), int(z_M.argmax()), *some.tolist()])
+        The columns are quadratic in z_n, f = a + b z_n + c z_n^2, so f'M^-1 f is a quartic: three rows tell
+        the gain of every option.
+        """
+        Z_3N = np.repeat(z_N[None], 3, axis=0)
+        Z_3N[:, n] = (0.0, 1.0, -1.0)
+        zero, plus, minus = _columns(Z_3N)
+        abc_3P = np.stack([zero, (plus - minus) / 2, (plus + minus) / 2 - zero])
+        powers_M3 = self.powers[n]
+        gain_M = (powers_M3 @ (abc_3P @ inverse_PP @ abc_3P.T) * powers_M3).sum(axis=1)
+        gain_M[row_N[n]] += _LEAST_GAIN * (1 + abs(gain_M[row_N[n]]))  # a tie changes nothing, so sweeps end
+        choices = row_N.tolist()
+        while True:  # ends: the option that the row has is not taken
+            choices[n] = int(gain_M.argmax())
+            if tuple(choices) not in taken:
+                return choices[n]
+            gain_M[choices[n]] = -np.inf
 
 
-def _tables(library: Library) -> list[np.ndarray]:
-    """Standardised NSR of every block's entries, pulled in to the bulk of +-1.2 deviations.
+def _columns(Z_AN: np.ndarray) -> np.ndarray:
+    """(A, P) columns of standardised qualities: the intercept and the second-order design."""
+    return np.concatenate([np.ones((len(Z_AN), 1)), design_matrix(Z_AN, 2)], axis=1)
+
+
+def standardised(library: Library) -> list[np.ndarray]:
+    """(M_n,) standardised NSR of every block's entries, pulled in to the bulk of +-1.2 deviations.
 
     A design for the raw values is made of the worst and best entries only, where the regression holds
     least; entries beyond the bulk count as at its edge. Measured on curved ground truths, where the raw

@@ -15,6 +15,7 @@ Shapes: A architectures, N blocks, D inputs, P columns.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -32,7 +33,7 @@ def design_matrix(Z_AD: np.ndarray, order: Order) -> np.ndarray:
     """(A, P) columns of (A, D) standardised inputs."""
     if order == 1:
         return Z_AD
-    d, e = np.triu_indices(Z_AD.shape[1], k=1)
+    d, e = _pairs(Z_AD.shape[1])
     return np.concatenate([Z_AD, (Z_AD**2 - 1.0) / _ROOT2, Z_AD[:, d] * Z_AD[:, e]], axis=1)
 
 
@@ -45,7 +46,7 @@ def quadratic_form(
         return intercept, w_P, np.zeros((D, D))
     squares_D = w_P[D : 2 * D] / _ROOT2
     B_DD = np.diag(squares_D)
-    d, e = np.triu_indices(D, k=1)
+    d, e = _pairs(D)
     B_DD[d, e] = B_DD[e, d] = w_P[2 * D :] / 2
     return intercept - float(squares_D.sum()), w_P[:D], B_DD
 
@@ -54,5 +55,13 @@ def column_names(inputs: list[str], order: Order) -> list[str]:
     """A name for every column, e.g. `nsr(block1)`, `nsr(block1)^2`, `nsr(block1)*nsr(block2)`."""
     if order == 1:
         return list(inputs)
-    pairs = zip(*np.triu_indices(len(inputs), k=1), strict=True)
+    pairs = zip(*_pairs(len(inputs)), strict=True)
     return [*inputs, *(f"{name}^2" for name in inputs), *(f"{inputs[d]}*{inputs[e]}" for d, e in pairs)]
+
+
+@lru_cache(maxsize=64)
+def _pairs(num_inputs: int) -> tuple[np.ndarray, np.ndarray]:
+    """All d < e, in the order of the product columns."""
+    d, e = np.triu_indices(num_inputs, k=1)
+    d.flags.writeable = e.flags.writeable = False
+    return d, e

@@ -110,7 +110,7 @@ def fit(
     t_S = forward(chosen.target, accuracy_S)
     t_loo_S = forward(chosen.target, predicted_S)
     score_S = np.abs(t_S - t_loo_S)
-    intercept, w_P = problem.decomposition(chosen).fit(t_S, choice.strength)
+    intercept, w_P = problem.decomposition(chosen.form).fit(t_S, choice.strength)
     model = Model(
         lineage=library.lineage,
         library=library.digest,

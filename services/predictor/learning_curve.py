@@ -13,11 +13,10 @@ import numpy as np
 
 from services.predictor.features import design_matrix
 from services.predictor.metrics import kendall_tau
-from services.predictor.ridge import Decomposition
 from services.predictor.selection import STRENGTHS, Candidate, Problem, select
 from services.predictor.target import forward, inverse
 
-SUBSETS = 20
+SUBSETS = 16
 MAX_POINTS = 6
 _SMALLEST = 4
 
@@ -69,8 +68,7 @@ def _tau(
     choice, _ = select(part, candidates, strengths)
     candidate = choice.candidate
     t_S = forward(candidate.target, part.accuracy_S)
-    X_SP = design_matrix(part.inputs[candidate.qualities], candidate.order)
-    intercept, w_P = Decomposition.of(X_SP).fit(t_S, choice.strength)
+    intercept, w_P = part.decomposition(candidate.form).fit(t_S, choice.strength)
     X_OP = design_matrix(problem.inputs[candidate.qualities][others], candidate.order)
     predicted = inverse(candidate.target, intercept + X_OP @ w_P)
     return float(kendall_tau(problem.accuracy_S[others], predicted, np.ones((1, len(others))))[0])

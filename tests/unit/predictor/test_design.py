@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from donna.errors import InvalidArgument
-from services.predictor.design import Exchange, d_optimal, uniform
+from services.predictor.design import Exchange, d_optimal, standardised, uniform
 from services.predictor.fit import FitOptions, fit
 from tests.unit.predictor import spaces
 
@@ -45,7 +45,7 @@ def test_uniform_works_in_a_space_beyond_64_bits() -> None:
 
 def test_exchange_finds_the_best_of_all_designs_of_a_small_space() -> None:
     library = spaces.library(spaces.random_tables(2, 3, seed=0))
-    exchange = Exchange([np.array([-1.0, 0.2, 1.1]), np.array([-0.7, 0.1, 1.2])], NONE[:, :2], _rng())
+    exchange = Exchange([np.array([-1.0, 0.2, 1.1]), np.array([-0.7, 0.1, 1.2])], NONE[:, :2])
     space = np.array(list(itertools.product(range(3), range(3))))
     best = max(exchange.log_det(space[list(chosen)]) for chosen in itertools.combinations(range(9), 5))
     found = max(exchange.log_det(exchange.improve(uniform((3, 3), 5, NONE[:, :2], s))) for s in range(10))
@@ -53,16 +53,10 @@ def test_exchange_finds_the_best_of_all_designs_of_a_small_space() -> None:
     assert len(rows(d_optimal(library, 9, NONE[:, :2], 0))) == 9
 
 
-def _rng() -> np.random.Generator:
-    return np.random.default_rng(0)
-
-
 def test_a_design_is_more_informative_than_the_best_of_many_random_ones() -> None:
     library = spaces.library(spaces.random_tables(5, 12, seed=1))
     design = d_optimal(library, 20, NONE, seed=0)
-    from services.predictor.design import _tables
-
-    exchange = Exchange(_tables(library), NONE, _rng())
+    exchange = Exchange(standardised(library), NONE)
     random = [exchange.log_det(uniform(library.num_options, 20, NONE, seed)) for seed in range(200)]
     assert exchange.log_det(design) > max(random) + 1
 
@@ -74,9 +68,7 @@ def test_designs_are_distinct_reproducible_and_build_on_what_is_known() -> None:
     more = d_optimal(library, 10, known, seed=0)
     assert len(rows(known)) == len(rows(more)) == 10
     assert not rows(known) & rows(more)
-    from services.predictor.design import _tables
-
-    exchange = Exchange(_tables(library), NONE, _rng())
+    exchange = Exchange(standardised(library), NONE)
     apart = exchange.log_det(np.concatenate([known, d_optimal(library, 10, NONE, seed=99)]))
     assert exchange.log_det(np.concatenate([known, more])) > apart - 0.5
 
@@ -92,17 +84,17 @@ def test_d_optimal_samples_predict_better_than_as_many_uniform_ones() -> None:
     errors = {"uniform": [], "d_optimal": []}
     for seed in range(50):
         rng = np.random.default_rng(seed)
-        library = spaces.library(spaces.random_tables(5, 24, seed))
-        weights = rng.uniform(0.05, 0.3, 5)
+        library = spaces.library(spaces.random_tables(4, 24, seed))
+        weights = rng.uniform(0.05, 0.3, 4)
 
         def truth(choices: np.ndarray, library=library, weights=weights) -> np.ndarray:
             return 0.1 + 0.87 * np.exp(-(library.qualities(choices) @ weights))
 
         unseen = spaces.draw(library.num_options, 500, seed=10_000 + seed)
-        noise = rng.normal(0, 0.005, 20)
+        noise = rng.normal(0, 0.005, 16)
         for name, design in (
-            ("uniform", uniform(library.num_options, 20, NONE, seed)),
-            ("d_optimal", d_optimal(library, 20, NONE, seed)),
+            ("uniform", uniform(library.num_options, 16, NONE[:, :4], seed)),
+            ("d_optimal", d_optimal(library, 16, NONE[:, :4], seed)),
         ):
             model = fit(
                 library, design, np.clip(truth(design) + noise, 0, 1), FitOptions(), learning_curve_subsets=0

@@ -6,7 +6,7 @@ from sklearn.linear_model import Ridge
 
 from services.predictor import selection
 from services.predictor.features import design_matrix
-from services.predictor.selection import Candidate, Problem, nested_leave_one_out, select
+from services.predictor.selection import Candidate, Problem, groups, nested_leave_one_out, select
 from services.predictor.target import TARGETS, forward, inverse
 
 NSR = ("nsr",)
@@ -34,13 +34,42 @@ def test_the_error_of_a_candidate_is_that_of_refitting() -> None:
     for choice in compared:
         by_strength = []
         for strength in STRENGTHS:
-            loo = [
-                refit(p, choice.candidate, strength, np.delete(np.arange(15), i), np.array([i]))[0]
-                for i in range(15)
+            errors = [
+                (
+                    refit(p, choice.candidate, strength, np.setdiff1d(np.arange(15), group), group)
+                    - p.accuracy_S[group]
+                )
+                ** 2
+                for of_one_size in groups(15)
+                for group in of_one_size
             ]
-            by_strength.append(np.mean((np.array(loo) - p.accuracy_S) ** 2))
+            by_strength.append(np.concatenate(errors).mean())
         assert choice.strength == STRENGTHS[int(np.argmin(by_strength))]
         assert np.isclose(choice.mse, min(by_strength), rtol=1e-6)
+
+
+@pytest.mark.parametrize("samples", [3, 4, 7, 30, 61, 500])
+def test_every_sample_is_left_out_equally_often_in_small_groups(samples: int) -> None:
+    dealt = [group for of_one_size in groups(samples) for group in of_one_size]
+    times = np.bincount(np.concatenate(dealt), minlength=samples)
+    assert (times == (3 if samples <= 60 else 1)).all()
+    assert max(map(len, dealt)) <= min(12, -(-samples // 5))
+    assert all(len(set(group.tolist())) == len(group) for group in dealt)
+
+
+def test_fits_that_nearly_interpolate_are_not_chosen() -> None:
+    """About as many samples as second-order columns: one at a time, such fits pass by chance."""
+    errors = []
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        Z, unseen = rng.gamma(2, 1, size=(16, 4)) - 2, rng.gamma(2, 1, size=(400, 4)) - 2
+        weights = rng.uniform(0.01, 0.05, 4)
+        p = Problem(inputs={NSR: Z}, accuracy_S=0.8 - Z @ weights + rng.normal(0, 0.005, 16))
+        candidate, strength = (choice := select(p, CANDIDATES)[0]).candidate, choice.strength
+        intercept, w = p.decomposition(candidate.form).fit(forward(candidate.target, p.accuracy_S), strength)
+        predicted = inverse(candidate.target, intercept + design_matrix(unseen, candidate.order) @ w)
+        errors.append(np.sqrt(np.mean((predicted - (0.8 - unseen @ weights)) ** 2)))
+    assert max(errors) < 0.02
 
 
 def test_nested_predictions_are_those_of_selecting_and_refitting_without_the_sample() -> None:
