@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from donna.artifacts import ArtifactStore
+from donna.errors import FailedPrecondition
 from donna.graphs import Limits
 from donna.jobs.engine import Engine
 from donna.jobs.placement import Threads
@@ -49,8 +50,10 @@ def _phones(settings: ProfilerSettings) -> list[Device]:
     if not settings.phones:
         return []
     # adbutils is an extra: hosts without phones need not have it.
-    from services.profiler.phones.attached import attached
-
+    try:
+        from services.profiler.phones.attached import attached
+    except ModuleNotFoundError as error:
+        raise FailedPrecondition(f"phones need {error.name}: pip install 'donna[phones]'") from None
     return attached(Path(settings.phones))
 
 
