@@ -16,7 +16,7 @@ READY := $(VENV)/.ready
 PROTOS := $(wildcard protos/donna/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test images push test-compose check format protos clean bench-predict bench-search bench-profile bench-distill
+.PHONY: help setup demo test images push test-compose check format protos docs clean bench-predict bench-search bench-profile bench-distill
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make TARGET\n"} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ push: images ## Build the images and push them (REGISTRY, VERSION)
 
 test-compose: $(READY) ## Run all of DONNA in containers, and kill one in every phase
 	$(BIN)/pytest tests/compose -m compose --override-ini timeout=5400
+
+docs: $(READY) ## Write docs/contract.md from protos/
+	$(BIN)/python docs/contract.py
 
 bench-predict: $(READY) ## Print architectures predicted per second, in process and over gRPC, as JSON
 	$(BIN)/python -m bench.predict

@@ -7,8 +7,8 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
-import click
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -19,7 +19,7 @@ APP = build()
 ROOT = typer.main.get_command(APP)
 
 
-def commands(command: click.Command = ROOT, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def commands(command: Any = ROOT, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     inner = getattr(command, "commands", None)
     if inner is None:
         yield path
@@ -28,10 +28,10 @@ def commands(command: click.Command = ROOT, path: tuple[str, ...] = ()) -> Itera
         yield from commands(child, (*path, name))
 
 
-def find(path: tuple[str, ...]) -> click.Command:
-    found: click.Command = ROOT
+def find(path: tuple[str, ...]) -> Any:
+    found: Any = ROOT
     for name in path:
-        found = found.commands[name]  # type: ignore[attr-defined]
+        found = found.commands[name]
     return found
 
 

@@ -1,0 +1,147 @@
+"""What the documentation names exists: links, paths, make targets, commands, imports; the generated page is fresh."""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from donna.cli.app import build
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("docs", "services", "deploy", "examples")
+PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
+TARGETS = set(re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+TOP = {path.name for path in ROOT.iterdir()}
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def inline(page: Path) -> list[str]:
+    """Code inside sentences."""
+    return re.findall(r"(?<!`)`([^`\n]+)`(?!`)", without_python(page))
+
+
+def blocks(page: Path) -> Iterator[str]:
+    """Lines of indented and fenced blocks."""
+    text = without_python(page)
+    for line in text.splitlines():
+        if line.startswith(("    ", "\t")):
+            yield line.strip()
+    for block in re.findall(r"```(?:sh|bash|console)\n(.*?)```", text, re.DOTALL):
+        yield from block.splitlines()
+
+
+def without_python(page: Path) -> str:
+    return re.sub(r"```python\n.*?```", "", page.read_text(), flags=re.DOTALL)
+
+
+def code(page: Path) -> list[str]:
+    return [*inline(page), *blocks(page)]
+
+
+def test_there_are_pages() -> None:
+    assert {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/method.md", "docs/architecture.md"} <= {
+        name(page) for page in PAGES
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)", page.read_text())
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_paths_exist(page: Path) -> None:
+    """Paths that start at one of our own top folders; not patterns, not what a run writes."""
+    found = {
+        text.rstrip("/")
+        for text in code(page)
+        if re.fullmatch(r"[\w.-]+(/[\w.-]+)+/?", text)
+        and text.split("/")[0] in TOP - {"runs", ".donna", "models"}
+    }
+    missing = [
+        path for path in sorted(found) if not any((base / path).exists() for base in (ROOT, page.parent))
+    ]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_make_targets_exist(page: Path) -> None:
+    named = {match for text in code(page) for match in re.findall(r"\bmake ([a-z][a-z0-9-]*)", text)}
+    assert named <= TARGETS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_commands_parse(page: Path) -> None:
+    for words in commands(blocks(page)):
+        command, rest = descend(words)
+        command.make_context("donna", rest)  # raises for options and arguments that there are not
+    for words in commands(inline(page)):
+        if not words[0].startswith("-"):
+            descend(words)
+
+
+def commands(texts: Iterable[str]) -> Iterator[list[str]]:
+    """The words after `donna` in texts that are a command line, with or without variables and a folder before."""
+    for text in texts:
+        found = re.fullmatch(r"(?:[A-Z_]+=\S+ )*(?:\S*/bin/)?donna ([a-z-].*)", text)
+        if found:
+            yield shlex.split(found[1], comments=True)
+
+
+def descend(words: list[str]) -> tuple[Any, list[str]]:
+    """The command that words name, and the words left for it."""
+    command: Any = typer.main.get_command(build())
+    while hasattr(command, "commands") and words:
+        assert words[0] in command.commands, f"there is no command donna {' '.join(words)}"
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_python_compiles_and_imports_what_there_is(page: Path) -> None:
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in (
+                "donna",
+                "services",
+            ):
+                assert all(defines(node.module or "", alias.name) for alias in node.names), ast.unparse(node)
+
+
+def defines(module: str, wanted: str) -> bool:
+    """Whether our module has a name at its top, by its source."""
+    stem = ROOT / Path(*module.split("."))
+    path = stem / "__init__.py" if stem.is_dir() else stem.with_suffix(".py")
+    if (stem / f"{wanted}.py").exists() or (stem / wanted).is_dir():
+        return True
+    pattern = rf"^(?:class|def|from .*import.*)? ?\b{wanted}\b"
+    return path.exists() and re.search(pattern, path.read_text(), re.MULTILINE) is not None
+
+
+def test_the_page_of_the_contract_is_fresh() -> None:
+    pytest.importorskip("grpc_tools")
+    written = runpy.run_path(str(ROOT / "docs" / "contract.py"))
+    assert written["PAGE"].read_text() == written["page"](), "run: make docs"
+
+
+def test_every_file_of_the_method_is_named_once_with_its_mark() -> None:
+    text = (ROOT / "docs" / "method.md").read_text()
+    rows = [
+        line for line in text.splitlines() if line.startswith("|") and "whose" not in line and "](../" in line
+    ]
+    assert len(rows) > 20
+    for mark in ("[paper]", "[known]", "[ours]"):
+        assert mark in text
