@@ -8,12 +8,15 @@ from donna.artifacts import ArtifactStore
 from donna.jobs import JobStore
 from donna.jobs.engine import Engine
 from donna.jobs.placement import Threads
+from donna.placement import own_namespace
 from donna.rpc.authentication import channel_credentials, read_optional
 from donna.rpc.channel import open_channel
+from donna.rpc.hub import DeviceHub, hub_endpoint
 from donna.rpc.server import Endpoint
 from donna.service import Parts, main
 from donna.v1 import searcher_pb2
 from donna.v1.searcher_pb2_grpc import add_SearcherServiceServicer_to_server
+from services.searcher.discovery import Discovery
 from services.searcher.profilers import Profilers
 from services.searcher.servicer import SearcherServicer
 from services.searcher.settings import SearcherSettings
@@ -29,12 +32,12 @@ def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore)
         )
     connect = partial(open_channel, credentials=credentials)
     token = read_optional(settings.peer_token_file, "peer_token_file")
+    addresses = settings.profiler_addresses()
+    profilers = Profilers(addresses, connect, token=token, call_deadline_s=settings.call_deadline_s)
     around = Surroundings(
         artifacts=artifacts,
         predictor=connect(settings.predictor) if settings.predictor else None,
-        profilers=Profilers(
-            settings.profiler_addresses(), connect, token=token, call_deadline_s=settings.call_deadline_s
-        ),
+        profilers=profilers,
         token=token,
         measurement_deadline_s=settings.measurement_deadline_s,
         measurement_attempts=settings.measurement_attempts,
@@ -47,7 +50,21 @@ def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore)
         servicer=SearcherServicer(engine, around),
         name=searcher_pb2.DESCRIPTOR.services_by_name["SearcherService"].full_name,
     )
-    return Parts(endpoints=[endpoint], engines=[engine])
+    # Agents that dialled in are reached through this host's loopback: their stream has the encryption.
+    hub = DeviceHub(
+        partial(profilers.add, open_channel=open_channel),
+        known=settings.state / "searcher-agents.json",
+        reserved=frozenset(addresses),
+    )
+    beside = None
+    if settings.profiler_selector:
+        beside = Discovery(
+            profilers.add,
+            selector=settings.profiler_selector,
+            namespace=own_namespace(),
+            reserved=addresses,
+        ).run
+    return Parts(endpoints=[endpoint, hub_endpoint(hub)], engines=[engine], beside=beside)
 
 
 if __name__ == "__main__":

@@ -51,16 +51,23 @@ class Profilers:
         token: str = "",
         call_deadline_s: float = 30.0,
     ) -> None:
-        self.names = tuple(sorted(addresses))
-        self._remotes = {
-            name: Remote(
-                profiler_pb2_grpc.ProfilerServiceStub,
-                open_channel(address),
-                token=token,
-                deadline_s=call_deadline_s,
-            )
-            for name, address in addresses.items()
-        }
+        self._open_channel, self._token, self._call_deadline_s = open_channel, token, call_deadline_s
+        self._remotes: dict[str, Remote] = {}
+        for name, address in addresses.items():
+            self.add(name, address)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All profilers, sorted."""
+        return tuple(sorted(self._remotes))
+
+    def add(self, name: str, address: str, open_channel: Callable[[str], grpc.Channel] | None = None) -> None:
+        """One more profiler; `open_channel` when it is reached in another way than the rest."""
+        channel = (open_channel or self._open_channel)(address)
+        stub = profiler_pb2_grpc.ProfilerServiceStub
+        remote = Remote(stub, channel, token=self._token, deadline_s=self._call_deadline_s)
+        # A new dictionary: other threads may be going through the old one.
+        self._remotes = {**self._remotes, name: remote}
 
     def remote(self, profiler: str) -> Remote:
         """The stub of a profiler."""

@@ -21,6 +21,10 @@ class SearcherSettings(ServiceSettings):
     profilers: str = Field(
         default="", description="Profilers as name=host:port,...; the name stands for their device."
     )
+    profiler_selector: str = Field(
+        default="",
+        description="Label selector of profiler pods in the searcher's own namespace; empty: none are looked for.",
+    )
     peer_token_file: str = Field(
         default="", description="File with the bearer token for predictor and profilers."
     )

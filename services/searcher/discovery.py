@@ -1,0 +1,110 @@
+"""Profilers found by label through the API of the cluster that the searcher runs in.
+
+A profiler is called by its pod's label `donna.dev/device`, or by its node when there is none, so that it keeps its
+name when its pod is replaced: then only its address changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from donna.errors import InvalidArgument
+
+log = logging.getLogger("donna.searcher")
+
+DEVICE_LABEL = "donna.dev/device"
+PORT_NAME = "grpc"
+CALL_S = (5.0, 15.0)
+
+
+def addresses(pods: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Name -> host:port of the pods that are ready and have a port called "grpc"; the first of a name counts."""
+    found: dict[str, str] = {}
+    for pod in pods:
+        status, spec, labels = pod.get("status") or {}, pod["spec"], pod["metadata"].get("labels") or {}
+        ready = any(
+            condition["type"] == "Ready" and condition["status"] == "True"
+            for condition in status.get("conditions") or ()
+        )
+        ports = [
+            port["containerPort"]
+            for container in spec["containers"]
+            for port in container.get("ports") or ()
+            if port.get("name") == PORT_NAME
+        ]
+        if ready and ports and status.get("podIP") and not pod["metadata"].get("deletionTimestamp"):
+            found.setdefault(
+                device_name(labels.get(DEVICE_LABEL) or spec.get("nodeName", "")),
+                _join(status["podIP"], ports[0]),
+            )
+    return found
+
+
+def device_name(text: str) -> str:
+    """A name that searches can use: letters, digits, - and _, at most 31 of them."""
+    return re.sub(r"[^A-Za-z0-9_\-]", "-", text).lstrip("-_")[:31] or "unnamed"
+
+
+def _join(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class Discovery:
+    """Asks for the pods again and again and tells `on_profiler(name, address)` of what is new or has moved.
+
+    `reserved` names stay with the profilers that were named by settings. Raises InvalidArgument when no cluster is
+    configured.
+    """
+
+    def __init__(
+        self,
+        on_profiler: Callable[[str, str], None],
+        *,
+        selector: str,
+        namespace: str,
+        reserved: Collection[str] = (),
+        interval_s: float = 10.0,
+        api_client: Any = None,
+    ) -> None:
+        from kubernetes import client, config
+
+        if api_client is None:
+            try:
+                config.load_config()
+            except config.ConfigException as error:
+                raise InvalidArgument.of("profiler_selector", f"no cluster is configured: {error}") from None
+            api_client = client.ApiClient()
+        self._core = client.CoreV1Api(api_client)
+        self._on_profiler = on_profiler
+        self._selector = selector
+        self._namespace = namespace
+        self._reserved = frozenset(reserved)
+        self._interval_s = interval_s
+        self._told: dict[str, str] = {}
+
+    def look(self) -> dict[str, str]:
+        """The profilers that are ready now; new ones and moved ones are told."""
+        listed = self._core.list_namespaced_pod(
+            self._namespace, label_selector=self._selector, _request_timeout=CALL_S
+        )
+        pods = self._core.api_client.sanitize_for_serialization(listed).get("items") or ()
+        found = addresses(pods)
+        for name, address in found.items():
+            if name not in self._reserved and self._told.get(name) != address:
+                log.info("the profiler of %s is at %s", name, address)
+                self._on_profiler(name, address)
+                self._told[name] = address
+        return found
+
+    async def run(self, _address: str) -> None:
+        """Looks for as long as the service serves; an API that does not answer is asked again."""
+        while True:
+            try:
+                await asyncio.to_thread(self.look)
+            except Exception as error:  # whatever it is, the profilers that are known stay
+                log.warning("the cluster could not be asked for profilers: %s", type(error).__name__)
+            await asyncio.sleep(self._interval_s)
