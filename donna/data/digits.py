@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,26 @@ def check(arguments: Mapping[str, Any]) -> None:
 
 @cache
 def _digits() -> Digits:
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
+    images, labels = _read()
     scaled = (images / _LEVELS).astype(np.float32).reshape(-1, *Digits.input_shape)
     return Digits(scaled, labels.astype(np.int64))
+
+
+def _read() -> tuple[np.ndarray, np.ndarray]:
+    """(1797, 64) pixels in 0..16 and (1797,) labels, as `load_digits` gives them.
+
+    The file is read without importing scikit-learn, which would cost each process over a second and 80 MB;
+    where it is not in its usual place, scikit-learn is asked.
+    """
+    package = find_spec("sklearn")
+    for folder in (package.submodule_search_locations or ()) if package else ():
+        file = Path(folder, "datasets", "data", "digits.csv.gz")
+        if file.is_file():
+            table = np.loadtxt(file, delimiter=",")
+            return table[:, :-1], table[:, -1]
+    from sklearn.datasets import load_digits
+
+    return load_digits(return_X_y=True)
 
 
 def open(arguments: Mapping[str, Any], root: Path | None) -> Digits:

@@ -4,14 +4,17 @@ reference and the library exist, the architectures are of that library, the weig
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from donna import data
 from donna.artifacts import ArtifactStore
 from donna.errors import DonnaError, FailedPrecondition, InvalidArgument, Violation
 from donna.space import Library
 from services.finetuner import keys
+from services.finetuner.reference_check import check_reference
 from services.finetuner.request import NetworkRequest, Request
 
 
@@ -46,7 +49,8 @@ class Admission:
         dataset = data.load(request.dataset, root=self._data_root)
         dataset.split(request.evaluate_on)
         request = replace(request, dataset=dataset.describe())
-        self._check_reference(request)
+        if library is None or _described(request.reference) != _described(library.reference):
+            check_reference(request.reference)
         return request
 
     def library(self, sha256: str) -> Library:
@@ -76,11 +80,6 @@ class Admission:
             if network.weights:
                 self._require(network.weights, f"networks[{i}].weights")
 
-    def _check_reference(self, request: Request) -> None:
-        from donna.nets import references  # brings torch, which only a request that got this far is worth
-
-        references.resolve(request.reference)
-
     def _require(self, sha256: str, field: str) -> None:
         if not self._artifacts.has(sha256):
             said = f"artifact {sha256} is not in the store"
@@ -89,6 +88,10 @@ class Admission:
                 reason="ARTIFACT_MISSING",
                 violations=[Violation(field=field, description=said)],
             )
+
+
+def _described(reference: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    return reference["provider"], dict(reference.get("arguments") or {})
 
 
 def _check_architecture(network: NetworkRequest, library: Library, i: int) -> None:
