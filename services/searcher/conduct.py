@@ -4,7 +4,7 @@ the measured front, and near-duplicates measured once more."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from services.searcher.calibration import Plan
 from services.searcher.evaluations import Evaluations
 from services.searcher.evolution import Evolution
 from services.searcher.exact import additive_accuracy, exact_front
-from services.searcher.feasibility import Row
 from services.searcher.fleet import Fleet
 from services.searcher.latencies import Latencies
 from services.searcher.library_tables import cost, cost_table, cost_term, quality_table
@@ -26,10 +25,11 @@ from services.searcher.loop import Generation, Loop
 from services.searcher.metric import COSTS, LATENCY_MS, Metric
 from services.searcher.pareto import hypervolume, non_dominated
 from services.searcher.patience import patiently
-from services.searcher.points import front_order, points
+from services.searcher.points import front_order
 from services.searcher.problem import Problem, Values
 from services.searcher.repeatability import near_duplicates
 from services.searcher.spec import EXACT, SearchSpec
+from services.searcher.standing import Standing
 from services.searcher.survey import latency_row, smallest_networks, survey
 
 MAX_ROUNDS = 5
@@ -62,13 +62,11 @@ class Conduct:
     ) -> None:
         self.spec, self.library, self.report, self.fleet = spec, library, report, fleet
         self._predictor, self._store, self._retry_s = accuracy, store_evaluations, retry_s
-        self._rows: list[Row] = []
-        self._history: list[Generation] = []
-        self._known_points: dict[int, dict[str, Any]] = {}
         self._stage: tuple[float, float, float, str] = (0.0, 1.0, 1.0, "")
         self._measured_in_stage = 0
         plan = Plan.of(cost_table(library, "macs"), library.num_options, spec.seed)
         self.latencies = Latencies(mode=spec.latency_mode, devices=spec.devices, fleet=fleet, plan=plan)
+        self.standing = Standing(spec, library, fleet, self.latencies)
         self.problem = Problem(
             num_options=library.num_options,
             objectives=spec.objectives,
@@ -82,10 +80,10 @@ class Conduct:
 
     def run(self) -> dict[str, Any]:
         """Raises FailedPrecondition when a bound cannot be met, or all of them together are met by nothing."""
-        self._rows = survey(self.spec, self.library, self._accuracy if self._predictor else None)
-        feasibility.check(self._rows)
+        self.standing.rows = survey(self.spec, self.library, self._accuracy if self._predictor else None)
+        feasibility.check(self.standing.rows)
         self._check_smallest()
-        self.report.publish({**self._standing(0), "front": []})
+        self.report.publish(self.standing.start())
         found = self._exact() if self.spec.algorithm == EXACT else self._evolve()
         values = self._confirm(found)
         return self._result(found, values)
@@ -109,7 +107,7 @@ class Conduct:
             known_ms = self.fleet.known(smallest, bound.metric.device)
             row = latency_row(self.spec, bound.metric, known_ms)
             if row is not None and bound.maximum is not None and row.range.smallest > bound.maximum:
-                self.report.publish({**self._standing(0), "front": []})
+                self.report.publish(self.standing.start())
                 raise feasibility.too_slow(bound, row.range.smallest)
 
     def _evolve(self) -> Found:
@@ -121,7 +119,7 @@ class Conduct:
         self.latencies.calibrate(extra)
         if saved["loop"] is not None:
             loop.load(saved["loop"])
-            self._history = loop.history
+            self.standing.history = loop.history
             if self.fleet is not None:
                 self.fleet.recall(loop.X, spec.devices)
         more = max(5, spec.generations // 5)
@@ -159,7 +157,7 @@ class Conduct:
         )
         ends = {
             row.metric: sorted([row.range.smallest * row.metric.sign, row.range.largest * row.metric.sign])
-            for row in self._rows
+            for row in self.standing.rows
         }
         unknown = [np.nan, np.nan]
         box = np.array([ends.get(metric, unknown) for metric in spec.objectives])
@@ -173,28 +171,14 @@ class Conduct:
             self._enter(start + share * loop.generation, share, self.spec.population, label)
             if not loop.step():
                 break
-            self._history = loop.history
+            self.standing.history = loop.history
             state = {"round": done_rounds, "extra": extra.tolist(), "loop": loop.save()}
-            self.report.save(state, partial=self._partial(loop))
+            self.report.save(state, partial=self.standing.running(loop))
 
     @property
     def _spent(self) -> bool:
         """Whether candidates cannot be measured any more."""
         return self.fleet is not None and not self.latencies.by_table and self.fleet.exhausted
-
-    def _partial(self, loop: Loop) -> dict[str, Any]:
-        """What watchers see after a generation; the points of a front change little from one to the next."""
-        rows = loop.front()
-        values = {metric: column[rows] for metric, column in loop.values.items()}
-        rows = rows[front_order(values, self.spec.objectives)]
-        if self.latencies.by_table:
-            self._known_points.clear()  # latencies are corrected between rounds
-        fresh = np.array([row for row in rows.tolist() if row not in self._known_points], dtype=np.int64)
-        values = {metric: column[fresh] for metric, column in loop.values.items()}
-        found = points(self.library, loop.X[fresh], values, self._records(loop.X[fresh]))
-        self._known_points.update(zip(fresh.tolist(), found, strict=True))
-        front = [self._known_points[row] for row in rows.tolist()]
-        return {**self._standing(len(loop.X)), "front": front}
 
     def _exact(self) -> Found:
         """The true front; with tables of latency, measured, and in refined mode until it is stable."""
@@ -248,15 +232,15 @@ class Conduct:
             raise self._nothing_feasible(found, judged.G)
         rows = rows[front_order({m: column[rows] for m, column in values.items()}, self.spec.objectives)]
         X = found.X[rows]
-        if not self._history:
-            self._history = [self._only_generation(judged.F[rows], len(found.X))]
+        if not self.standing.history:
+            self.standing.history = [self._only_generation(judged.F[rows], len(found.X))]
         intervals, predictor = None, self._predictor
         if predictor is not None:
             intervals = patiently(self.report, "the predictor", lambda: predictor.intervals(X), self._retry_s)
         chosen = {metric: column[rows] for metric, column in values.items()}
         notes = [
             [record[d].note if d in record else "" for d in self.spec.devices]
-            for record in self._records(found.X)
+            for record in self.standing.records(found.X)
         ]
         table = Evaluations.of(
             self.problem.metrics,
@@ -267,11 +251,8 @@ class Conduct:
             judged.feasible,
             notes,
         )
-        return {
-            **self._standing(len(found.X)),
-            "front": points(self.library, X, chosen, self._records(X), intervals),
-            "evaluations": self._store(table.to_bytes()),
-        }
+        told = self.standing.ended(X, chosen, len(found.X), intervals)
+        return {**told, "evaluations": self._store(table.to_bytes())}
 
     def _only_generation(self, F: np.ndarray, evaluated: int) -> Generation:
         ideal, worst = F.min(axis=0), F.max(axis=0)
@@ -293,32 +274,6 @@ class Conduct:
 
     def _bounds(self) -> str:
         return ", ".join(map(str, self.spec.bounds))
-
-    def _records(self, X: np.ndarray) -> list[dict[str, Any]]:
-        if self.fleet is None:
-            return [{} for _ in range(len(X))]
-        known = self.fleet.records
-        return [
-            {d: known[d, tuple(row)] for d in self.spec.devices if (d, tuple(row)) in known}
-            for row in X.tolist()
-        ]
-
-    def _standing(self, evaluated: int) -> dict[str, Any]:
-        """What watchers are told beside the front."""
-        rows = list(self._rows)
-        if self.fleet is not None:
-            for device in self.spec.devices:
-                metric = Metric(name=LATENCY_MS, device=device)
-                known = [r.latency_ms for (d, _), r in self.fleet.records.items() if d == device]
-                row = latency_row(self.spec, metric, np.array([np.nan if ms is None else ms for ms in known]))
-                rows += [row] if row is not None else []
-        return {
-            "feasibility": [row.to_dict() for row in rows],
-            "generations": [vars(generation) for generation in self._history],
-            "num_evaluations": evaluated,
-            "num_measured": {d: self.fleet.count(d) for d in self.spec.devices} if self.fleet else {},
-            "table_errors": {device: asdict(error) for device, error in self.latencies.errors.items()},
-        }
 
     def _enter(self, start: float, span: float, expected: float, message: str) -> None:
         self._stage = (start, span, max(1.0, expected), message)

@@ -224,3 +224,41 @@ def test_cancelling_stops_a_measurement_at_once(artifacts, fake, searcher) -> No
     while not profiler.cancelled:
         time.sleep(0.01)
     assert profiler.cancelled == ["measurements/m0"]
+
+
+@pytest.mark.parametrize("mode", [pb.LATENCY_MODE_MEASURED, pb.LATENCY_MODE_TABLE_REFINED])
+def test_stopped_and_started_again_and_again_it_measures_nothing_twice(
+    artifacts, fake, searcher, mode
+) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    profiler = FakeProfiler(library, pause_s=0.002)
+    addresses = {
+        "predictor": fake(FakePredictor(library)).address,
+        "profilers": f"cpu={fake(profiler).address}",
+    }
+    message = spec(library, ACCURACY, LATENCY, latency_mode=mode, generations=6)
+    service = searcher(**addresses)
+    name = service.remote.CreateSearch(pb.CreateSearchRequest(spec=message)).search.name
+    for _ in range(4):
+        before = len(profiler.measured)
+        while len(profiler.measured) < before + 20:
+            if (
+                service.remote.GetSearch(pb.GetSearchRequest(name=name)).search.job.state
+                > common.JOB_STATE_WAITING
+            ):
+                break
+            time.sleep(0.005)
+        service.stop()
+        service = searcher(**addresses)
+    watched = [r.search for r in service.remote.WatchSearch(pb.WatchSearchRequest(name=name), deadline_s=60)]
+    assert watched[-1].job.state == common.JOB_STATE_SUCCEEDED, watched[-1].job.error
+    firsts = {
+        choices: count - profiler.skipped_cache[choices] for choices, count in profiler.measured.items()
+    }
+    assert set(firsts.values()) == {1}
+    # An uninterrupted search on the same device finds the same: everything it asks for is on record.
+    whole = run(service, message)
+    assert len(profiler.measured) == len(firsts)
+    assert [p.architecture for p in whole.front] == [p.architecture for p in watched[-1].front]
+    assert [p.latency_ms["cpu"] for p in whole.front] == [p.latency_ms["cpu"] for p in watched[-1].front]
+    assert list(whole.generations) == list(watched[-1].generations)
