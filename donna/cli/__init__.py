@@ -19,7 +19,10 @@ def main() -> None:
     # A terminated command stops its services like an interrupted one.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        build()(standalone_mode=False)
+        code = build()(standalone_mode=False)
+        if code == INTERRUPTED:  # typer has caught the interrupt itself
+            raise KeyboardInterrupt
+        sys.exit(code if isinstance(code, int) else DONE)
     except DonnaError as error:
         _end(error.message, exit_code(error))
     except KeyboardInterrupt:
