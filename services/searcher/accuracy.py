@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import grpc
@@ -12,8 +13,8 @@ from donna.rpc.channel import Remote
 from donna.rpc.messages import pack_architectures
 from donna.v1 import common_pb2, predictor_pb2, predictor_pb2_grpc
 
-ROWS = 200_000
-"""Architectures in one call; far below the message limit for any number of blocks."""
+CALL_BYTES = 4 << 20
+"""Choices in one call; a quarter of the largest message, and the answer is smaller still."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,17 +42,21 @@ class PredictedAccuracy:
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """Predicted accuracies."""
-        parts = [self._predict(X[i : i + ROWS]).accuracies for i in range(0, len(X), ROWS)]
+        parts = [self._predict(part).accuracies for part in _parts(X)]
         return np.concatenate([np.frombuffer(part, "<f4") for part in parts] or [np.zeros(0)]).astype(float)
 
     def intervals(self, X: np.ndarray) -> Intervals:
-        """Predicted accuracies with what the predictor knows of their error; at most ROWS at once."""
-        response = self._predict(X[:ROWS], include_intervals=True)
+        """Predicted accuracies with what the predictor knows of their error."""
+        answers = [self._predict(part, include_intervals=True) for part in _parts(X)]
+
+        def joined(field: str, dtype: str) -> np.ndarray:
+            return np.frombuffer(b"".join(getattr(answer, field) for answer in answers), dtype)
+
         return Intervals(
-            accuracies=np.frombuffer(response.accuracies, "<f4").astype(float),
-            lows=np.frombuffer(response.lows, "<f4").astype(float),
-            highs=np.frombuffer(response.highs, "<f4").astype(float),
-            extrapolated=np.frombuffer(response.extrapolated, np.uint8).astype(bool),
+            accuracies=joined("accuracies", "<f4").astype(float),
+            lows=joined("lows", "<f4").astype(float),
+            highs=joined("highs", "<f4").astype(float),
+            extrapolated=joined("extrapolated", "u1").astype(bool),
         )
 
     def _predict(self, X: np.ndarray, *, include_intervals: bool = False) -> predictor_pb2.PredictResponse:
@@ -67,3 +72,9 @@ class PredictedAccuracy:
             )
         finally:
             self.spent_s += time.perf_counter() - started
+
+
+def _parts(X: np.ndarray) -> Iterator[np.ndarray]:
+    rows = max(1, CALL_BYTES // (4 * X.shape[1]))
+    for start in range(0, len(X), rows):
+        yield X[start : start + rows]
