@@ -26,6 +26,7 @@ from donna.jobs.work import Work
 log = logging.getLogger("donna.jobs")
 
 POLL_S = 0.1
+IDLE_S = 1.0
 REPORT_INTERVAL_S = 0.2
 SETTLE_PAUSES_S = (0.2, 1.0, 2.0, 4.0, 8.0, 15.0)
 
@@ -206,6 +207,7 @@ def run_worker(
     leases = Leases(store, kind=work.kind, owner=worker_name(), ttl_s=lease_s)
     idle_since = time.monotonic()
     while not stopping.is_set():
+        heard = store.bell.rings
         try:
             task = leases.claim(job)
         except Exception:
@@ -218,7 +220,7 @@ def run_worker(
         elif idle_s is not None and time.monotonic() - idle_since > idle_s:
             return
         else:
-            stopping.wait(POLL_S)
+            store.bell.wait(heard, POLL_S)
 
 
 def worker_name() -> str:
@@ -245,7 +247,6 @@ class Engine:
         self._placement = placement
         self._leases = Leases(store, kind=work.kind, owner=worker_name())
         self._stopping = threading.Event()
-        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=f"engine-{work.kind}", daemon=True)
 
     def start(self) -> None:
@@ -255,7 +256,7 @@ class Engine:
     def close(self) -> None:
         """Stops working; what is in hand goes back into the queue."""
         self._stopping.set()
-        self._wake.set()
+        self.store.bell.ring()
         if self._thread.ident is not None:
             self._thread.join()  # first: it places workers
         self._placement.close()
@@ -267,12 +268,11 @@ class Engine:
 
     def create(self, spec: dict[str, Any], *, request_id: str = "") -> Job:
         """Stores a job, split into tasks; idempotent by `request_id`."""
-        job = self.store.create(self.work.kind, spec, self.work.tasks(spec), request_id=request_id)
-        self._wake.set()
-        return job
+        return self.store.create(self.work.kind, spec, self.work.tasks(spec), request_id=request_id)
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
+            heard = self.store.bell.rings
             try:
                 active = self.store.active(self.work.kind)
                 self._placement.place(self._leases.waiting_tasks() if active else 0)
@@ -282,11 +282,7 @@ class Engine:
                 log.warning("the engine of %s could not go on; trying again", self.work.kind, exc_info=True)
                 self._stopping.wait(1.0)
                 continue
-            if active:
-                self._stopping.wait(POLL_S)
-            else:
-                self._wake.wait(1.0)
-                self._wake.clear()
+            self.store.bell.wait(heard, POLL_S if active else IDLE_S)
 
     def _finish(self, job: Job) -> None:
         """Ends a job when a task has failed or all are done. One job's trouble is not another's."""

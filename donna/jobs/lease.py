@@ -227,6 +227,7 @@ class Leases:
             if task.key:
                 self._remember(connection, task.key, result)
             _refresh(connection, task.job, cost, state=JobState.RUNNING, waiting_for="")
+        self.store.bell.ring()
 
     def fail(
         self,
@@ -248,6 +249,7 @@ class Leases:
             else:
                 self._hold(connection, task, state=TaskState.FAILED, error=write_error(error))
             _refresh(connection, task.job, cost)
+        self.store.bell.ring()
 
     def release(self, task: Task, cost: dict[str, float] | None = None) -> None:
         """Puts a task back at once, its attempt not counted: for a worker that is told to stop."""

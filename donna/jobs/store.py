@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, Row, and_, delete, func, insert, or_,
 from sqlalchemy.exc import IntegrityError
 
 from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from donna.jobs.bell import Bell
 from donna.jobs.database import check_database, reading
 from donna.jobs.record import (
     ACTIVE,
@@ -41,6 +42,7 @@ class JobStore:
         self.engine = engine
         self.reads = reading(engine)
         self.clock = clock
+        self.bell = Bell()
 
     def create(
         self, kind: str, spec: dict[str, Any], task_specs: Sequence[TaskSpec], *, request_id: str = ""
@@ -96,6 +98,7 @@ class JobStore:
             if known := self._by_request(kind, request_id, digest):
                 return known
             raise
+        self.bell.ring()
         return self.get(name)
 
     def _by_request(self, kind: str, request_id: str, digest: str) -> Job | None:
@@ -204,6 +207,7 @@ class JobStore:
                     state=state, ended_at=self.clock(), waiting_for="", revision=jobs.c.revision + 1, **values
                 )
             )
+        self.bell.ring()
         job = self.get(name)
         check_transition(name, job.state, state)  # somebody else may have ended it otherwise
         return job
