@@ -22,29 +22,34 @@ FAST = common_pb2.MeasurementSettings(
 
 
 @contextmanager
-def running(folder: Path, **settings: str) -> Iterator[tuple[Remote, grpc.Channel]]:
-    """`python -m services.profiler` with its state in `folder`; `settings` become its environment."""
-    told = {
-        "STATE": str(folder / "state"),
-        "ADDRESS_FILE": str(folder / "address"),
-        "CANARY_EVERY": "0",
-        **settings,
-    }
+def service(name: str, folder: Path, **settings: str) -> Iterator[str]:
+    """The address of `python -m services.<name>` with its state in `folder`; `settings` are its environment."""
+    folder.mkdir(exist_ok=True)
+    told = {"STATE": str(folder / "state"), "ADDRESS_FILE": str(folder / "address"), **settings}
     (folder / "address").unlink(missing_ok=True)
-    env = os.environ | {f"DONNA_PROFILER_{name}": value for name, value in told.items()}
+    env = os.environ | {f"DONNA_{name.upper()}_{key}": value for key, value in told.items()}
     env["PYTHONPATH"] = str(Path(__file__).parents[3])
     with (folder / "log").open("ab") as log:
-        process = lifeline.spawn(["-m", "services.profiler"], env=env, output=log)
+        process = lifeline.spawn(["-m", f"services.{name}"], env=env, output=log)
     try:
         deadline = time.monotonic() + 60
         while not (folder / "address").exists():
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        with open_channel((folder / "address").read_text()) as channel:
-            yield Remote(profiler_pb2_grpc.ProfilerServiceStub, channel), channel
+        yield (folder / "address").read_text()
     finally:
         lifeline.stop(process)
+
+
+@contextmanager
+def running(folder: Path, **settings: str) -> Iterator[tuple[Remote, grpc.Channel]]:
+    """A profiler, and the channel to it."""
+    with (
+        service("profiler", folder, **{"CANARY_EVERY": "0", **settings}) as address,
+        open_channel(address) as channel,
+    ):
+        yield Remote(profiler_pb2_grpc.ProfilerServiceStub, channel), channel
 
 
 def upload(remote: Remote, data: bytes, *, sha256: str = "", piece: int = 1 << 16, start: int = 0) -> str:

@@ -17,7 +17,14 @@ from donna.rpc.channel import Remote, open_channel
 from donna.rpc.hub import DeviceHub, hub_endpoint
 from donna.rpc.server import Server
 from donna.rpc.status import from_rpc_error
-from donna.v1 import common_pb2, hub_pb2, hub_pb2_grpc, profiler_pb2_grpc
+from donna.v1 import (
+    common_pb2,
+    hub_pb2,
+    hub_pb2_grpc,
+    profiler_pb2_grpc,
+    searcher_pb2,
+    searcher_pb2_grpc,
+)
 from donna.v1 import profiler_pb2 as pb
 from tests.unit.graphs import fragments as make
 from tests.unit.profiler import agent
@@ -168,3 +175,22 @@ def test_strangers_and_wrong_hellos_are_refused(tmp_path, hub, told):
         with pytest.raises(AlreadyExists, match="the name lab belongs to another agent"):
             say(hub, hello("lab", instance="somebody else entirely"))
         assert answers(remote)
+
+
+def test_the_searcher_sees_agents_that_dialled_in(tmp_path):
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    searcher, folder = tmp_path / "searcher", tmp_path / "agent"
+    folder.mkdir()
+    with agent.service("searcher", searcher, TOKEN_FILE=str(token), RETRY_S="0.2") as address:
+        with (
+            agent.running(folder, HUB=address, HUB_AGENT="lab", HUB_TOKEN_FILE=str(token)),
+            open_channel(address) as channel,
+        ):
+            remote = Remote(searcher_pb2_grpc.SearcherServiceStub, channel, token=TOKEN)
+
+            def reachable():
+                found = remote.ListSearchDevices(searcher_pb2.ListSearchDevicesRequest()).search_devices
+                return [device.name for device in found if device.reachable] == ["lab"]
+
+            eventually(reachable)
