@@ -1,0 +1,127 @@
+"""The wheel: whole, and its SDK and command run with the base dependencies alone."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# Runs in a fresh interpreter, in which nothing is installed beside the base dependencies.
+GUARDED = """
+import sys
+denied = set({denied!r})
+
+class Guard:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in denied:
+            raise ModuleNotFoundError(f"{{name}} is no base dependency", name=name)
+
+sys.meta_path.insert(0, Guard())
+sys.path.insert(0, {wheel!r})
+import donna
+assert donna.__file__.startswith({wheel!r}), donna.__file__
+{code}
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    kept = ["donna", "services", "pyproject.toml", "*.md", "LICENSE"]
+    list_files = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *kept]
+    listed = subprocess.run(list_files, cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("needs the git checkout")
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            copy = source / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes((ROOT / name).read_bytes())
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(folder),
+        str(source),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (found,) = folder.glob("donna-*.whl")
+    return found
+
+
+def other_modules() -> set[str]:
+    """Top-level modules of what is installed here and is neither a base dependency nor one of theirs."""
+    seen: set[str] = set()
+    todo = [r for r in metadata.requires("donna") or [] if "extra ==" not in r]
+    while todo:
+        name = re.split(r"[^A-Za-z0-9._-]", todo.pop(), maxsplit=1)[0]
+        if key(name) in seen:
+            continue
+        try:
+            more = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue  # for another platform
+        seen.add(key(name))
+        todo += [r for r in more if "extra ==" not in r]
+    tops = metadata.packages_distributions()
+    found = {top for top, owners in tops.items() if not {key(owner) for owner in owners} & seen}
+    return found - {"donna", "services", "google"} - set(sys.stdlib_module_names)
+
+
+def key(name: str) -> str:
+    """A distribution's name as packaging compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_everything_that_runs_is_inside(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    parts = {f"donna/report/parts/{path.name}" for path in (ROOT / "donna/report/parts").iterdir()}
+    assert parts <= names
+    assert {"donna/py.typed", "donna/v1/searcher_pb2.py", "services/profiler/__main__.py"} <= names
+    assert not [name for name in names if name.startswith(("tests/", "bench/", "docs/"))]
+    assert [name for name in names if name.endswith("LICENSE")]
+
+
+@pytest.fixture(scope="module")
+def unpacked(wheel: Path) -> Path:
+    folder = wheel.with_name("unpacked")
+    zipfile.ZipFile(wheel).extractall(folder)
+    return folder
+
+
+def run_guarded(unpacked: Path, code: str) -> subprocess.CompletedProcess[str]:
+    program = GUARDED.format(denied=sorted(other_modules()), wheel=str(unpacked), code=code)
+    return subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, cwd=unpacked)
+
+
+CODE = """
+import donna.client, donna.local, donna.pipeline.run, donna.report, donna.cli
+donna.client.Client(donna.client.Endpoints()).close()
+for words in (["--version"], ["search", "--help"]):
+    sys.argv = ["donna", *words]
+    donna.cli.main()
+"""
+
+
+def test_sdk_and_command_need_the_base_dependencies_only(unpacked: Path) -> None:
+    done = run_guarded(unpacked, CODE)
+    assert done.returncode == 0, done.stderr
+    assert "--check" in done.stdout
+
+
+def test_the_guard_bites(unpacked: Path) -> None:
+    assert "onnx is no base dependency" in run_guarded(unpacked, "import onnx").stderr
