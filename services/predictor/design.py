@@ -24,9 +24,8 @@ from donna.space import Library
 from services.predictor.features import design_matrix
 from services.predictor.quality import NSR, block_qualities
 
-_STARTS = 3
-_SWEEPS = 12
-_VISITS = 600
+_STARTS, _STARTS_VISITS = 3, 600
+_SWEEPS, _MOST_VISITS = 12, 60_000
 _BULK = 1.2
 MAX_DESIGN = 1000
 """Largest design that is searched for in one call."""
@@ -68,7 +67,7 @@ def d_optimal(library: Library, k: int, exclude: np.ndarray, seed: int) -> np.nd
     The best of a few starts; equal seeds give equal designs. Raises as `uniform` does.
     """
     exchange = Exchange(standardised(library), exclude)
-    starts = max(1, min(_STARTS, _VISITS // (k * len(library.blocks))))
+    starts = max(1, min(_STARTS, _STARTS_VISITS // (k * len(library.blocks))))
     designs = [
         exchange.improve(uniform(library.num_options, k, exclude, seed + start)) for start in range(starts)
     ]
@@ -106,7 +105,7 @@ class Exchange:
         design_kN = design_kN.copy()
         taken = self.known | {tuple(row) for row in design_kN.tolist()}
         value = self.log_det(design_kN)
-        for _ in range(_SWEEPS):
+        for _ in range(min(_SWEEPS, max(1, _MOST_VISITS // design_kN.size))):  # large designs get fewer
             F_kP = self.rows(design_kN)
             inverse_PP = np.linalg.inv(self.known_PP + F_kP.T @ F_kP)
             for row_N in design_kN:

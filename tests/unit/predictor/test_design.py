@@ -80,7 +80,7 @@ def test_blocks_with_one_option_or_equal_qualities_are_no_obstacle() -> None:
 
 
 def test_d_optimal_samples_predict_better_than_as_many_uniform_ones() -> None:
-    """Curved, noisy ground truth: accuracy falls exponentially with the qualities."""
+    """Accuracy falls exponentially with the qualities, and a measured one is off by a point."""
     errors = {"uniform": [], "d_optimal": []}
     for seed in range(50):
         rng = np.random.default_rng(seed)
@@ -91,15 +91,15 @@ def test_d_optimal_samples_predict_better_than_as_many_uniform_ones() -> None:
             return 0.1 + 0.87 * np.exp(-(library.qualities(choices) @ weights))
 
         unseen = spaces.draw(library.num_options, 500, seed=10_000 + seed)
-        noise = rng.normal(0, 0.005, 16)
+        noise = rng.normal(0, 0.01, 14)
         for name, design in (
-            ("uniform", uniform(library.num_options, 16, NONE[:, :4], seed)),
-            ("d_optimal", d_optimal(library, 16, NONE[:, :4], seed)),
+            ("uniform", uniform(library.num_options, 14, NONE[:, :4], seed)),
+            ("d_optimal", d_optimal(library, 14, NONE[:, :4], seed)),
         ):
             model = fit(
                 library, design, np.clip(truth(design) + noise, 0, 1), FitOptions(), learning_curve_subsets=0
             ).model
             predicted = model.bind(library).accuracies(unseen)
             errors[name].append(np.sqrt(np.mean((predicted - truth(unseen)) ** 2)))
-    assert np.mean(errors["d_optimal"]) < 0.95 * np.mean(errors["uniform"])
+    assert np.mean(errors["d_optimal"]) < 0.9 * np.mean(errors["uniform"])
     assert np.median(errors["d_optimal"]) < np.median(errors["uniform"])
