@@ -29,6 +29,7 @@ OURS: dict[str, tuple[str, ...]] = {
         *("donna.jobs", "donna.rpc"),
     ),
     "donna.placement": ("donna.errors", "donna.settings", "donna.jobs"),
+    "donna.cluster_secret": ("donna.placement",),
     "donna.worker": (*("donna.errors", "donna.artifacts", "donna.settings", "donna.jobs", "donna.service"),),
     "donna.client": (*WORDS, "donna.v1", "donna.rpc"),
     "donna.running": ("donna.client",),
@@ -61,7 +62,7 @@ OUTER: dict[str, tuple[str, ...]] = {
             "measurement",
             "patience",
         ),
-        *("points", "profilers", "standing"),
+        *("background", "points", "profilers", "standing"),
     ),
     "profiler": (
         *(
@@ -102,7 +103,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "alembic": ("donna.jobs",),
     "obstore": ("donna.object_artifacts",),
     "grpc": ("donna.rpc", "donna.v1", "donna.client", "services.*"),
-    "kubernetes": ("donna.jobs", "donna.placement", "services.searcher.discovery"),
+    "kubernetes": ("donna.jobs", "donna.placement", "donna.cluster_secret", "services.searcher.discovery"),
     "adbutils": ("services.profiler.phones",),
     "psutil": ("services.profiler",),
     "pydantic_settings": ("donna.settings", "services.*.settings"),
