@@ -17,10 +17,11 @@ from donna.jobs import Report
 from donna.nets import costs, weights
 from services.finetuner import assembly
 from services.finetuner.checkpoint import Checkpoint
-from services.finetuner.evaluate import Evaluation, evaluate
-from services.finetuner.export import Exported, export
+from services.finetuner.evaluate import Evaluation, evaluate, logits
+from services.finetuner.export import Exported, compare, export
 from services.finetuner.materials import Materials
 from services.finetuner.metadata import metadata
+from services.finetuner.quantize import quantize
 from services.finetuner.request import NetworkRequest, Request
 from services.finetuner.train import Diverged, calibrate, train
 
@@ -147,6 +148,8 @@ class Trainer:
         }
         if request.export is not None:
             exported = self._export(network, request, asked, found)
+            if request.export.int8:
+                result["int8_model"] = self._quantize(network, request, exported)
             result["model"] = _exported(
                 exported, self._artifacts.put_bytes(exported.onnx), request.export.opset
             )
@@ -172,6 +175,15 @@ class Trainer:
             versions={"torch": torch.__version__, "python": platform.python_version()},
         )
         return export(network, dataset.split(request.evaluate_on), request.export, said)
+
+    def _quantize(self, network: nn.Module, request: Request, exported: Exported) -> dict[str, Any]:
+        """Its figures are the INT8 model's own: accuracy, and how often it agrees with the float network."""
+        assert request.export is not None  # noqa: S101 - the caller asked
+        dataset = self._materials.dataset(request.dataset)
+        part = dataset.split(request.evaluate_on)
+        quantised = quantize(exported.onnx, dataset.split("training"), request.export)
+        compared = compare(quantised, logits(network, part), part, request.export)
+        return _exported(compared, self._artifacts.put_bytes(compared.onnx), request.export.opset)
 
 
 def _artifact(artifact: Artifact) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from donna.errors import FailedPrecondition
 from donna.space import Architecture
 from services.finetuner import assembly
 from services.finetuner import export as exporting
-from services.finetuner.evaluate import evaluate
+from services.finetuner.evaluate import evaluate, logits
 from services.finetuner.export import export
+from services.finetuner.quantize import calibration, quantize
 from services.finetuner.request import ExportSettings
 
 from .conftest import DATASET
@@ -113,3 +114,40 @@ def test_metadata_says_what_a_user_needs(dataset):
     assert said["donna.provenance.licence"] == "CC-BY-4.0"
     assert said["donna.library"] == "f" * 64
     assert json.loads(said["donna.normalisation"])["mean"] == [0.3053]
+
+
+def float_bytes(model: bytes) -> int:
+    tensors = onnx.load_model_from_string(model).graph.initializer
+    return sum(onnx.numpy_helper.to_array(t).nbytes for t in tensors if t.data_type == onnx.TensorProto.FLOAT)
+
+
+@pytest.mark.parametrize(
+    "settings", [ExportSettings(), ExportSettings(batch_size=16, include_normalization=True)]
+)
+def test_int8_is_smaller_and_nearly_as_right(world, dataset, settings):
+    part = dataset.split("validation")
+    reference = world.cut.model
+    exported = export(reference, part, settings, {"donna.architecture": "reference"})
+    quantised = quantize(exported.onnx, dataset.split("training"), settings)
+    compared = exporting.compare(quantised, logits(reference, part), part, settings)
+    assert float_bytes(quantised) < 0.2 * float_bytes(exported.onnx)
+    assert compared.accuracy > exported.accuracy - 0.05
+    assert compared.top1_agreement > 0.9
+    assert compared.max_abs_diff > 0
+    proto = onnx.load_model_from_string(quantised)
+    onnx.checker.check_model(proto)
+    assert proto.ir_version == 10
+    kinds = {onnx.TensorProto.DataType.Name(t.data_type) for t in proto.graph.initializer}
+    assert "INT8" in kinds
+    said = {p.key: p.value for p in proto.metadata_props}
+    assert said["donna.architecture"] == "reference"
+    assert said["donna.quantisation"].startswith("int8")
+
+
+def test_calibration_reads_training_images_only(dataset):
+    training = dataset.split("training")
+    batches = list(calibration(training, ExportSettings(include_normalization=True)))
+    pixels = {image.tobytes() for image in np.round(np.concatenate(batches) * 16).astype(np.int8)}
+    known = {image.tobytes() for image in np.round(dataset.source.images(training.rows) * 16).astype(np.int8)}
+    assert len(np.concatenate(batches)) == 256
+    assert pixels <= known

@@ -85,7 +85,12 @@ def test_networks_are_trained_once_and_their_results_kept(service: Service, worl
 def test_export_and_the_test_part_come_from_weights_that_are_known(service: Service, world: World) -> None:
     trained = service.run(spec(world, ARCHITECTURE))
     exported = service.run(
-        spec(world, ARCHITECTURE, evaluate_on=pb.EVALUATION_PART_TEST, export=pb.ExportSpec(opset=19))
+        spec(
+            world,
+            ARCHITECTURE,
+            evaluate_on=pb.EVALUATION_PART_TEST,
+            export=pb.ExportSpec(opset=19, int8=True),
+        )
     )
     network = exported.networks[0]
     assert exported.job.cost.networks_trained == 0
@@ -93,6 +98,8 @@ def test_export_and_the_test_part_come_from_weights_that_are_known(service: Serv
     assert network.model.top1_agreement == 1.0
     assert network.model.num_samples == 300
     assert network.model.accuracy == pytest.approx(network.accuracy)
+    assert network.int8_model.num_samples == 300
+    assert network.int8_model.onnx.size_bytes != network.model.onnx.size_bytes
     proto = onnx.load_model_from_string(world.store.get_bytes(network.model.onnx.sha256))
     said = {p.key: p.value for p in proto.metadata_props}
     assert said["donna.architecture"] == "0-1-2-0"
