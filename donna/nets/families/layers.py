@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from torch import Tensor, nn
+from torch.nn.functional import conv2d, pad
 
 from donna.nets.arguments import Parameter
 
@@ -36,6 +37,24 @@ def hidden_width(channels: int, expansion: float) -> int:
     return max(GROUP_WIDTH, int(channels * expansion + GROUP_WIDTH / 2) // GROUP_WIDTH * GROUP_WIDTH)
 
 
+class SmallMapConv2d(nn.Conv2d):
+    """The same convolution, padded by itself in training where the kernel is larger than the map.
+
+    On CPUs the gradient of such a kernel takes 3 to 20 times as long when the library pads: 13 ms against 4 ms
+    for 64 maps of 128x4x4 and a depthwise 5x5 kernel, one thread, torch 2.15.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """As nn.Conv2d."""
+        if not (
+            self.training and input.device.type == "cpu" and max(self.kernel_size) > min(input.shape[2:])
+        ):
+            return super().forward(input)
+        vertical, horizontal = (kernel // 2 for kernel in self.kernel_size)
+        padded = pad(input, (horizontal, horizontal, vertical, vertical))
+        return conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
 def convolution(
     in_channels: int,
     out_channels: int,
@@ -47,7 +66,7 @@ def convolution(
 ) -> nn.Sequential:
     """Convolution, batch normalisation and, when named, activation."""
     layers: list[nn.Module] = [
-        nn.Conv2d(
+        SmallMapConv2d(
             in_channels, out_channels, kernel, stride=strides, padding=kernel // 2, groups=groups, bias=False
         ),
         nn.BatchNorm2d(out_channels),
