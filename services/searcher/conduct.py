@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from donna.jobs.work import Report
 from donna.space import Library
 from services.searcher import feasibility
 from services.searcher.accuracy import PredictedAccuracy
+from services.searcher.background import Background
 from services.searcher.calibration import Plan
 from services.searcher.evaluations import Evaluations
 from services.searcher.evolution import Evolution
@@ -166,23 +168,23 @@ class Conduct:
 
     def _generations(self, loop: Loop, until: int, done_rounds: int, extra: np.ndarray) -> None:
         start, span = (0.5, 0.2) if self.latencies.by_table else (0.02, 0.95)
-        searched_s = stored_s = 0.0
-        while loop.generation < until and not self._spent:
-            began = time.monotonic()
-            share = span / until
-            label = f"generation {loop.generation + 1} of {until}"
-            self._enter(start + share * loop.generation, share, self.spec.population, label)
-            if not loop.step():
-                break
-            self.standing.history = loop.history
-            searched_s += time.monotonic() - began
-            # Stored after every generation. A state grows with the search, though: where storing would take
-            # longer than searching, some are left out, and a killed search repeats those few generations.
-            if stored_s <= searched_s or loop.generation == until:
+        searched_s = 0.0
+        with Background() as background:
+            while loop.generation < until and not self._spent:
                 began = time.monotonic()
-                state = {"round": done_rounds, "extra": extra.tolist(), "loop": loop.save()}
-                self.report.save(state, partial=self.standing.running(loop))
-                stored_s += time.monotonic() - began
+                share = span / until
+                label = f"generation {loop.generation + 1} of {until}"
+                self._enter(start + share * loop.generation, share, self.spec.population, label)
+                if not loop.step():
+                    break
+                self.standing.history = loop.history
+                searched_s += time.monotonic() - began
+                # Stored after every generation. A state grows with the search, though: where storing would
+                # take longer than searching, some are left out, and a killed search repeats those few.
+                if background.spent_s <= searched_s or loop.generation == until:
+                    state = {"round": done_rounds, "extra": extra.tolist(), "loop": loop.save()}
+                    told = self.standing.running(loop)
+                    background.run(partial(self.report.save, state, partial=told))
 
     @property
     def _spent(self) -> bool:
