@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
 from donna.errors import FailedPrecondition
+
+log = logging.getLogger("donna.jobs")
 
 HEAD = "0001"
 _LOCK = 0x646F6E6E61  # any number, the same for all who migrate
@@ -44,6 +47,7 @@ def _create_schema(connection: Connection) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it speaks of its own parts
     from alembic import command  # a third of a second to import, and seldom needed
     from alembic.config import Config
     from alembic.util import CommandError
@@ -57,3 +61,4 @@ def _upgrade(connection: Connection) -> None:
         raise FailedPrecondition(
             f"the database was written by another version of DONNA: {error}", reason="DATABASE_NOT_OPENED"
         ) from error
+    log.info("the tables are at revision %s now", HEAD)
