@@ -11,6 +11,7 @@ import hashlib
 import json
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,9 @@ from services.searcher.profilers import Pool, Profilers
 
 NOT_MEASURED = "NOT_MEASURED"
 """Note of a network that the limit of measurements left out."""
+
+STOP_S = 5.0
+"""How long the end of measuring waits for its threads, all together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,8 +141,9 @@ class Fleet:
         for order in orders:
             if order.choices in answered:
                 self._take(order, answered[order.choices])
-        if answered and not repeat:
-            self._report.cost(measurements_reused=len(answered))
+        reused = sum(1 for record in answered.values() if record.job != self._job)
+        if reused:
+            self._report.cost(measurements_reused=reused)
         return [order for order in orders if order.choices not in answered]
 
     def _pool(self, device: str) -> Pool:
@@ -183,8 +188,9 @@ class Fleet:
                     self.on_measured()
         finally:
             stopping.set()
+            until = time.monotonic() + STOP_S
             for lane in (lane for every in lanes.values() for lane in every):
-                lane.join()
+                lane.join(until - time.monotonic())
 
     def _lane(
         self, site: Any, waiting: deque[Order], events: queue.Queue[Any], stopping: threading.Event
@@ -224,7 +230,7 @@ class Fleet:
         )
 
     def _remember(self, event: Done) -> None:
-        record = event.record
+        record = replace(event.record, job=self._job)
         own = record.latency_ms is None and record.note not in NOT_RUNNABLE
         key = self._key(event.order, record.fingerprint, own)
         if record.cached:

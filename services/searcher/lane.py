@@ -92,9 +92,9 @@ class Lane:
         self._thread = threading.Thread(target=self._run, name=f"lane-{site.name}", daemon=True)
         self._thread.start()
 
-    def join(self) -> None:
+    def join(self, timeout_s: float) -> None:
         """Waits a little for the end; a call that hangs ends by its own deadline, and then nothing is written."""
-        self._thread.join(timeout=5.0)
+        self._thread.join(max(0.0, timeout_s))
 
     def _run(self) -> None:
         try:

@@ -29,6 +29,7 @@ class Record:
     """A latency, or why there is none. `medians_ms` holds the raw median of every measurement made.
 
     `note` is "" for a settled latency, UNSTABLE for one that did not settle, else the reason of the failure.
+    `job` is the search that measured it.
     """
 
     latency_ms: float | None
@@ -41,6 +42,7 @@ class Record:
     fingerprint: str = ""
     cached: bool = False
     device_s: float = 0.0
+    job: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""

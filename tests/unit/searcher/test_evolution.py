@@ -124,8 +124,9 @@ def test_first_generation_holds_the_extremes() -> None:
         assert np.nanargmin(table, axis=1).tolist() in X
 
 
-def test_a_small_space_is_used_up_and_ends() -> None:
-    space = Space.random((3, 4, 2), 0)
+@pytest.mark.parametrize("num_options", [(3, 4, 2), (1, 1), (2,), (1, 30)])
+def test_a_small_space_is_used_up_and_ends(num_options: tuple[int, ...]) -> None:
+    space = Space.random(num_options, 0)
     problem = space.problem((ACCURACY, MACS))
     search = evolution(space, (ACCURACY, MACS), population=10, seed=0)
     sizes = []
@@ -137,7 +138,7 @@ def test_a_small_space_is_used_up_and_ends() -> None:
         stored = search.state()
         search = evolution(space, (ACCURACY, MACS), population=10, seed=0)
         search.restore(stored)
-    assert sum(sizes) == 24
+    assert sum(sizes) == np.prod(num_options)
     assert search.exhausted
     assert {tuple(row) for row in search.archive[0].tolist()} == {
         tuple(row) for row in space.every().tolist()
