@@ -39,6 +39,8 @@ class Silence:
 def show_progress(bar: Bar, resource: Any) -> None:
     """Draws how far the job of a resource is, or for what it waits."""
     progress = resource.job.progress
-    eta_s = progress.eta.ToMilliseconds() / 1000 if progress.HasField("eta") else None
+    # The first moments of a job are its workers' start: an estimate made of them is far too long.
+    settled = progress.HasField("eta") and progress.done > 0.03 * progress.total
+    eta_s = progress.eta.ToMilliseconds() / 1000 if settled else None
     waiting = f"waiting for {resource.job.waiting_for}" if resource.job.waiting_for else ""
     bar.update(progress.done, progress.total, waiting or progress.message, eta_s)
