@@ -47,18 +47,21 @@ class Part:
         *,
         augment: bool = False,
         drop_last: bool = False,
+        share: tuple[int, int] = (0, 1),
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """(images_BCHW, labels_B) until every image was given once; the last batch may be smaller.
 
         Without a seed the images come in the order of the rows. With one, the order and the
         augmentations are a function of (seed, epoch) alone. `drop_last` leaves out a smaller last batch
         (unless it is the only one), for normalisation layers that cannot see one image alone.
+        `share` (r, n) gives every n-th image of each batch, from the r-th: process r of n.
         """
         if augment and seed is None:
             raise ValueError("augmented batches need a seed")
+        rank, size = share
         for i, positions in enumerate(self.positions(batch_size, seed, epoch, drop_last=drop_last)):
-            rng = np.random.default_rng([seed or 0, epoch, i, 0xA06]) if augment else None
-            yield self.dataset.read(self.rows[positions], rng)
+            rng = np.random.default_rng([seed or 0, epoch, i, 0xA06 + rank]) if augment else None
+            yield self.dataset.read(self.rows[positions[rank::size]], rng)
 
     def positions(
         self, batch_size: int, seed: int | None = None, epoch: int = 0, *, drop_last: bool = False

@@ -48,6 +48,12 @@ class Admission:
         self._check_weights(request)
         dataset = data.load(request.dataset, root=self._data_root)
         dataset.split(request.evaluate_on)
+        images, recipe = len(dataset.split("training")), request.recipe
+        if recipe.processes > 1 and recipe.batch_size > images:
+            said = (
+                f"must be at most the {images} training images for several processes, got {recipe.batch_size}"
+            )
+            raise InvalidArgument.of("recipe.batch_size", said)
         request = replace(request, dataset=dataset.describe())
         if library is None or _described(request.reference) != _described(library.reference):
             check_reference(request.reference)

@@ -109,6 +109,11 @@ class Request:
             raise InvalidArgument.of("networks", f"must be 1 to {MAX_NETWORKS}, got {len(self.networks)}")
         if self.evaluate_on not in PARTS:
             raise InvalidArgument.of("evaluate_on", f"must be validation or test, got {self.evaluate_on!r}")
+        if self.recipe.batch_size % self.recipe.processes:
+            raise InvalidArgument.of(
+                "recipe.processes",
+                f"must divide batch_size {self.recipe.batch_size}, got {self.recipe.processes}",
+            )
         for i, network in enumerate(self.networks):
             if network.architecture is not None and self.library is None:
                 raise InvalidArgument.of(f"networks[{i}]", f"{network.label} needs a library, there is none")

@@ -20,10 +20,12 @@ from services.finetuner import optimizers
 from services.finetuner.averaging import Average
 from services.finetuner.checkpoint import Checkpoint
 from services.finetuner.distillation import mixed_loss
+from services.finetuner.group import Group
 from services.finetuner.recipe import Recipe
 from services.finetuner.schedule import factor
 from services.finetuner.teacher import Teacher
 
+ALONE = Group()
 CALIBRATION_BATCHES = 16
 CALIBRATION_BATCH_SIZE = 128
 
@@ -44,15 +46,18 @@ def train(
     teacher: Teacher | None,
     *,
     resume: Checkpoint | None = None,
+    group: Group = ALONE,
     on_step: Callable[[int, int], None] = lambda done, total: None,
     on_epoch: Callable[[Checkpoint], None] = lambda checkpoint: None,
 ) -> None:
     """Trains `network` in place on `part`, on the device that it is on, and leaves it in eval mode.
 
     `teacher` may be None when the recipe's soft weight is 0. `on_step(done, total)` is called after every
-    step, `on_epoch` with what is needed to go on after every epoch but the last. Raises Diverged.
+    step, `on_epoch` with what is needed to go on after every epoch but the last. In a `group` of processes each
+    takes its share of every batch, and all end with the same weights. Raises Diverged.
     """
     network.to(memory_format=MEMORY_FORMAT)
+    group.share(network)
     optimizer = optimizers.build(recipe.optimizer, network, recipe.learning_rate, recipe.weight_decay)
     average = Average(network, recipe.ema_decay) if recipe.ema_decay else None
     per_epoch, steps = recipe.steps_per_epoch(len(part)), recipe.steps(len(part))
@@ -63,16 +68,25 @@ def train(
         total_loss = torch.zeros(())
         network.train()
         augment = bool(part.dataset.description.augment)
-        batches = part.batches(recipe.batch_size, recipe.seed, epoch, augment=augment, drop_last=True)
+        batches = part.batches(
+            recipe.batch_size,
+            recipe.seed,
+            epoch,
+            augment=augment,
+            drop_last=True,
+            share=(group.rank, group.size),
+        )
         positions = part.positions(recipe.batch_size, recipe.seed, epoch, drop_last=True)
         for (images, labels), where in zip(batches, positions[: steps - done], strict=False):
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.learning_rate * factor(done, steps, recipe.warmup_fraction)
-            total_loss = total_loss + step(network, optimizer, recipe, teacher, images, labels, where)
+            mine = where[group.rank :: group.size]
+            for settings in optimizer.param_groups:
+                settings["lr"] = recipe.learning_rate * factor(done, steps, recipe.warmup_fraction)
+            total_loss = total_loss + step(network, optimizer, recipe, teacher, images, labels, mine, group)
             if average is not None:
                 average.update(done)
             done += 1
             on_step(done, steps)
+        total_loss = group.mean(total_loss)
         if not bool(total_loss.isfinite()):
             raise Diverged(
                 f"the loss became {float(total_loss)} in epoch {epoch + 1}; lower the learning rate"
@@ -94,6 +108,7 @@ def step(
     images: Tensor,
     labels: Tensor,
     positions: np.ndarray,
+    group: Group,
 ) -> Tensor:
     """One optimiser step on one batch; returns its loss. On a GPU the network runs in bfloat16."""
     device = next(network.parameters()).device
@@ -112,6 +127,7 @@ def step(
     )
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    group.average_gradients(network)
     optimizer.step()
     return loss.detach()
 

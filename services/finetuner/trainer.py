@@ -19,11 +19,13 @@ from services.finetuner import assembly
 from services.finetuner.checkpoint import Checkpoint
 from services.finetuner.evaluate import Evaluation, evaluate, logits
 from services.finetuner.export import Exported, compare, export
-from services.finetuner.materials import Materials
+from services.finetuner.materials import Materials, choose_device
 from services.finetuner.metadata import metadata
 from services.finetuner.quantize import quantize
+from services.finetuner.replicas import train_in_group
 from services.finetuner.request import NetworkRequest, Request
-from services.finetuner.train import Diverged, calibrate, train
+from services.finetuner.train import Diverged
+from services.finetuner.workshop import Workshop
 
 
 class Saves(Protocol):
@@ -39,9 +41,9 @@ class Trainer:
     """Runs tasks, one after the other, in one process; what they share is loaded once."""
 
     def __init__(self, artifacts: ArtifactStore, data_root: Path | None, device: str) -> None:
-        chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         self._artifacts = artifacts
-        self._materials = Materials(artifacts, data_root, torch.device(chosen))
+        self._materials = Materials(artifacts, data_root, choose_device(device))
+        self._workshop = Workshop(self._materials)
 
     def run(
         self,
@@ -55,7 +57,7 @@ class Trainer:
         asked = request.networks[0]
         started = clock()
         known = report.recall([training_key]).get(training_key)
-        network = self._build(
+        network = self._workshop.build(
             request,
             asked
             if known is None
@@ -85,25 +87,6 @@ class Trainer:
             report.cost(networks_reused=1)
         return self._finish(network, request, asked, known)
 
-    def _build(self, request: Request, asked: NetworkRequest) -> nn.Module:
-        """The network as training starts from it, on the device."""
-        materials, recipe = self._materials, request.recipe
-        random = recipe.initialization == "random"
-        library = materials.library(request.library) if request.library else None
-        if asked.architecture is None or library is None:
-            description = assembly.at_random(request.reference) if random else request.reference
-            model = assembly.build_reference(description, materials.read, recipe.seed)
-        elif random:
-            model = assembly.from_scratch(request.reference, library, asked.architecture, recipe.seed)
-        else:
-            whole = materials.cut(request.reference, request.library or "")
-            model = assembly.stitch(whole, library, asked.architecture, materials.read)
-        stitched = asked.architecture is not None and not random and asked.weights is None
-        model = assembly.as_classifier(model, asked.weights, materials.read).to(materials.device)
-        if stitched:
-            calibrate(model, materials.dataset(request.dataset).split("training"), recipe.seed)
-        return model
-
     def _train(
         self, network: nn.Module, request: Request, asked: NetworkRequest, report: Report, checkpoints: Saves
     ) -> None:
@@ -111,23 +94,31 @@ class Trainer:
         if not recipe.epochs:
             network.eval()
             return
-        taught = recipe.soft_weight > 0 and asked.architecture is not None
-        teacher = self._materials.teacher(request.reference, request.dataset) if taught else None
-        saved = checkpoints.load()
+
+        def on_step(done: int, total: int) -> None:
+            report.progress(done, total, f"training {asked.label}")
+
+        def keep(checkpoint: bytes) -> None:
+            if checkpoints.due():
+                checkpoints.save(checkpoint)
+
+        if recipe.processes > 1:
+            trained = train_in_group(
+                request.to_dict(),
+                recipe.processes,
+                resume=checkpoints.load(),
+                on_step=on_step,
+                on_checkpoint=keep,
+            )
+            weights.load(network, trained)
+            network.eval()
+            return
 
         def on_epoch(checkpoint: Checkpoint) -> None:
             if checkpoints.due():
                 checkpoints.save(checkpoint.dump())
 
-        train(
-            network,
-            self._materials.dataset(request.dataset).split("training"),
-            recipe,
-            teacher,
-            resume=Checkpoint.read(saved) if saved else None,
-            on_step=lambda done, total: report.progress(done, total, f"training {asked.label}"),
-            on_epoch=on_epoch,
-        )
+        self._workshop.train(network, request, resume=checkpoints.load(), on_step=on_step, on_epoch=on_epoch)
 
     def _finish(
         self, network: nn.Module, request: Request, asked: NetworkRequest, known: dict[str, Any]

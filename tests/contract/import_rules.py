@@ -79,7 +79,10 @@ OUTER: dict[str, tuple[str, ...]] = {
         ),
         *("hub", "network", "nursery", "phones*", "process", "session"),
     ),
-    "finetuner": ("admission", "materials", "trainer"),
+    "finetuner": (
+        *("admission", "materials", "trainer", "workshop"),
+        *("quantize", "reference_check", "replica", "replicas"),
+    ),
 }
 MATHEMATICS: dict[str, tuple[str, ...]] = {
     "distiller": (*WORDS, "donna.nets", "donna.data"),

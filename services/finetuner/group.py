@@ -1,0 +1,79 @@
+"""Several processes training one network: each takes its share of every batch, all take the same step.
+
+Gradients are averaged after the backward pass, and batch normalisation sees the statistics of the whole
+batch, so the step is that of one process with the whole batch, to within rounding. torch's own
+SyncBatchNorm does the latter on GPUs only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.distributed.nn.functional import all_reduce
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Process `rank` of `size`; the default is a process on its own. `distributed` must be initialised when
+    `size` is more than 1."""
+
+    rank: int = 0
+    size: int = 1
+
+    def share(self, network: nn.Module) -> None:
+        """Makes the network's batch normalisations look at the whole group's batch, in place."""
+        for module in network.modules() if self.size > 1 else ():
+            if type(module) is nn.BatchNorm2d:
+                module.__class__ = SharedBatchNorm2d  # parameters, statistics and names stay as they are
+
+    def average_gradients(self, network: nn.Module) -> None:
+        """Replaces every gradient by its mean over the group."""
+        if self.size == 1:
+            return
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        distributed.all_reduce(flat)
+        flat /= self.size
+        start = 0
+        for gradient in gradients:
+            gradient.copy_(flat[start : start + gradient.numel()].view(gradient.shape))
+            start += gradient.numel()
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean of a scalar over the group."""
+        if self.size == 1:
+            return value
+        total = value.clone()
+        distributed.all_reduce(total)
+        return total / self.size
+
+
+class SharedBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation over the batches of all processes, each of the same size; (B, C, H, W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """In training mode: mean and variance of the whole batch, two collectives; else as its base class."""
+        if not self.training:
+            return super().forward(x)
+        axes = (0, 2, 3)
+        count = x.numel() // x.shape[1] * distributed.get_world_size()
+        mean = all_reduce(x.sum(dim=axes)) / count
+        centred = x - mean[:, None, None]
+        variance = all_reduce(centred.square().sum(dim=axes)) / count
+        self._remember(mean.detach(), variance.detach() * count / max(1, count - 1))
+        y = centred * torch.rsqrt(variance + self.eps)[:, None, None]
+        if self.weight is None:
+            return y
+        return y * self.weight[:, None, None] + self.bias[:, None, None]
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked += 1
+        # None is the plain average over all batches, as in the base class.
+        share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(variance, share)
