@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -39,17 +40,31 @@ def announced(state: Path, endpoints: Endpoints, *, lasting: bool) -> Iterator[N
     try:
         yield
     finally:
-        found = running(state)
+        found = _read(path)
         if found is not None and found.pid == os.getpid():
             path.unlink(missing_ok=True)
 
 
 def running(state: Path) -> Running | None:
-    """The services that were announced for a state folder, if their process is still there."""
+    """The services that were announced for a state folder, if they are still there."""
+    found = _read(state / FILE)
+    return found if found is not None and _alive(found) else None
+
+
+def _read(path: Path) -> Running | None:
     try:
-        raw = json.loads((state / FILE).read_text())
-        found = Running(pid=raw["pid"], lasting=raw["lasting"], endpoints=Endpoints(**raw["endpoints"]))
-        os.kill(found.pid, 0)
+        raw = json.loads(path.read_text())
+        return Running(pid=raw["pid"], lasting=raw["lasting"], endpoints=Endpoints(**raw["endpoints"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return found
+
+
+def _alive(found: Running) -> bool:
+    """The process is there, and something listens: a number that another process has taken over is not enough."""
+    host, _, port = found.endpoints.predictor.rpartition(":")
+    try:
+        os.kill(found.pid, 0)
+        socket.create_connection((host, int(port)), timeout=2.0).close()
+    except (OSError, ValueError):
+        return False
+    return True

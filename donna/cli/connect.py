@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from donna.cli.config import SERVICES, Connection, read_connection
+from donna.cli.output import waiting
 from donna.client import Client, Endpoints
 from donna.errors import InvalidArgument
 from donna.local import DEVICE, services
@@ -42,7 +43,11 @@ def connect(
         with Client(found.endpoints) as client:
             yield client
         return
-    with services(state, given=given, profilers=connection.devices, only=needs) as client:
+    with ExitStack() as stack:
+        with waiting("Starting the services"):
+            client = stack.enter_context(
+                services(state, given=given, profilers=connection.devices, only=needs)
+            )
         yield client
 
 

@@ -49,7 +49,7 @@ def distill(
         return
     cost = library.job.cost
     say(
-        f"{library.name}: {library.num_architectures} networks of {library.num_blocks} blocks; "
+        f"{library.name}: {int(library.num_architectures):,} networks of {library.num_blocks} blocks; "
         f"{cost.blocks_trained} blocks trained, {cost.blocks_reused} known already"
     )
 

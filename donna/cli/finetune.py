@@ -42,7 +42,8 @@ def finetune(
             try:
                 architecture.check(opened.num_options)
             except InvalidArgument as error:
-                raise InvalidArgument.of("architectures", f"{architecture}: {error.message}") from None
+                why = error.message.removeprefix("architecture: ")
+                raise InvalidArgument.of("architectures", f"{architecture}: {why}") from None
         job = follow(client, messages.winners(parsed, manifest, chosen), f"Finetuning {len(chosen)} networks")
         write_models(client, job, output, json=json)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
@@ -21,6 +22,12 @@ def open_console(*, stderr: bool = False) -> Console:
     """The terminal at its own width; a file or a pipe at one that breaks no line needlessly."""
     console = Console(highlight=False, stderr=stderr)
     return console if console.is_terminal else Console(highlight=False, stderr=stderr, width=WIDTH)
+
+
+def waiting(sentence: str) -> AbstractContextManager[object]:
+    """Shows what a person waits for, in a terminal; a file or a pipe sees nothing."""
+    console = open_console(stderr=True)
+    return console.status(sentence) if console.is_terminal else nullcontext()
 
 
 def print_json(value: Any) -> None:

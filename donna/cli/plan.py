@@ -49,7 +49,7 @@ def plan_of(spec: object, library: object) -> dict[str, object]:
     measured = evaluations if search.latency == "measured" else search.population
     limit = search.max_measurements or measured
     rows: dict[str, object] = {
-        "networks_to_choose_from": library.num_architectures,
+        "networks_to_choose_from": int(library.num_architectures),
         "reference_epochs": spec.reference.train.epochs if spec.reference.train else 0,
         "blocks_to_train": work.blocks_to_train,
         "blocks_known_already": work.blocks_to_reuse,

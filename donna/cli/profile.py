@@ -27,7 +27,7 @@ def profile(
     Example: `donna profile model.onnx --device local --layers`
     """
     from donna.cli.connect import connect
-    from donna.cli.output import print_json
+    from donna.cli.output import print_json, waiting
     from donna.errors import InvalidArgument
     from donna.v1 import common_pb2
 
@@ -38,7 +38,7 @@ def profile(
     settings = common_pb2.MeasurementSettings(
         batch_size=batch_size, threads=threads, provider=provider, per_layer=layers
     )
-    with connect(endpoint, state, ("profiler",)) as client:
+    with connect(endpoint, state, ("profiler",)) as client, waiting(f"Measuring {model} on {device}"):
         result = client.measure(device, data, settings, skip_cache=again)
     print_json(result) if json else print_measurement(result, f"{model} on {device}")
 

@@ -40,7 +40,7 @@ def run(
     if result is not None:
         terminal.say(f"{folder.path} is complete already; nothing is done again")
     else:
-        with terminal, connect(endpoint, state, lasting=True) as client:
+        with connect(endpoint, state, lasting=True) as client, terminal:
             result = run_pipeline(client, parsed, folder, terminal)
     if json:
         print_json(result)

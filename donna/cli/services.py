@@ -21,12 +21,13 @@ def up(
     Example: `donna up`
     """
     from donna.cli.local_services import hold, start
-    from donna.cli.output import print_json, say
+    from donna.cli.output import print_json, say, waiting
 
     if foreground:
         hold(state)
         return
-    found = start(state)
+    with waiting("Starting the services"):
+        found = start(state)
     if json:
         print_json({"pid": found.pid, "endpoints": _addresses(found.endpoints)})
     else:
