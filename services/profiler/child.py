@@ -73,6 +73,7 @@ def measured(
         StopRule(**settings["stop_rule"]),
         warmup_runs=settings["warmup_runs"],
         max_repeats=settings["max_repeats"],
+        budget_ms=settings["deadline_ms"] * 0.8 - load_ms,
         cool_down=lambda attempt: time.sleep(0.1 * attempt),
         clock_ns=time.perf_counter_ns,
     )

@@ -46,18 +46,23 @@ def measure(
     *,
     warmup_runs: int,
     max_repeats: int,
+    budget_ms: float,
     cool_down: Callable[[int], None],
     clock_ns: Callable[[], int],
 ) -> Timing:
     """Warm-up, then a series; while it is not stable, a cool-down and another one, `max_repeats` times at most.
 
-    `cool_down(attempt)` is called before each repeat. When no series is stable, the one with the least
-    variation is returned, marked unstable.
+    `cool_down(attempt)` is called before each repeat. No repeat begins that would not fit into `budget_ms`: a
+    shaky figure is worth more than none. When no series is stable, the calmest is returned, marked unstable.
     """
+    start = clock_ns()
     for _ in range(warmup_runs):
         run()
     series = [take_series(run, rule, clock_ns)]
     while not stable(series[-1], rule.relative_ci_width) and len(series) <= max_repeats:
+        spent_ms = (clock_ns() - start) / 1e6
+        if spent_ms + spent_ms / len(series) > budget_ms:
+            break
         cool_down(len(series))
         for _ in range(warmup_runs):
             run()

@@ -142,16 +142,19 @@ class AdbDevice:
         rule = settings.stop_rule
         attempts, runs, best = 0, rule.min_runs, None
         while True:
+            started = time.monotonic()
             output = self._series(program, path, settings, runs, deadline, check)
             samples = np.asarray(output.samples_ms[settings.warmup_runs :])
             more = next_series(samples, rule)
-            if more > runs:
+            # As in `timing.measure`: a shaky figure is worth more than none.
+            left_s, taken_s = deadline - time.monotonic(), time.monotonic() - started
+            if more > runs and taken_s * more / runs * 1.2 < left_s:
                 runs = more
                 continue
             attempts += 1
             calm = stable(samples, rule.relative_ci_width)
             best = samples if best is None or calm else best
-            if calm or attempts > settings.max_repeats:
+            if calm or attempts > settings.max_repeats or taken_s * 1.2 > left_s:
                 break
             self._cool_down(check)
         return Measured(

@@ -69,13 +69,14 @@ def test_hard_caps_on_runs_and_time():
     assert len(take_series(device.run, rule(max_time_ms=2500.0), device.clock_ns)) == 3
 
 
-def whole(device, max_repeats, **changed):
+def whole(device, max_repeats, budget_ms=1e9, **changed):
     cooled = []
     timing = measure(
         device.run,
         rule(**changed),
         warmup_runs=3,
         max_repeats=max_repeats,
+        budget_ms=budget_ms,
         cool_down=cooled.append,
         clock_ns=device.clock_ns,
     )
@@ -101,6 +102,12 @@ def test_what_never_settles_is_marked_and_the_calmest_series_kept():
     timing, cooled = whole(device, 2, max_runs=10)
     assert (timing.attempts, timing.unstable, cooled) == (3, True, [1, 2])
     np.testing.assert_allclose(timing.samples_ms, calmer)
+
+
+def test_no_repeat_begins_that_would_not_fit():
+    wild = [1, 1, 1, *np.tile([1.0, 3.0], 5)]  # 23 ms a series
+    timing, cooled = whole(Device(wild * 5), 4, budget_ms=50.0, max_runs=10)
+    assert (timing.attempts, timing.unstable, cooled) == (2, True, [1])
 
 
 @pytest.mark.parametrize(
