@@ -27,9 +27,11 @@ from services.predictor.quality import NSR, block_qualities
 _STARTS, _STARTS_VISITS = 3, 600
 _SWEEPS, _MOST_VISITS = 12, 60_000
 _BULK = 1.2
+_QUARTILES = 1.349  # between the quartiles of a normal distribution, in deviations
 MAX_DESIGN = 1000
 """Largest design that is searched for in one call."""
 _LEAST_GAIN = 1e-6
+_TIE = 1e-9
 _PRIOR_FIRST, _PRIOR_SECOND = 1e-3, 1.0
 
 
@@ -66,7 +68,7 @@ def d_optimal(library: Library, k: int, exclude: np.ndarray, seed: int) -> np.nd
 
     The best of a few starts; equal seeds give equal designs. Raises as `uniform` does.
     """
-    exchange = Exchange(standardised(library), exclude)
+    exchange = Exchange(standardised(library), exclude, seed)
     starts = max(1, min(_STARTS, _STARTS_VISITS // (k * len(library.blocks))))
     designs = [
         exchange.improve(uniform(library.num_options, k, exclude, seed + start)) for start in range(starts)
@@ -77,8 +79,9 @@ def d_optimal(library: Library, k: int, exclude: np.ndarray, seed: int) -> np.nd
 class Exchange:
     """Coordinate exchange over the standardised qualities z_n (M_n,) of every block."""
 
-    def __init__(self, tables: list[np.ndarray], known: np.ndarray) -> None:
+    def __init__(self, tables: list[np.ndarray], known: np.ndarray, seed: int = 0) -> None:
         self.tables = tables
+        self._rng = np.random.default_rng(seed)
         self.powers = [z[:, None] ** np.arange(3) for z in tables]
         self.known = {tuple(row) for row in known.tolist()}
         N = len(tables)
@@ -139,7 +142,9 @@ class Exchange:
         gain_M[row_N[n]] += _LEAST_GAIN * (1 + abs(gain_M[row_N[n]]))  # a tie changes nothing, so sweeps end
         choices = row_N.tolist()
         while True:  # ends: the option that the row has is not taken
-            choices[n] = int(gain_M.argmax())
+            # Options at the edge of the bulk tie; whichever is taken, another block type is sampled.
+            best = np.flatnonzero(gain_M >= gain_M.max() * (1 - _TIE))
+            choices[n] = int(self._rng.choice(best)) if len(best) > 1 else int(best[0])
             if tuple(choices) not in taken:
                 return choices[n]
             gain_M[choices[n]] = -np.inf
@@ -155,13 +160,15 @@ def standardised(library: Library) -> list[np.ndarray]:
 
     A design for the raw values is made of the worst and best entries only, where the regression holds
     least; entries beyond the bulk count as at its edge. Measured on curved ground truths, where the raw
-    design lost to uniform sampling and this one wins.
+    design lost to uniform sampling and this one wins. Centre and deviation are those of the quartiles, so
+    that one entry whose training diverged does not decide where the bulk is.
     """
     tables = []
     for n in range(len(library.blocks)):
         q_M = block_qualities(library, n, NSR)
-        spread = float(q_M.std())
-        tables.append(np.clip((q_M - q_M.mean()) / (spread if spread > 0 else 1.0), -_BULK, _BULK))
+        low, centre, high = np.quantile(q_M, [0.25, 0.5, 0.75])
+        spread = (high - low) / _QUARTILES or float(q_M.std()) or 1.0
+        tables.append(np.clip((q_M - centre) / spread, -_BULK, _BULK))
     return tables
 
 

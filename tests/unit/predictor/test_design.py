@@ -79,6 +79,15 @@ def test_blocks_with_one_option_or_equal_qualities_are_no_obstacle() -> None:
     assert len(rows(design)) == 12
 
 
+def test_entries_whose_training_diverged_are_not_the_design() -> None:
+    tables = spaces.random_tables(4, 24, seed=3)
+    for table in tables:
+        table[5] = 1e4
+    design = d_optimal(spaces.library(tables), 20, NONE[:, :4], seed=0)
+    assert (design == 5).mean() < 0.3
+    assert all(len(set(column.tolist())) >= 5 for column in design.T)
+
+
 def test_d_optimal_samples_predict_better_than_as_many_uniform_ones() -> None:
     """Accuracy falls exponentially with the qualities, and a measured one is off by a point."""
     errors = {"uniform": [], "d_optimal": []}
