@@ -61,6 +61,7 @@ test-compose: $(READY) ## Run all of DONNA in containers, and kill one in every 
 
 docs: $(READY) ## Write docs/contract.md from protos/
 	$(BIN)/python docs/contract.py
+	$(BIN)/python docs/settings.py
 
 bench-predict: $(READY) ## Print architectures predicted per second, in process and over gRPC, as JSON
 	$(BIN)/python -m bench.predict

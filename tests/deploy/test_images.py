@@ -21,7 +21,7 @@ dependencies = runpy.run_path(str(ROOT / "deploy" / "dependencies.py"))["depende
 PACKAGES = {
     "google": "googleapis-common-protos", "grpc": "grpcio", "grpc_health": "grpcio-health-checking",
     "grpc_reflection": "grpcio-reflection", "grpc_status": "grpcio-status", "yaml": "pyyaml",
-    "pydantic_settings": "pydantic-settings", "sklearn": "scikit-learn",
+    "pydantic_settings": "pydantic-settings", "urllib3": "kubernetes", "sklearn": "scikit-learn",
 }  # fmt: skip
 
 
