@@ -129,8 +129,19 @@ class TaskReport:
             self._lost = lost
             raise
 
-    def save(self, state: dict[str, Any], *, partial: dict[str, Any] | None = None) -> None:
-        self._write(checkpoint=state, partial=partial)
+    def save(
+        self,
+        state: dict[str, Any],
+        *,
+        partial: dict[str, Any] | None = None,
+        fraction: float | None = None,
+        message: str = "",
+    ) -> None:
+        progress: dict[str, Any] = {}
+        if fraction is not None:
+            self._written_at = time.monotonic()  # no need to write the progress as well
+            progress = {"fraction": fraction, "message": message, "waiting_for": ""}
+        self._write(checkpoint=state, partial=partial, **progress)
 
     def saved(self) -> dict[str, Any] | None:
         return self._leases.checkpoint(self._task)

@@ -31,10 +31,17 @@ class Report(Protocol):
         Returns False, and adds no cost, when the key was remembered already.
         """
 
-    def save(self, state: dict[str, Any], *, partial: dict[str, Any] | None = None) -> None:
+    def save(
+        self,
+        state: dict[str, Any],
+        *,
+        partial: dict[str, Any] | None = None,
+        fraction: float | None = None,
+        message: str = "",
+    ) -> None:
         """Stores this task's checkpoint (JSON); a later attempt finds it with `saved`.
 
-        With `partial`, also publishes that, in one transaction.
+        In the same transaction it publishes `partial` and says how far the task is, if given.
         """
 
     def saved(self) -> dict[str, Any] | None:

@@ -184,7 +184,10 @@ class Conduct:
                 if background.spent_s <= searched_s or loop.generation == until:
                     state = {"round": done_rounds, "extra": extra.tolist(), "loop": loop.save()}
                     told = self.standing.running(loop)
-                    background.run(partial(self.report.save, state, partial=told))
+                    done = start + share * loop.generation
+                    background.run(
+                        partial(self.report.save, state, partial=told, fraction=done, message=label)
+                    )
 
     @property
     def _spent(self) -> bool:

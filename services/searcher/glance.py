@@ -49,7 +49,14 @@ class Impatient:
         """The profiler's cache will know."""
         return True
 
-    def save(self, state: dict[str, Any], *, partial: dict[str, Any] | None = None) -> None:
+    def save(
+        self,
+        state: dict[str, Any],
+        *,
+        partial: dict[str, Any] | None = None,
+        fraction: float | None = None,
+        message: str = "",
+    ) -> None:
         """There is no checkpoint."""
 
     def saved(self) -> dict[str, Any] | None:
