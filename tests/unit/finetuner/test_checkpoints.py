@@ -1,0 +1,110 @@
+"""A task that was stopped goes on from its last checkpoint and ends as if it had not been."""
+
+from __future__ import annotations
+
+import pytest
+
+from donna.artifacts import ArtifactStore
+from donna.errors import Cancelled
+from donna.jobs import Task, TaskState
+from donna.space import Architecture
+from services.finetuner.recipe import Recipe
+from services.finetuner.request import NetworkRequest, Request
+from services.finetuner.work import Checkpoints, FinetuneWork
+
+from .conftest import DATASET
+
+
+class Report:
+    """What a task says, kept; `stop_after` steps it is cancelled."""
+
+    def __init__(self, stop_after=None, state=None):
+        self.stop_after, self.state, self.steps, self.results, self.costs = stop_after, state, [], {}, {}
+
+    def progress(self, done, total, message=""):
+        self.steps.append(done)
+        if self.stop_after is not None and len(self.steps) > self.stop_after:
+            raise Cancelled("stopped")
+
+    def recall(self, keys):
+        return {key: self.results[key] for key in keys if key in self.results}
+
+    def remember(self, key, result, **counters):
+        self.results[key] = result
+        self.costs.update(counters)
+        return True
+
+    def cost(self, **counters):
+        self.costs.update(counters)
+
+    def save(self, state):
+        self.state = state
+
+    def saved(self):
+        return self.state
+
+
+def task(world, work):
+    request = Request(
+        library=world.library_sha256,
+        reference=world.reference,
+        dataset=DATASET,
+        networks=(NetworkRequest(architecture=Architecture(choices=(0, 0, 2, 0))),),
+        recipe=Recipe(epochs=4, batch_size=64, learning_rate=1e-3, seed=5),
+        evaluate_on="validation",
+        export=None,
+    )
+    (spec,) = work.tasks(work.admission.admit(request).to_dict())
+    return Task(
+        job="finetuneJobs/1", index=0, key=spec.key, spec=spec.spec, label=spec.label, units=spec.units,
+        state=TaskState.RUNNING, attempt=1, fence=1, reused=False, result=None, error=None,
+    )  # fmt: skip
+
+
+def test_a_stopped_task_goes_on_and_ends_the_same(world):
+    work = FinetuneWork(world.store, None, device="cpu", checkpoint_interval_s=0)
+    asked = task(world, work)
+    whole = Report()
+    expected = work.run(asked, whole)
+
+    stopped = Report(stop_after=20)
+    with pytest.raises(Cancelled):
+        work.run(asked, stopped)
+    assert world.store.has(stopped.state["checkpoint"])
+    resumed = Report(state=stopped.state)
+    result = work.run(asked, resumed)
+    assert resumed.steps[0] == 17  # the third epoch: 8 steps each, 20 were done
+    assert result["artifact"] == expected["artifact"]
+    assert result["accuracy"] == expected["accuracy"]
+    assert not world.store.has(resumed.state["checkpoint"])  # nothing is left behind
+    assert resumed.costs["networks_trained"] == 1
+
+
+def test_a_known_training_is_not_repeated(world):
+    work = FinetuneWork(world.store, None, device="cpu")
+    asked = task(world, work)
+    report = Report()
+    first = work.run(asked, report)
+    again = Report()
+    again.results = report.results
+    assert work.run(asked, again)["artifact"] == first["artifact"]
+    assert again.steps == []
+    assert again.costs == {"networks_reused": 1}
+
+
+def test_checkpoints_are_written_when_the_last_is_old(tmp_path):
+    now = [0.0]
+    store, report = ArtifactStore(tmp_path), Report()
+    checkpoints = Checkpoints(store, report, 30.0, lambda: now[0])
+    assert checkpoints.load() is None
+    assert not checkpoints.due()
+    now[0] = 31.0
+    assert checkpoints.due()
+    first = checkpoints.save(b"one")
+    assert not checkpoints.due()
+    now[0] = 62.0
+    second = checkpoints.save(b"two")
+    assert not store.has(first.sha256)
+    assert Checkpoints(store, report, 30.0, lambda: 0.0).load() == b"two"
+    checkpoints.clear()
+    assert not store.has(second.sha256)
