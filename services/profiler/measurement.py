@@ -15,6 +15,8 @@ METHOD_VERSION = "1"
 
 GRAPH_OPTIMIZATIONS = ("all", "extended", "basic", "none")
 MAX_RUNS = 100_000
+PATIENCE = 20
+"""A series that has not settled after so many times `min_time_ms` will not: noise of that kind does not average out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +74,13 @@ class MeasurementSettings:
 
     @property
     def stop_rule(self) -> StopRule:
-        """When one series of runs ends; no series takes more than a third of the deadline."""
+        """When one series of runs ends; none takes more than a third of the deadline."""
         return StopRule(
             min_runs=self.min_runs,
             max_runs=self.max_runs,
             min_time_ms=self.min_time_ms,
             max_time_ms=self.deadline_ms / 3,
+            patience_ms=max(PATIENCE * self.min_time_ms, 500.0),
             relative_ci_width=self.relative_ci_width,
         )
 

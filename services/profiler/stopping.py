@@ -18,17 +18,20 @@ stop at a lucky one."""
 @dataclass(frozen=True, kw_only=True)
 class StopRule:
     """Stop after `min_runs` runs and `min_time_ms` of them, as soon as the median's confidence interval is
-    narrower than `relative_ci_width` of it; in any case after `max_runs` or `max_time_ms`."""
+    narrower than `relative_ci_width` of it. A device that does not settle is given up with `min_runs` runs after
+    `patience_ms`; in any case it ends after `max_runs` or `max_time_ms`."""
 
     min_runs: int
     max_runs: int
     min_time_ms: float
     max_time_ms: float
+    patience_ms: float
     relative_ci_width: float
 
     def capped(self, runs: int, elapsed_ms: float) -> bool:
-        """Whether the hard cap is reached."""
-        return runs >= self.max_runs or elapsed_ms >= self.max_time_ms
+        """Whether a cap is reached."""
+        tired = runs >= self.min_runs and elapsed_ms >= self.patience_ms
+        return tired or runs >= self.max_runs or elapsed_ms >= self.max_time_ms
 
     def settled(self, samples_ms: np.ndarray, elapsed_ms: float) -> bool:
         """Whether `samples_ms`, taken in `elapsed_ms` altogether, are enough."""

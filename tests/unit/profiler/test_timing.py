@@ -35,6 +35,7 @@ def rule(**changed):
         "max_runs": 400,
         "min_time_ms": 0.0,
         "max_time_ms": 1e9,
+        "patience_ms": 1e9,
         "relative_ci_width": 0.02,
     }
     return StopRule(**(told | changed))
@@ -67,6 +68,14 @@ def test_hard_caps_on_runs_and_time():
     assert 100 <= take_series(device.run, rule(max_time_ms=100.0), device.clock_ns).sum() <= 110
     device = Device(itertools.repeat(1000.0))
     assert len(take_series(device.run, rule(max_time_ms=2500.0), device.clock_ns)) == 3
+
+
+def test_patience_ends_what_does_not_settle_but_not_before_the_fewest_runs():
+    device = Device(np.random.default_rng(0).uniform(1, 10, 5000))
+    samples = take_series(device.run, rule(patience_ms=200.0, relative_ci_width=0.001), device.clock_ns)
+    assert 200 <= samples.sum() <= 280
+    device = Device(itertools.cycle([1000.0, 2000.0]))
+    assert len(take_series(device.run, rule(patience_ms=200.0), device.clock_ns)) == 10
 
 
 def whole(device, max_repeats, budget_ms=1e9, **changed):
