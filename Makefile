@@ -75,5 +75,8 @@ bench-profile: $(READY) ## Print how repeatable and how costly measurements are,
 bench-distill: $(READY) ## Print the time of a library against one block at a time, as JSON
 	$(BIN)/python -m bench.distill
 
+bench-scale: $(READY) ## Print what a full ImageNet library costs on 8, 64 and 512 GPUs, on paper, as JSON
+	$(BIN)/python -m bench.scale
+
 clean: ## Remove what was installed and built, but no results
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,166 @@
+"""What a full ImageNet library costs on 8, 64 and 512 GPUs, on paper: `python -m bench.scale` prints JSON.
+
+1,920 blocks (5 x 384) of EfficientNet-B0, their costs counted on the real modules, grouped by the distiller's own
+planner; times from assumed rates, which stand in the output; makespans from a seeded simulation.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import sys
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.makespan import Fleet, simulate
+from donna.nets import references
+from donna.nets.costs import count
+from donna.nets.cut import cut as cut_at
+from donna.space import Option
+from services.distiller.plan import Plan, Variant, make_plan, shared_bytes, variants
+
+IMAGES, SHAPE, BLOCKS = 1_281_167, (3, 224, 224), tuple(f"features.{n}" for n in range(2, 7))
+GRID = {
+    "kernel": (3, 5, 7), "expansion": (2, 3, 4, 6), "depth": (1, 2, 3, 4), "activation": ("relu", "silu"),
+    "attention": ("none", "squeeze_excite"), "convolution": ("depthwise", "grouped"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assumed:
+    """Rates that were not measured here."""
+
+    epochs: int = 1
+    batch_size: int = 64
+    gpu_memory_bytes: int = 64 << 30
+    reference_flop_per_s: float = 20e12
+    """Inference of a mobile network in half precision on one GPU; far below the peak, since it is bound by memory."""
+    training_flop_per_s: float = 6e12
+    """Forward and backward of small depthwise blocks."""
+    image_bytes: int = 110_000
+    images_per_s: float = 4_000.0
+    """Images that the processors of one worker read and decode."""
+
+
+def options() -> list[Option]:
+    """The 384 options of each block."""
+    made: list[dict[str, Any]] = [{}]
+    for name, values in GRID.items():
+        made = [{**one, name: value} for one in made for value in values]
+    return [Option(family="inverted_residual", parameters=tuple(sorted(one.items()))) for one in made]
+
+
+def balanced(found: list[Variant], groups: int) -> Plan:
+    """What the planner does not do: so many groups of about equal work, the largest variants dealt out first."""
+    loads = [(0, number) for number in range(groups)]
+    dealt: list[list[Variant]] = [[] for _ in range(groups)]
+    for variant in sorted(found, key=lambda variant: -variant.costs.macs):
+        load, number = heapq.heappop(loads)
+        dealt[number].append(variant)
+        heapq.heappush(loads, (load + variant.costs.macs, number))
+    return Plan(groups=tuple(map(tuple, dealt)), reused=(), memory_bytes=0)
+
+
+def group_s(group: tuple[Variant, ...], reference_macs: int, assumed: Assumed) -> tuple[float, float]:
+    """Seconds that a group needs from its GPU, and from the processors that read images: the longer one counts."""
+    images = IMAGES * assumed.epochs
+    training = 3 * 2 * sum(variant.costs.macs for variant in group) * images / assumed.training_flop_per_s
+    passes = 2 * reference_macs * images / assumed.reference_flop_per_s
+    return training + passes, images / assumed.images_per_s
+
+
+def report(plan: Plan, reference_macs: int, assumed: Assumed, gpus: int) -> dict[str, object]:
+    """One plan on so many GPUs."""
+    times = [group_s(group, reference_macs, assumed) for group in plan.groups]
+    durations = [max(pair) for pair in times]
+    runs = {
+        "quiet": Fleet(workers=gpus),
+        "preempted": Fleet(workers=gpus, mtbf_h=6.0),
+        "uneven_and_preempted": Fleet(workers=gpus, mtbf_h=6.0, straggling=0.3),
+    }
+    outcomes = {name: [simulate(durations, fleet, seed) for seed in range(5)] for name, fleet in runs.items()}
+    variants_trained = plan.blocks_to_train
+    return {
+        "gpus": gpus,
+        "groups": len(plan.groups),
+        "variants_per_group": [min(map(len, plan.groups)), max(map(len, plan.groups))],
+        "reference_passes_epochs": len(plan.groups) * assumed.epochs,
+        "reference_passes_saved": 1 - len(plan.groups) / variants_trained,
+        "images_read_bytes": len(plan.groups) * assumed.epochs * IMAGES * assumed.image_bytes,
+        "bound_by_reading": float(np.mean([reading > gpu for gpu, reading in times])),
+        "gpu_h": sum(gpu for gpu, _ in times) / 3600,
+        "makespan_h": {
+            name: round(float(np.median([o.makespan_s for o in found])) / 3600, 2)
+            for name, found in outcomes.items()
+        },
+        "utilisation": {
+            name: round(float(np.median([o.utilisation(gpus) for o in found])), 3)
+            for name, found in outcomes.items()
+        },
+        "lost_h": {
+            name: round(float(np.median([o.lost_s for o in found])) / 3600, 3)
+            for name, found in outcomes.items()
+        },
+        "transactions_per_s": {
+            "lease_renewals": min(gpus, len(plan.groups)) / 2.0,
+            "progress_at_most": min(gpus, len(plan.groups)) * 5.0,
+            "checkpoints": min(gpus, len(plan.groups)) / 10.0,
+        },
+    }
+
+
+def main() -> None:
+    """Prints the report for memory budgets from one group a GPU down to groups of a few blocks."""
+    assumed = Assumed()
+    model = references.build({"provider": "torchvision", "arguments": {"name": "efficientnet_b0"}})
+    cut = cut_at(model, BLOCKS, SHAPE)
+    grid = [options() for _ in BLOCKS]
+    found = variants(cut, grid, lambda n, option: f"{n}/{option}")
+    shared = shared_bytes(cut, assumed.batch_size)
+    reference_macs = count(cut.model, cut.input_shape).macs
+
+    def plan(budget_bytes: int) -> Plan:
+        return make_plan(
+            found,
+            (),
+            budget_bytes=budget_bytes,
+            shared_bytes=shared,
+            batch_size=assumed.batch_size,
+            threads=1,
+        )
+
+    weights = sum(variant.costs.weight_bytes for variant in found)
+    reports = []
+    for gpus in (8, 64, 512):
+        for budget in (assumed.gpu_memory_bytes, *(assumed.gpu_memory_bytes >> n for n in (2, 4, 5))):
+            made = plan(budget)
+            if not reports or len(made.groups) != reports[-1]["groups"] or gpus != reports[-1]["gpus"]:
+                reports.append({"budget_gib": budget / 2**30, **report(made, reference_macs, assumed, gpus)})
+        reports.append(
+            {
+                "budget_gib": None,
+                "balanced": True,
+                **report(balanced(found, gpus), reference_macs, assumed, gpus),
+            }
+        )
+    json.dump(
+        {
+            "assumed": asdict(assumed),
+            "variants": len(found),
+            "weights_bytes": weights,
+            "fragments_bytes": weights,
+            "largest_weights_bytes": max(variant.costs.weight_bytes for variant in found),
+            "shared_bytes": shared,
+            "reference_macs": reference_macs,
+            "mean_variant_macs": float(np.mean([variant.costs.macs for variant in found])),
+            "reports": reports,
+        },
+        sys.stdout,
+        indent=2,
+    )
+
+
+if __name__ == "__main__":
+    main()
