@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from donna.data import Part
+from donna.data.ahead import ahead
 from donna.errors import DonnaError
 from donna.nets.normalization import recalibrate
 from services.finetuner import optimizers
@@ -76,6 +77,8 @@ def train(
             drop_last=True,
             share=(group.rank, group.size),
         )
+        if augment:
+            batches = ahead(batches)
         positions = part.positions(recipe.batch_size, recipe.seed, epoch, drop_last=True)
         for (images, labels), where in zip(batches, positions[: steps - done], strict=False):
             mine = where[group.rank :: group.size]
