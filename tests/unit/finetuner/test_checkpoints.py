@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from donna.artifacts import ArtifactStore
-from donna.errors import Cancelled
+from donna.errors import Cancelled, FailedPrecondition, ResourceExhausted
 from donna.jobs import Task, TaskState
 from donna.space import Architecture
+from services.finetuner import workshop
 from services.finetuner.recipe import Recipe
 from services.finetuner.request import NetworkRequest, Request
 from services.finetuner.work import Checkpoints, FinetuneWork
@@ -78,6 +80,30 @@ def test_a_stopped_task_goes_on_and_ends_the_same(world):
     assert result["accuracy"] == expected["accuracy"]
     assert not world.store.has(resumed.state["checkpoint"])  # nothing is left behind
     assert resumed.costs["networks_trained"] == 1
+
+
+def test_out_of_memory_is_a_sentence_that_says_what_helps(world, monkeypatch):
+    def too_large(*arguments, **named):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(workshop, "train", too_large)
+    work = FinetuneWork(world.store, None, device="cpu")
+    with pytest.raises(ResourceExhausted, match="0-0-2-0 does not fit into memory with batches of 64"):
+        work.run(task(world, work), Report())
+
+
+def test_a_store_that_cannot_be_written_fails_the_task_and_a_later_one_succeeds(world, monkeypatch):
+    def full(data):
+        raise FailedPrecondition("the artifact store cannot be written: No space left on device")
+
+    work, report = FinetuneWork(world.store, None, device="cpu"), Report()
+    asked = task(world, work)
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "put_bytes", full)
+        with pytest.raises(FailedPrecondition, match="No space left on device"):
+            work.run(asked, report)
+    assert report.results == {}  # nothing is remembered that is not stored
+    assert world.store.has(work.run(asked, report)["artifact"]["sha256"])
 
 
 def test_a_known_training_is_not_repeated(world):
