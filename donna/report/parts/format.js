@@ -1,5 +1,6 @@
 // Numbers as people read them.
 const percent = (share, digits = 1) => (share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)} %`);
+const percentTick = (share) => `${Number((100 * share).toFixed(2))} %`;
 const error = (a, n) => (n ? 1.96 * Math.sqrt((a * (1 - a)) / n) : null);
 const span = ([low, high]) => `${(100 * low).toFixed(1)} to ${percent(high)}`;
 const fixed = (value, digits = 2) => (value === null || value === undefined ? "–" : value.toFixed(digits));

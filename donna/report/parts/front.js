@@ -16,7 +16,7 @@ function drawFront(host, width) {
   const { x, y } = frontRange(axis);
   const f = frame(host, width, {
     height, x, y, xLabel: axis.label, yLabel: "top-1 accuracy", xFormat: (v) => (axis.id === "macs" ? short(v) : String(v)),
-    yFormat: (v) => `${Number((100 * v).toFixed(2))} %`, label: `Accuracy against ${axis.label}`,
+    yFormat: percentTick, label: `Accuracy against ${axis.label}`,
   });
   drawCloud(f, axis);
   const reference = axis.of(run.reference);

@@ -1,12 +1,10 @@
 // Quality of every option of every block, as a table that can be sorted by any block.
 const qualities = blocks.flatMap((block) => block.options.map((option) => option.quality)).filter(Number.isFinite);
-const best = Math.min(...qualities), worst = Math.max(1, Math.min(1.5, Math.max(...qualities)));
+const best = Math.max(1e-3, Math.min(0.25, ...qualities));
 
-// 1 for the best option of the library, 0 for one that is no better than channel means; equal ratios are equal steps.
-function goodness(nsr) {
-  const clip = (v) => Math.min(worst, Math.max(1e-3, v));
-  return 1 - (Math.log(clip(nsr)) - Math.log(clip(best))) / (Math.log(worst) - Math.log(clip(best)) || 1);
-}
+// 0 for an option that is no better than channel means, 1 for the best of the library (or a quarter, if none is
+// that good); equal ratios are equal steps.
+const goodness = (nsr) => Math.min(1, Math.max(0, Math.log(nsr) / Math.log(best)));
 
 function cell(block, n, text) {
   const choice = block.options.findIndex((option) => option.option === text);

@@ -5,7 +5,7 @@ function drawPrediction(host, width) {
   const range = padded([low, high], 0.1);
   const f = frame(host, width, {
     height: Math.round(Math.min(420, Math.max(280, width * 0.8))), x: range, y: range, xLabel: "accuracy after finetuning", yLabel: "predicted accuracy",
-    xFormat: (v) => percent(v, 0), yFormat: (v) => percent(v, 0), label: "Predicted against true accuracy",
+    xFormat: percentTick, yFormat: percentTick, label: "Predicted against true accuracy",
   });
   f.plot.append(s("line", { class: "identity", x1: f.X(range[0]), y1: f.Y(range[0]), x2: f.X(range[1]), y2: f.Y(range[1]) }));
   for (const p of all) f.plot.append(s("line", { class: "thin", x1: f.X(p.accuracy), x2: f.X(p.accuracy), y1: f.Y(p.interval[0]), y2: f.Y(p.interval[1]) }));
