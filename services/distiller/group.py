@@ -6,6 +6,7 @@ What comes out is a function of the request alone; interruptions and splits only
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -126,6 +127,8 @@ class Group:
             self._report.check()
         for count, student in enumerate(students, 1):
             scores = {} if student.failed else held_out.scores(student, variances[student.n])
+            if not all(map(math.isfinite, scores.values())):
+                student.failed = "the quality on held-out images is not finite"
             student.module.to("cpu")
             self._shelf.put_block(student, cut=self._cut, scores=scores, epochs=self._recipe.epochs)
             share = (1 - _FINISHING) + _FINISHING * count / len(students)

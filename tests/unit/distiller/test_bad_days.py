@@ -196,6 +196,27 @@ def test_a_block_that_diverges_is_left_out_with_its_reason(
     assert "no longer finite" in reason
 
 
+def test_a_block_whose_quality_is_not_a_number_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = group.HeldOut.nsr
+
+    def broken(self: Any, student: Student, variance: torch.Tensor) -> float:
+        return (
+            float("inf")
+            if student.n == 1 and str(student.option) == "skip()"
+            else real(self, student, variance)
+        )
+
+    monkeypatch.setattr(group.HeldOut, "nsr", broken)
+    worker = Worker(tmp_path)
+    job = worker.create()
+    worker.run()
+    library = worker.finish(job)
+    assert library.num_options == (4, 3, 4, 4)
+    assert library.failures == {"stage2/skip()": "the quality on held-out images is not finite"}
+
+
 def test_a_full_disk_fails_with_a_sentence_and_goes_on_when_there_is_space(
     tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
