@@ -38,7 +38,10 @@ def open_database(url: str, *, password: str = "", schema: str = "") -> Engine:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         else:
-            options = {"options": f"-csearch_path={schema}"} if schema else {}
+            # Said, since a database made without a locale would give bytes.
+            options = {"client_encoding": "utf8"}
+            if schema:
+                options["options"] = f"-csearch_path={schema}"
             engine = create_engine(
                 parsed.set(password=password) if password else parsed,
                 connect_args=options,

@@ -85,3 +85,14 @@ def test_a_password_is_used_in_place_of_the_url_s(postgres_url: str) -> None:
     engine = open_database(postgres_url, password="from a file: @/:?")
     assert engine.url.password == "from a file: @/:?"
     engine.dispose()
+
+
+def test_a_database_without_a_locale_gives_text(postgres_url: str) -> None:
+    plain = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with plain.connect() as connection:
+        connection.execute(text("CREATE DATABASE plain ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"))
+    plain.dispose()
+    engine = open_database(postgres_url.replace("/postgres", "/plain"))
+    name = JobStore(engine).create("squares", {"é": "ü"}, [TaskSpec(key="", spec={})]).name
+    assert JobStore(engine).get(name).spec == {"é": "ü"}
+    engine.dispose()
