@@ -16,7 +16,7 @@ READY := $(VENV)/.ready
 PROTOS := $(wildcard protos/donna/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test images push test-compose check format protos docs clean bench-predict bench-search bench-profile bench-distill
+.PHONY: help setup demo test images push test-compose check format protos docs clean bench-predict bench-search bench-profile bench-distill bench-scale
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make TARGET\n"} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
