@@ -8,7 +8,8 @@ from typing import Any
 def found(result: dict[str, Any], device: str) -> str:
     """The networks that were finetuned against the reference: test accuracy, and latency on this device.
 
-    The fastest network that is at least as accurate; without one, the most accurate, with what it loses.
+    The fastest network that is at least as accurate; without one, the most accurate of those that are faster,
+    with what it loses; without those, the most accurate.
     """
     reference = result["reference"]
     models = result["models"]
@@ -19,7 +20,8 @@ def found(result: dict[str, Any], device: str) -> str:
         model = min(as_good, key=lambda m: m["latency_ms"][device])
         against = "at least as accurate"
     else:
-        model = max(models, key=lambda m: m["accuracy"])
+        faster = [m for m in models if m["latency_ms"][device] < reference["latency_ms"][device]]
+        model = max(faster or models, key=lambda m: m["accuracy"])
         against = f"{100 * (reference['accuracy'] - model['accuracy']):.1f} points less accurate"
     times = _times(reference["latency_ms"][device] / model["latency_ms"][device])
     return f"On {device}: {model['name']} is {times} as the reference and {against}."

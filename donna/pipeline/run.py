@@ -7,7 +7,7 @@ its jobs again and goes on; what is trained or measured already is not done twic
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +45,7 @@ class Outcome:
     devices: dict[str, searcher_pb2.SearchDevice] = field(default_factory=dict)
     costs: dict[str, common_pb2.Cost] = field(default_factory=dict)
     latencies: dict[str, dict[str, profiler_pb2.MeasurementResult]] = field(default_factory=dict)
+    reference_costs: dict[str, float] = field(default_factory=dict)
 
 
 def run(client: Client, spec: Spec, folder: RunFolder, display: Display | None = None) -> dict[str, Any]:
@@ -73,6 +74,7 @@ class Run:
         weights = self.train_reference()
         library = self.build_library(weights)
         self.check_bounds(library)
+        self.measure_reference(library)
         samples = self.finetune_samples(library)
         predictor = self.fit_predictor(library, samples)
         self.search(library, predictor)
@@ -162,6 +164,25 @@ class Run:
                 spec = messages.search(self.spec, library, "", self.device)
                 _check_feasibility(self.client.create(spec, validate_only=True).feasibility)
 
+    def measure_reference(self, library: common_pb2.Artifact) -> None:
+        """Measures the reference as it is: what the search has to beat. Its test figures come at the end."""
+        with self._phase("reference", "Measuring the reference") as bar:
+            spec = messages.reference_export(self.spec, library)
+            spec.evaluate_on = finetuner_pb2.EVALUATION_PART_VALIDATION
+            network = self._job("reference-measure", spec, bar).networks[0]
+            data = self.client.download(network.model.onnx)
+            figures = {device: self._measure(device, data).median_ms for device in self.client.profilers}
+        self.outcome.reference_costs = {
+            "parameters": float(network.parameters),
+            "macs": float(network.macs),
+            **{f"latency_ms:{device}": median_ms for device, median_ms in figures.items()},
+        }
+        told = ", ".join(f"{median_ms:.3f} ms on {device}" for device, median_ms in figures.items())
+        self.display.say(f"reference: {100 * network.accuracy:.1f} % on the validation part, {told}")
+
+    def _measure(self, device: str, onnx: bytes) -> profiler_pb2.MeasurementResult:
+        return self.client.measure(device, onnx, messages.measurement(self.spec))
+
     def finetune_samples(self, library: common_pb2.Artifact) -> list[predictor_pb2.AccuracySample]:
         """Finetunes the architectures that the predictor is fitted to, then those that judge it."""
         spec = self.spec.predictor
@@ -220,22 +241,25 @@ class Run:
         with self._phase("search", "Searching the front") as bar:
             spec = messages.search(self.spec, library, predictor.name, self.device)
             found = self._job("search", spec, bar)
-        points = [(p.predicted_accuracy, self._first_cost(p)) for p in found.front]
+        cost, key = self._first_cost()
+        points = [(point.predicted_accuracy, cost(point)) for point in found.front]
+        budget = self.outcome.reference_costs.get(key)
         self.outcome.search = found
-        self.outcome.chosen = choose_winners(points, self.spec.finetune.winners)
+        self.outcome.chosen = choose_winners(points, self.spec.finetune.winners, budget)
         measured = sum(found.num_measured.values())
         self.display.say(
             f"{found.num_evaluations} networks evaluated, {measured} measured, {len(found.front)} on the front"
         )
 
-    def _first_cost(self, point: searcher_pb2.FrontPoint) -> float:
-        """The first cost among the objectives: what the picture of the front has on its other axis."""
-        for objective in self.spec.search.objectives:
-            if objective.metric == "latency_ms":
-                return point.latency_ms[objective.device or self.device]
-            if objective.metric != "accuracy":
-                return float(getattr(point, objective.metric))
-        return -point.predicted_accuracy
+    def _first_cost(self) -> tuple[Callable[[searcher_pb2.FrontPoint], float], str]:
+        """The first cost among the objectives, and what the reference's is called in `reference_costs`."""
+        first = next((o for o in self.spec.search.objectives if o.metric != "accuracy"), None)
+        if first is None:
+            return lambda point: -point.predicted_accuracy, ""
+        if first.metric == "latency_ms":
+            device = first.device or self.device
+            return lambda point: point.latency_ms[device], f"latency_ms:{device}"
+        return lambda point: float(getattr(point, first.metric)), first.metric
 
     def finetune_winners(self, library: common_pb2.Artifact) -> None:
         """Finetunes and exports the winners, and exports the reference beside them; the test part is read here."""
@@ -266,8 +290,7 @@ class Run:
                 self.outcome.onnx[name] = data
                 bar.update(done, len(exported), name, None)
                 self.outcome.latencies[name] = {
-                    device: self.client.measure(device, data, messages.measurement(self.spec))
-                    for device in self.client.profilers
+                    device: self._measure(device, data) for device in self.client.profilers
                 }
 
     def winner_name(self, index: int) -> str:

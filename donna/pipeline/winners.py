@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def choose_winners(points: Sequence[tuple[float, float]], count: int) -> list[int]:
+def choose_winners(
+    points: Sequence[tuple[float, float]], count: int, budget: float | None = None
+) -> list[int]:
     """Indices of up to `count` points, cheapest first.
 
     `points` are (accuracy, cost) pairs: accuracy is to be large, cost small. Both are scaled to [0, 1] over the
     front; the reference point lies a tenth outside, so that the ends of the front count. Greedy choice by gained
     hypervolume, which is within 1 - 1/e of the best choice, since hypervolume is submodular [choice].
+    Points that cost more than `budget`, the reference's cost, are left out as long as `count` others remain.
     """
+    within = [i for i, (_, cost) in enumerate(points) if budget is None or cost <= budget]
+    if len(within) < min(count, len(points)):
+        within = list(range(len(points)))
+    chosen = _greedy([points[i] for i in within], count)
+    return sorted((within[i] for i in chosen), key=lambda i: points[i][1])
+
+
+def _greedy(points: Sequence[tuple[float, float]], count: int) -> list[int]:
     if not points:
         return []
     gains, costs = _scaled([a for a, _ in points]), _scaled([-c for _, c in points])
@@ -19,7 +30,7 @@ def choose_winners(points: Sequence[tuple[float, float]], count: int) -> list[in
     while len(chosen) < min(count, len(points)):
         rest = [i for i in range(len(points)) if i not in chosen]
         chosen.append(max(rest, key=lambda i: (_area([(gains[j], costs[j]) for j in [*chosen, i]]), -i)))
-    return sorted(chosen, key=lambda i: points[i][1])
+    return chosen
 
 
 def _scaled(values: Sequence[float]) -> list[float]:

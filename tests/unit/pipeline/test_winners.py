@@ -42,3 +42,11 @@ def test_few_points_are_all_chosen() -> None:
     assert choose_winners([], 3) == []
     assert choose_winners([(0.9, 1.0)], 3) == [0]
     assert choose_winners([(0.9, 2.0), (0.8, 1.0)], 3) == [1, 0]
+
+
+def test_networks_that_cost_more_than_the_reference_are_left_out_while_others_remain() -> None:
+    points = [(0.90, 1.0), (0.95, 2.0), (0.96, 3.0), (0.99, 9.0)]
+    assert choose_winners(points, 3, budget=3.0) == [0, 1, 2]
+    assert choose_winners(points, 2, budget=2.0) == [0, 1]
+    assert 3 in choose_winners(points, 4, budget=3.0)
+    assert choose_winners(points, 3, budget=0.5) == choose_winners(points, 3)
