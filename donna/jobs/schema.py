@@ -49,7 +49,7 @@ tasks = Table(
     metadata,
     Column("job", String(128), primary_key=True),
     Column("idx", Integer, primary_key=True),
-    Column("key", String(64), nullable=False, default=""),
+    Column("key", String(256), nullable=False, default=""),
     Column("spec", Text, nullable=False),
     Column("label", Text, nullable=False, default=""),
     Column("units", Float, nullable=False, default=1.0),
@@ -71,7 +71,7 @@ tasks = Table(
 results = Table(
     "results",
     metadata,
-    Column("key", String(64), primary_key=True),
+    Column("key", String(256), primary_key=True),
     Column("result", Text, nullable=False),
     Column("created_at", Float, nullable=False),
 )

@@ -96,3 +96,12 @@ def test_a_database_without_a_locale_gives_text(postgres_url: str) -> None:
     name = JobStore(engine).create("squares", {"é": "ü"}, [TaskSpec(key="", spec={})]).name
     assert JobStore(engine).get(name).spec == {"é": "ü"}
     engine.dispose()
+
+
+def test_the_keys_of_services_fit(database: str) -> None:
+    """A hash with the name of what it stands for before it; SQLite would take any length."""
+    engine = open_database(database)
+    key = f"{'a-long-name-of-a-result'}:{'0' * 64}"
+    name = JobStore(engine).create("squares", {}, [TaskSpec(key=key, spec={})]).name
+    assert JobStore(engine).tasks(name)[0].key == key
+    engine.dispose()

@@ -42,7 +42,7 @@ def upgrade() -> None:
         "tasks",
         sa.Column("job", sa.String(128), primary_key=True),
         sa.Column("idx", sa.Integer, primary_key=True),
-        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("key", sa.String(256), nullable=False),
         sa.Column("spec", sa.Text, nullable=False),
         sa.Column("label", sa.Text, nullable=False),
         sa.Column("units", sa.Float, nullable=False),
@@ -63,7 +63,7 @@ def upgrade() -> None:
     op.create_index("ix_tasks_key", "tasks", ["key"], if_not_exists=True)
     op.create_table(
         "results",
-        sa.Column("key", sa.String(64), primary_key=True),
+        sa.Column("key", sa.String(256), primary_key=True),
         sa.Column("result", sa.Text, nullable=False),
         sa.Column("created_at", sa.Float, nullable=False),
         if_not_exists=True,
