@@ -59,7 +59,7 @@ push: images ## Build the images and push them (REGISTRY, VERSION)
 test-compose: $(READY) ## Run all of DONNA in containers, and kill one in every phase
 	$(BIN)/pytest tests/compose -m compose --override-ini timeout=5400
 
-docs: $(READY) ## Write docs/contract.md from protos/
+docs: $(READY) ## Write docs/contract.md and docs/settings.md from protos and settings
 	$(BIN)/python docs/contract.py
 	$(BIN)/python docs/settings.py
 

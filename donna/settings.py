@@ -67,7 +67,7 @@ class TrainingSettings(ServiceSettings):
         description="Where tasks run: in processes beside the service, or in Kubernetes Jobs.",
     )
     worker_idle_s: float = Field(
-        default=15.0,
+        default=5.0,
         ge=0,
         description="How long a worker process stays when nothing is to do: a start costs seconds, a stay memory.",
     )
