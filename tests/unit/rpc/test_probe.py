@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from donna.rpc.probe import main, probe
-from donna.rpc.secret import make_secret
 from donna.rpc.secret import main as make_secrets
+from donna.rpc.secret import make_secret
 from tests.unit.rpc.serving import Small, endpoint, serving
 
 
