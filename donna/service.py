@@ -20,8 +20,11 @@ from donna.jobs.engine import Engine
 from donna.jobs.store import JobStore
 from donna.rpc.artifact_servicer import artifact_endpoint
 from donna.rpc.authentication import read_optional, server_credentials
+from donna.rpc.calls import CallInterceptor
 from donna.rpc.server import Endpoint, Server
 from donna.settings import ServiceSettings, read_settings
+from donna.telemetry.logs import start_logging
+from donna.telemetry.metrics import Metrics
 
 S = TypeVar("S", bound=ServiceSettings)
 log = logging.getLogger("donna.service")
@@ -30,11 +33,12 @@ log = logging.getLogger("donna.service")
 @dataclass(frozen=True, kw_only=True)
 class Parts:
     """What a service consists of: its endpoints, and the engines that work behind them; `beside`, given the
-    address, runs on the server's loop for as long as it serves."""
+    address, runs on the server's loop for as long as it serves; `collectors` add metrics of its own."""
 
     endpoints: Sequence[Endpoint]
     engines: Sequence[Engine]
     beside: Callable[[str], Coroutine[Any, Any, None]] | None = None
+    collectors: Sequence[Any] = ()
     close: Callable[[], None] = field(default=lambda: None)
 
 
@@ -67,21 +71,11 @@ def open_artifacts(settings: ServiceSettings) -> ArtifactStore:
     return ObjectArtifactStore(location, access, spool=settings.state / "incoming")
 
 
-def start_logging(level: str) -> None:
-    """Logs to standard error, one line each."""
-    logging.basicConfig(
-        level=level,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        force=True,
-    )
-
-
 def main(service: str, settings_class: type[S], build: Callable[[S, JobStore, ArtifactStore], Parts]) -> None:
     """Runs a service until SIGTERM or SIGINT. Wrong settings end it with code 2 and one sentence."""
     try:
         settings = read_settings(settings_class)
-        start_logging(settings.log_level)
+        start_logging(settings.log_level, settings.log_format)
         store, artifacts = open_stores(settings, service)
         parts = build(settings, store, artifacts)
         asyncio.run(_serve(service, settings, store, artifacts, parts))
@@ -103,6 +97,8 @@ async def _serve(
         store.check()
         return all(engine.alive for engine in parts.engines)
 
+    kinds = [engine.work.kind for engine in parts.engines]
+    metrics = Metrics(service, store, kinds, parts.collectors) if settings.metrics_listen else None
     secure = bool(settings.tls_certificate)
     server = Server(
         [*parts.endpoints, artifact_endpoint(artifacts)],
@@ -114,8 +110,11 @@ async def _serve(
         if secure
         else None,
         client_certificates=secure and bool(settings.tls_client_ca),
+        interceptors=[CallInterceptor(metrics.calls)] if metrics is not None else [],
     )
     try:
+        if metrics is not None:
+            log.info("%s serves metrics on %s", service, metrics.serve(settings.metrics_listen))
         for engine in parts.engines:
             engine.start()
         address = await server.start()
@@ -131,6 +130,8 @@ async def _serve(
         await server.stop()
         for engine in parts.engines:
             await asyncio.to_thread(engine.close)
+        if metrics is not None:
+            metrics.close()
         parts.close()
 
 

@@ -47,6 +47,13 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="What is logged."
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="One line of text, or one JSON object, for each record of the log."
+    )
+    metrics_listen: str = Field(
+        default="",
+        description="Address of /metrics for Prometheus, HTTP without authentication; empty: no metrics.",
+    )
 
     def database_url(self, service: str) -> str:
         """The database to open."""

@@ -20,8 +20,9 @@ from donna.errors import DonnaError, InvalidArgument
 from donna.jobs import JobStore, Work
 from donna.jobs.one_task import run_one_task
 from donna.jobs.placement import worker_main
-from donna.service import open_stores, start_logging
+from donna.service import open_stores
 from donna.settings import TrainingSettings, read_settings
+from donna.telemetry.logs import start_logging
 
 S = TypeVar("S", bound=TrainingSettings)
 
@@ -44,7 +45,7 @@ def main(
         parser.error("--index needs --job")
     try:
         settings = read_settings(settings_class)
-        start_logging(settings.log_level)
+        start_logging(settings.log_level, settings.log_format)
         store, artifacts = open_stores(settings, service)
         work = build(settings, store, artifacts)
     except DonnaError as error:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from sqlalchemy.exc import DBAPIError
 
 from donna.errors import Cancelled, DonnaError, FailedPrecondition, NotFound, Unavailable
+from donna.jobs.current import working_on
 from donna.jobs.lease import LEASE_S, LeaseLost, Leases
 from donna.jobs.record import Job, JobError, Task, TaskState
 from donna.jobs.store import JobStore
@@ -158,6 +159,11 @@ class Interrupted(Cancelled):
 
 def run_task(leases: Leases, work: Work, task: Task, stopping: threading.Event) -> None:
     """Runs one claimed task to its end and writes what came of it."""
+    with working_on(task):
+        _run_task(leases, work, task, stopping)
+
+
+def _run_task(leases: Leases, work: Work, task: Task, stopping: threading.Event) -> None:
     report = TaskReport(leases, task, stopping)
     error: JobError | None = None
     retry_in_s: float | None = None

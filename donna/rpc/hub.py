@@ -80,6 +80,10 @@ class DeviceHub(hub_pb2_grpc.DeviceHubServiceServicer):
             if name not in reserved:
                 self._add(name)
 
+    def attached(self) -> dict[str, bool]:
+        """Every agent that is known, and whether it is here now."""
+        return {name: agent.tunnel is not None for name, agent in self._agents.copy().items()}
+
     def _add(self, name: str) -> _Agent:
         agent = self._agents[name] = _Agent()
         self._on_agent(name, agent.address)

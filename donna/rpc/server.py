@@ -163,6 +163,7 @@ class Server:
 
     `healthy` is asked every second, in a thread: health answers what it says. Health and reflection are also
     served in plain text on `health_listen`, when given, for probes that can do neither TLS nor tokens.
+    `interceptors` stand around everything else, the first outermost.
     """
 
     def __init__(
@@ -175,6 +176,7 @@ class Server:
         token: str = "",
         credentials: grpc.ServerCredentials | None = None,
         client_certificates: bool = False,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
     ) -> None:
         authentication.check_listen(listen, authenticated=bool(token) or client_certificates)
         self._endpoints = endpoints
@@ -183,6 +185,7 @@ class Server:
         self._healthy = healthy
         self._credentials = credentials
         self._boundary = Boundary(token)
+        self._interceptors = (*interceptors, self._boundary)
         self._health = HealthServicer()
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="health")
         self._servers: list[Any] = []
@@ -194,7 +197,7 @@ class Server:
         Raises FailedPrecondition for an address that is taken or not of this machine.
         """
         server = grpc.aio.server(
-            interceptors=[self._boundary],
+            interceptors=self._interceptors,
             options=OPTIONS,
             maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
         )

@@ -13,6 +13,7 @@ from donna.v1.predictor_pb2_grpc import add_PredictorServiceServicer_to_server
 from services.predictor.servicer import PredictorServicer
 from services.predictor.settings import PredictorSettings
 from services.predictor.shelf import Shelf
+from services.predictor.telemetry import ShelfMetrics
 from services.predictor.work import FitWork
 
 
@@ -26,7 +27,7 @@ def build(settings: PredictorSettings, store: JobStore, artifacts: ArtifactStore
         servicer=PredictorServicer(engine, artifacts, shelf),
         name=predictor_pb2.DESCRIPTOR.services_by_name["PredictorService"].full_name,
     )
-    return Parts(endpoints=[endpoint], engines=[engine])
+    return Parts(endpoints=[endpoint], engines=[engine], collectors=[ShelfMetrics(shelf)])
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ class Shelf:
         self._artifacts = artifacts
         self._limit = limit
         self._lock = threading.Lock()
+        self.hits = self.misses = 0
         self._libraries: OrderedDict[Any, Any] = OrderedDict()
         self._models: OrderedDict[Any, Any] = OrderedDict()
 
@@ -42,8 +43,10 @@ class Shelf:
     def _get(self, kept: OrderedDict[Any, Any], key: Any, make: Callable[[], T]) -> T:
         with self._lock:
             if key in kept:
+                self.hits += 1
                 kept.move_to_end(key)
                 return cast(T, kept[key])
+            self.misses += 1
         made = make()  # outside the lock: two threads may both make it, which is only wasteful
         with self._lock:
             kept[key] = made

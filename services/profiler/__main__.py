@@ -22,6 +22,7 @@ from services.profiler.local_device import LocalDevice
 from services.profiler.models import ModelStore
 from services.profiler.servicer import ProfilerServicer
 from services.profiler.settings import ProfilerSettings
+from services.profiler.telemetry import DeviceMetrics
 from services.profiler.work import MeasurementWork
 
 
@@ -43,7 +44,13 @@ def build(settings: ProfilerSettings, store: JobStore, artifacts: ArtifactStore)
         name=profiler_pb2.DESCRIPTOR.services_by_name["ProfilerService"].full_name,
     )
     dial = dialler(settings, devices)
-    return Parts(endpoints=[endpoint], engines=[engine], beside=dial, close=devices.close)
+    return Parts(
+        endpoints=[endpoint],
+        engines=[engine],
+        beside=dial,
+        collectors=[DeviceMetrics(devices, canaries)],
+        close=devices.close,
+    )
 
 
 def _phones(settings: ProfilerSettings) -> list[Device]:

@@ -20,6 +20,7 @@ from services.searcher.discovery import Discovery
 from services.searcher.profilers import Profilers
 from services.searcher.servicer import SearcherServicer
 from services.searcher.settings import SearcherSettings
+from services.searcher.telemetry import HubMetrics
 from services.searcher.work import SearchWork, Surroundings
 
 
@@ -64,7 +65,12 @@ def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore)
             namespace=own_namespace(),
             reserved=addresses,
         ).run
-    return Parts(endpoints=[endpoint, hub_endpoint(hub)], engines=[engine], beside=beside)
+    return Parts(
+        endpoints=[endpoint, hub_endpoint(hub)],
+        engines=[engine],
+        beside=beside,
+        collectors=[HubMetrics(hub)],
+    )
 
 
 if __name__ == "__main__":

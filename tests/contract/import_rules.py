@@ -24,13 +24,17 @@ OURS: dict[str, tuple[str, ...]] = {
     "donna.jobs": ("donna.errors",),
     "donna.jobs.record": ("donna.errors",),
     "donna.rpc": (*WORDS, "donna.v1", "donna.artifacts", "donna.jobs.record", "donna.jobs.store"),
+    "donna.telemetry": ("donna.errors", "donna.jobs", "donna.v1"),
     "donna.service": (
         *("donna.errors", "donna.artifacts", "donna.object_artifacts", "donna.settings"),
-        *("donna.jobs", "donna.rpc"),
+        *("donna.jobs", "donna.rpc", "donna.telemetry"),
     ),
     "donna.placement": ("donna.errors", "donna.settings", "donna.jobs"),
     "donna.cluster_secret": ("donna.placement",),
-    "donna.worker": (*("donna.errors", "donna.artifacts", "donna.settings", "donna.jobs", "donna.service"),),
+    "donna.worker": (
+        *("donna.errors", "donna.artifacts", "donna.settings", "donna.jobs", "donna.service"),
+        "donna.telemetry",
+    ),
     "donna.client": (*WORDS, "donna.v1", "donna.rpc"),
     "donna.running": ("donna.client",),
     "donna.local": (*WORDS, "donna.client", "donna.jobs.lifeline", "donna.running"),
@@ -46,7 +50,7 @@ ALONE = ("donna.jobs.record",)
 
 # The outer modules of each service, which know the wire, the store, the machine or the clock. What is not
 # here is mathematics.
-EVERY = ("__main__", "settings", "servicer", "work", "worker", "wire", "messages")
+EVERY = ("__main__", "settings", "servicer", "telemetry", "work", "worker", "wire", "messages")
 OUTER: dict[str, tuple[str, ...]] = {
     "distiller": ("admission", "catalogue", "checkpoint", "group", "inspection", "materials", "shelf"),
     "predictor": ("shelf",),
@@ -109,6 +113,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "kubernetes": ("donna.jobs", "donna.placement", "donna.cluster_secret", "services.searcher.discovery"),
     "adbutils": ("services.profiler.phones",),
     "psutil": ("services.profiler",),
+    "prometheus_client": ("donna.telemetry.metrics", "services.*.telemetry"),
     "pydantic_settings": ("donna.settings", "services.*.settings"),
     "typer": ("donna.cli",),
     "pickle": (),

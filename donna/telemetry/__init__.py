@@ -1,0 +1,1 @@
+"""What a service tells those who run it: logs, metrics, traces."""
