@@ -25,6 +25,7 @@ from donna.rpc.server import Endpoint, Server
 from donna.settings import ServiceSettings, read_settings
 from donna.telemetry.logs import start_logging
 from donna.telemetry.metrics import Metrics
+from donna.telemetry.tracing import Tracing, start_tracing
 
 S = TypeVar("S", bound=ServiceSettings)
 log = logging.getLogger("donna.service")
@@ -77,15 +78,21 @@ def main(service: str, settings_class: type[S], build: Callable[[S, JobStore, Ar
         settings = read_settings(settings_class)
         start_logging(settings.log_level, settings.log_format)
         store, artifacts = open_stores(settings, service)
+        tracing = start_tracing(service, settings.traces_endpoint)
         parts = build(settings, store, artifacts)
-        asyncio.run(_serve(service, settings, store, artifacts, parts))
+        asyncio.run(_serve(service, settings, store, artifacts, parts, tracing))
     except DonnaError as error:
         sys.stderr.write(f"donna {service}: {error.message}\n")
         sys.exit(2)
 
 
 async def _serve(
-    service: str, settings: ServiceSettings, store: JobStore, artifacts: ArtifactStore, parts: Parts
+    service: str,
+    settings: ServiceSettings,
+    store: JobStore,
+    artifacts: ArtifactStore,
+    parts: Parts,
+    tracing: Tracing,
 ) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -110,7 +117,7 @@ async def _serve(
         if secure
         else None,
         client_certificates=secure and bool(settings.tls_client_ca),
-        interceptors=[CallInterceptor(metrics.calls)] if metrics is not None else [],
+        interceptors=[*tracing.interceptors, *([CallInterceptor(metrics.calls)] if metrics else [])],
     )
     try:
         if metrics is not None:
@@ -132,6 +139,7 @@ async def _serve(
             await asyncio.to_thread(engine.close)
         if metrics is not None:
             metrics.close()
+        tracing.close()
         parts.close()
 
 

@@ -54,6 +54,10 @@ class ServiceSettings(BaseSettings):
         default="",
         description="Address of /metrics for Prometheus, HTTP without authentication; empty: no metrics.",
     )
+    traces_endpoint: str = Field(
+        default="",
+        description="OpenTelemetry collector that traces go to (OTLP over gRPC), http://host:4317; empty: no traces.",
+    )
 
     def database_url(self, service: str) -> str:
         """The database to open."""

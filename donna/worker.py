@@ -23,6 +23,7 @@ from donna.jobs.placement import worker_main
 from donna.service import open_stores
 from donna.settings import TrainingSettings, read_settings
 from donna.telemetry.logs import start_logging
+from donna.telemetry.tracing import start_tracing
 
 S = TypeVar("S", bound=TrainingSettings)
 
@@ -46,6 +47,7 @@ def main(
     try:
         settings = read_settings(settings_class)
         start_logging(settings.log_level, settings.log_format)
+        tracing = start_tracing(f"{service}-worker", settings.traces_endpoint)
         store, artifacts = open_stores(settings, service)
         work = build(settings, store, artifacts)
     except DonnaError as error:
@@ -53,11 +55,13 @@ def main(
         sys.exit(BAD_CONFIGURATION if isinstance(error, InvalidArgument) else FAILED)
     if options.index is None:
         worker_main(store, work, job=options.job, idle_s=settings.worker_idle_s)
+        tracing.close()
         return
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     ended = run_one_task(store, work, options.job, options.index, stopping=stopping)
+    tracing.close()
     logging.shutdown()
     sys.stderr.flush()
     os._exit(0 if ended else STOPPED)  # threads of numerical libraries must not hold a finished worker back

@@ -40,11 +40,19 @@ _OPTIONS = (
 )
 
 
+wrappers: list[Callable[[grpc.Channel], grpc.Channel]] = []
+"""What every channel is wrapped in, to trace its calls for one; put here when a program starts."""
+
+
 def open_channel(address: str, credentials: grpc.ChannelCredentials | None = None) -> grpc.Channel:
     """A channel to `host:port`; it connects when first used."""
     if credentials is None:
-        return grpc.insecure_channel(address, options=_OPTIONS)
-    return grpc.secure_channel(address, credentials, options=_OPTIONS)
+        channel = grpc.insecure_channel(address, options=_OPTIONS)
+    else:
+        channel = grpc.secure_channel(address, credentials, options=_OPTIONS)
+    for wrap in wrappers:
+        channel = wrap(channel)
+    return channel
 
 
 class Remote:
@@ -86,4 +94,5 @@ def _iterate(response: Any) -> Iterator[Any]:
     except grpc.RpcError as error:
         raise from_rpc_error(error) from None
     finally:
-        response.cancel()
+        # An interceptor, of traces for one, may have made a generator of it; closed, it lets its call go.
+        (response.cancel if hasattr(response, "cancel") else response.close)()

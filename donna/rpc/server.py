@@ -8,6 +8,7 @@ no detail on the wire and a traceback in the log.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import inspect
 import logging
@@ -92,8 +93,9 @@ class Boundary(grpc.aio.ServerInterceptor):
             method, message = handler.unary_unary, _parsed(handler, request)
             if inspect.iscoroutinefunction(method):
                 return await method(message, context)
+            within = contextvars.copy_context()  # what traces a call goes with it into the thread
             return await asyncio.get_running_loop().run_in_executor(
-                self._pool, _called, method, message, context
+                self._pool, within.run, _called, method, message, context
             )
 
     async def _upload(self, handler: Any, metadata: dict[str, str], requests: Any, context: Any) -> Message:

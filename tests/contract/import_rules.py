@@ -24,7 +24,7 @@ OURS: dict[str, tuple[str, ...]] = {
     "donna.jobs": ("donna.errors",),
     "donna.jobs.record": ("donna.errors",),
     "donna.rpc": (*WORDS, "donna.v1", "donna.artifacts", "donna.jobs.record", "donna.jobs.store"),
-    "donna.telemetry": ("donna.errors", "donna.jobs", "donna.v1"),
+    "donna.telemetry": ("donna.errors", "donna.jobs", "donna.rpc.channel", "donna.v1"),
     "donna.service": (
         *("donna.errors", "donna.artifacts", "donna.object_artifacts", "donna.settings"),
         *("donna.jobs", "donna.rpc", "donna.telemetry"),
@@ -114,6 +114,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "adbutils": ("services.profiler.phones",),
     "psutil": ("services.profiler",),
     "prometheus_client": ("donna.telemetry.metrics", "services.*.telemetry"),
+    "opentelemetry": ("donna.telemetry.tracing",),
     "pydantic_settings": ("donna.settings", "services.*.settings"),
     "typer": ("donna.cli",),
     "pickle": (),
