@@ -17,14 +17,15 @@ def found(result: dict[str, Any], device: str) -> str:
         return f"On {device}: no network was finetuned."
     as_good = [m for m in models if m["accuracy"] >= reference["accuracy"]]
     if as_good:
-        model = min(as_good, key=lambda m: m["latency_ms"][device])
+        model = max(as_good, key=lambda m: m["speedup"][device])
         against = "at least as accurate"
     else:
-        faster = [m for m in models if m["latency_ms"][device] < reference["latency_ms"][device]]
+        faster = [m for m in models if m["speedup"][device] > 1]
         model = max(faster or models, key=lambda m: m["accuracy"])
         against = f"{100 * (reference['accuracy'] - model['accuracy']):.1f} points less accurate"
-    times = _times(reference["latency_ms"][device] / model["latency_ms"][device])
-    return f"On {device}: {model['name']} is {times} as the reference and {against}."
+    return (
+        f"On {device}: {model['name']} is {_times(model['speedup'][device])} as the reference and {against}."
+    )
 
 
 def _times(ratio: float) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from donna.pipeline.folder import RunFolder
 from donna.pipeline.spec import Spec
+from donna.pipeline.turns import speedup
 from donna.space import Architecture
 from donna.space.library import Block, Part
 from donna.v1 import common_pb2, finetuner_pb2, predictor_pb2
@@ -168,16 +169,19 @@ def _sample(sample: predictor_pb2.PredictedSample) -> dict[str, Any]:
 
 
 def _model(name: str, network: finetuner_pb2.FinetunedNetwork, outcome: Outcome) -> dict[str, Any]:
+    latencies = outcome.latencies[name]
     return {
         "name": name,
         "accuracy": network.accuracy,
         "num_samples": network.num_samples,
-        "latency_ms": {device: figures.median_ms for device, figures in outcome.latencies[name].items()},
-        "latency_interval_ms": {
-            device: [figures.median_low_ms, figures.median_high_ms]
-            for device, figures in outcome.latencies[name].items()
+        "latency_ms": {device: latency.median_ms for device, latency in latencies.items()},
+        "latency_interval_ms": {device: list(latency.interval_ms) for device, latency in latencies.items()},
+        "latency_rounds_ms": {device: list(latency.rounds_ms) for device, latency in latencies.items()},
+        "speedup": {
+            device: speedup(reference.rounds_ms, latencies[device].rounds_ms)
+            for device, reference in outcome.latencies["reference"].items()
         },
-        "unstable_devices": [device for device, f in outcome.latencies[name].items() if f.unstable],
+        "unstable_devices": [device for device, latency in latencies.items() if latency.unstable],
         "parameters": network.parameters,
         "macs": network.macs,
         "size_bytes": network.model.onnx.size_bytes,

@@ -7,20 +7,24 @@ its jobs again and goes on; what is trained or measured already is not done twic
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from donna.client import Client
 from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument, Violation
 from donna.pipeline import messages
+from donna.pipeline.bounds import check_costs, check_feasibility
 from donna.pipeline.display import Bar, Display, Silence, show_progress
 from donna.pipeline.evaluations import evaluations_csv
 from donna.pipeline.folder import RunFolder
 from donna.pipeline.result import build_result, front_csv
 from donna.pipeline.spec import FinetuneRecipe, Spec
+from donna.pipeline.turns import ROUNDS, Latency
 from donna.pipeline.winners import choose_winners
 from donna.space import Architecture
 from donna.space.library import Library
@@ -44,7 +48,7 @@ class Outcome:
     onnx: dict[str, bytes] = field(default_factory=dict)
     devices: dict[str, searcher_pb2.SearchDevice] = field(default_factory=dict)
     costs: dict[str, common_pb2.Cost] = field(default_factory=dict)
-    latencies: dict[str, dict[str, profiler_pb2.MeasurementResult]] = field(default_factory=dict)
+    latencies: dict[str, dict[str, Latency]] = field(default_factory=dict)
     reference_costs: dict[str, float] = field(default_factory=dict)
 
 
@@ -107,7 +111,7 @@ class Run:
                     self.client.create(probe, validate_only=True)
             plan = self.client.create(messages.block_library(spec, None), validate_only=True)
             self._check_size(int(plan.num_architectures or 0))
-            _check_costs(spec, plan.plan.costs)
+            check_costs(spec, plan.plan.costs)
 
     def _devices(self) -> Sequence[searcher_pb2.SearchDevice]:
         return self.client.searcher.ListSearchDevices(searcher_pb2.ListSearchDevicesRequest()).search_devices
@@ -162,7 +166,7 @@ class Run:
         if self.spec.search.bounds:
             with self._phase("bounds", "Checking the bounds"):
                 spec = messages.search(self.spec, library, "", self.device)
-                _check_feasibility(self.client.create(spec, validate_only=True).feasibility)
+                check_feasibility(self.client.create(spec, validate_only=True).feasibility)
 
     def measure_reference(self, library: common_pb2.Artifact) -> None:
         """Measures the reference as it is: what the search has to beat. Its test figures come at the end."""
@@ -171,7 +175,8 @@ class Run:
             spec.evaluate_on = finetuner_pb2.EVALUATION_PART_VALIDATION
             network = self._job("reference-measure", spec, bar).networks[0]
             data = self.client.download(network.model.onnx)
-            figures = {device: self._measure(device, data).median_ms for device in self.client.profilers}
+            latencies = self._measure({"reference": data}, bar)["reference"]
+        figures = {device: latency.median_ms for device, latency in latencies.items()}
         self.outcome.reference_costs = {
             "parameters": float(network.parameters),
             "macs": float(network.macs),
@@ -180,8 +185,18 @@ class Run:
         told = ", ".join(f"{median_ms:.3f} ms on {device}" for device, median_ms in figures.items())
         self.display.say(f"reference: {100 * network.accuracy:.1f} % on the validation part, {told}")
 
-    def _measure(self, device: str, onnx: bytes) -> profiler_pb2.MeasurementResult:
-        return self.client.measure(device, onnx, messages.measurement(self.spec))
+    def _measure(self, models: Mapping[str, bytes], bar: Bar) -> dict[str, dict[str, Latency]]:
+        """The latencies of ONNX models on every device, taken in turns past the cache."""
+        settings = messages.measurement(self.spec)
+        taken: dict[tuple[str, str], list[profiler_pb2.MeasurementResult]] = defaultdict(list)
+        turns = list(product(range(ROUNDS), self.client.profilers, models))
+        for done, (_, device, name) in enumerate(turns):
+            bar.update(done, len(turns), name, None)
+            taken[name, device].append(self.client.measure(device, models[name], settings, skip_cache=True))
+        return {
+            name: {device: _latency(taken[name, device]) for device in self.client.profilers}
+            for name in models
+        }
 
     def finetune_samples(self, library: common_pb2.Artifact) -> list[predictor_pb2.AccuracySample]:
         """Finetunes the architectures that the predictor is fitted to, then those that judge it."""
@@ -281,17 +296,13 @@ class Run:
             self.winner_name(index): winner for index, winner in enumerate(self.outcome.winners)
         }
         with self._phase("measure", "Measuring the exported models") as bar:
-            for done, (name, network) in enumerate(exported.items()):
+            for name, network in exported.items():
                 if network is None or network.error.reason:
                     raise FailedPrecondition(
                         f"{name} could not be trained: {network.error.message if network else ''}"
                     )
-                data = self.client.download(network.model.onnx)
-                self.outcome.onnx[name] = data
-                bar.update(done, len(exported), name, None)
-                self.outcome.latencies[name] = {
-                    device: self._measure(device, data) for device in self.client.profilers
-                }
+                self.outcome.onnx[name] = self.client.download(network.model.onnx)
+            self.outcome.latencies = self._measure(self.outcome.onnx, bar)
 
     def winner_name(self, index: int) -> str:
         """The name of a winner's files."""
@@ -344,42 +355,15 @@ class Run:
             self.folder.add_timing(phase, time.monotonic() - started)
 
 
+def _latency(rounds: Sequence[profiler_pb2.MeasurementResult]) -> Latency:
+    return Latency(
+        rounds_ms=tuple(figures.median_ms for figures in rounds),
+        num_settled=sum(not figures.unstable for figures in rounds),
+    )
+
+
 def _recipe(recipe: FinetuneRecipe) -> dict[str, Any]:
     return recipe.model_dump(include=set(FinetuneRecipe.model_fields))
-
-
-def _check_feasibility(table: searcher_pb2.FeasibilityTable) -> None:
-    """Raises FailedPrecondition for a bound that no network of the space can meet, with what it could be."""
-    for row in table.rows:
-        if not row.feasible:
-            metric = common_pb2.Metric.Name(row.metric).removeprefix("METRIC_").lower()
-            place = f"{metric} on {row.device}" if row.device else metric
-            raise FailedPrecondition(
-                f"search.bounds: no network of the space meets the bound on {place}; the smallest has "
-                f"{row.smallest:.6g}, the median {row.median:.6g}, the largest {row.largest:.6g}",
-                reason="BOUND_NOT_MET",
-            )
-
-
-def _check_costs(spec: Spec, costs: Sequence[distiller_pb2.CostRange]) -> None:
-    """Raises FailedPrecondition for a bound on a cost that no network of the space can meet."""
-    ranges = {common_pb2.Metric.Name(c.metric).removeprefix("METRIC_").lower(): c for c in costs}
-    for index, bound in enumerate(spec.search.bounds):
-        known = ranges.get(bound.metric)
-        if known is None:
-            continue
-        if bound.max is not None and known.smallest > bound.max:
-            raise FailedPrecondition(
-                f"search.bounds[{index}]: no network has {bound.metric} of at most {bound.max:g}; "
-                f"the smallest has {known.smallest:g}",
-                reason="BOUND_NOT_MET",
-            )
-        if bound.min is not None and known.largest < bound.min:
-            raise FailedPrecondition(
-                f"search.bounds[{index}]: no network has {bound.metric} of at least {bound.min:g}; "
-                f"the largest has {known.largest:g}",
-                reason="BOUND_NOT_MET",
-            )
 
 
 @contextmanager

@@ -1,0 +1,43 @@
+"""Bounds of a search that no network of the space can meet, refused in the words of the spec. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from donna.errors import FailedPrecondition
+from donna.pipeline.spec import Spec
+from donna.v1 import common_pb2, distiller_pb2, searcher_pb2
+
+
+def check_feasibility(table: searcher_pb2.FeasibilityTable) -> None:
+    """Raises FailedPrecondition for a bound that no network of the space can meet, with what it could be."""
+    for row in table.rows:
+        if not row.feasible:
+            metric = common_pb2.Metric.Name(row.metric).removeprefix("METRIC_").lower()
+            place = f"{metric} on {row.device}" if row.device else metric
+            raise FailedPrecondition(
+                f"search.bounds: no network of the space meets the bound on {place}; the smallest has "
+                f"{row.smallest:.6g}, the median {row.median:.6g}, the largest {row.largest:.6g}",
+                reason="BOUND_NOT_MET",
+            )
+
+
+def check_costs(spec: Spec, costs: Sequence[distiller_pb2.CostRange]) -> None:
+    """Raises FailedPrecondition for a bound on a cost that no network of the space can meet."""
+    ranges = {common_pb2.Metric.Name(c.metric).removeprefix("METRIC_").lower(): c for c in costs}
+    for index, bound in enumerate(spec.search.bounds):
+        known = ranges.get(bound.metric)
+        if known is None:
+            continue
+        if bound.max is not None and known.smallest > bound.max:
+            raise FailedPrecondition(
+                f"search.bounds[{index}]: no network has {bound.metric} of at most {bound.max:g}; "
+                f"the smallest has {known.smallest:g}",
+                reason="BOUND_NOT_MET",
+            )
+        if bound.min is not None and known.largest < bound.min:
+            raise FailedPrecondition(
+                f"search.bounds[{index}]: no network has {bound.metric} of at least {bound.min:g}; "
+                f"the largest has {known.largest:g}",
+                reason="BOUND_NOT_MET",
+            )
