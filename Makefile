@@ -34,7 +34,7 @@ demo: $(READY) ## Run all of DONNA on bundled data with this machine as the devi
 	$(BIN)/donna run examples/digits.yaml --output runs/digits
 
 test: $(READY) ## Run the tests
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## Run the linter and the type checker
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,13 @@ def start(spec: Path, state: Path, output: Path, *extra: str) -> subprocess.Pope
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=_heed_interrupts,
     )
+
+
+def _heed_interrupts() -> None:
+    """Shells start what runs in the background deaf to Ctrl-C, and so would be the command."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finish(process: subprocess.Popen[str]) -> str:
@@ -185,6 +192,13 @@ def test_a_second_run_trains_no_block(
     assert gone(state)
 
 
+@pytest.fixture(scope="module")
+def held(interrupted: object, state: Path) -> Iterator[None]:
+    """Services that the commands of several tests find, as after `donna up`."""
+    with services(state, lasting=True):
+        yield
+
+
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
@@ -197,7 +211,7 @@ def test_a_second_run_trains_no_block(
     ],
 )
 def test_wrong_input_is_refused_with_code_2(
-    tiny_spec: Path, state: Path, tmp_path: Path, override: str, sentence: str, interrupted: object
+    tiny_spec: Path, state: Path, tmp_path: Path, override: str, sentence: str, held: None
 ) -> None:
     process = start(tiny_spec, state, tmp_path / "out", "--set", override)
     text, _ = process.communicate(timeout=120)
@@ -217,15 +231,25 @@ def test_ctrl_c_leaves_nothing_behind(tiny_spec: Path, tmp_path: Path) -> None:
     assert gone(state)
 
 
-def test_two_fresh_states_agree(interrupted: object, tiny_spec: Path, state: Path, tmp_path: Path) -> None:
+def test_two_fresh_states_agree(
+    interrupted: tuple[dict[str, Any], str, Path], tiny_spec: Path, state: Path, tmp_path: Path
+) -> None:
     """The same seed gives the same qualities and the same predictions, from scratch."""
     other = tmp_path / "state"
     finish(start(tiny_spec, other, tmp_path / "out"))
     assert qualities(other) == qualities(state)
+    again = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert predictions(again) == predictions(interrupted[0])
+
+
+def predictions(result: dict[str, Any]) -> dict[str, float]:
+    """The predicted accuracy of every network that was finetuned to fit or to judge the predictor."""
+    judged = (*result["predictor"]["samples"], *result["predictor"]["holdout"])
+    return {sample["architecture"]: sample["predicted_accuracy"] for sample in judged}
 
 
 def qualities(state: Path) -> dict[str, float]:
-    with services(state) as client:
+    with services(state, only=["distiller"]) as client:
         library = next(iter(client.list("blockLibraries")))
         request = distiller_pb2.ListBlockEntriesRequest(parent=library.name, page_size=1000)
         entries = client.distiller.ListBlockEntries(request).block_entries
