@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from donna import variables
 from donna.errors import InvalidArgument, Violation
 
 
@@ -105,12 +107,24 @@ class TrainingSettings(ServiceSettings):
 T = TypeVar("T", bound=ServiceSettings)
 
 
+def known_variables(settings: type[ServiceSettings]) -> set[str]:
+    """The names of all variables that set something."""
+    prefix = settings.model_config.get("env_prefix", "")
+    found = {f"{prefix}{name}".upper() for name in settings.model_fields}
+    for field in settings.model_fields.values():
+        if isinstance(field.validation_alias, AliasChoices):
+            found |= {choice for choice in field.validation_alias.choices if isinstance(choice, str)}
+    return found
+
+
 def read_settings(settings: type[T]) -> T:
-    """The settings from the environment. Raises InvalidArgument naming every wrong variable."""
+    """The settings from the environment. Raises InvalidArgument naming every variable that is wrong or unknown."""
+    prefix = settings.model_config.get("env_prefix", "")
+    if strangers := list(variables.unknown(os.environ, prefix, known_variables(settings))):
+        raise InvalidArgument.all_of(strangers)
     try:
         return settings()
     except ValidationError as error:
-        prefix = settings.model_config.get("env_prefix", "")
         raise InvalidArgument.all_of(
             Violation(
                 field=f"{prefix}{'_'.join(map(str, problem['loc']))}".upper(),

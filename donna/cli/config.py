@@ -10,9 +10,11 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from donna import variables
 from donna.errors import InvalidArgument
 
 SERVICES = ("distiller", "finetuner", "predictor", "searcher", "profiler")
+VARIABLES = ("DONNA_ENDPOINTS", "DONNA_TOKEN_FILE", "DONNA_TLS_CA", "DONNA_CONFIG")
 DEFAULT_FILE = Path("~/.config/donna/config.yaml")
 
 
@@ -38,6 +40,8 @@ class Connection:
 
 def read_connection(options: Sequence[str]) -> Connection:
     """What `--endpoint`, DONNA_ENDPOINTS, DONNA_TOKEN_FILE, DONNA_TLS_CA and the configuration file say."""
+    if wrong := list(variables.misspelt((n for n in os.environ if n.startswith("DONNA_")), VARIABLES)):
+        raise InvalidArgument.all_of(wrong)
     config = _read_file()
     variable = [text.strip() for text in os.environ.get("DONNA_ENDPOINTS", "").split(",") if text.strip()]
     services: dict[str, str] = {}

@@ -84,9 +84,16 @@ def _bound(row: Any) -> str:
     return " ".join(f"{sign} {value:g}" for sign, value, there in ends if there)
 
 
+def _latency(point: Any, device: str) -> str:
+    if device not in point.latency_ms:
+        return ""
+    return f"{point.latency_ms[device]:.4g}{'*' if device in point.unstable_devices else ''}"
+
+
 def print_front(found: Any) -> None:
     """The front of a search, cheapest first."""
     from donna.cli.output import print_table, say
+    from donna.cli.table import UNSTABLE
     from donna.space import Architecture
 
     devices = sorted({device for point in found.front for device in point.latency_ms})
@@ -104,7 +111,7 @@ def print_front(found: Any) -> None:
                 str(Architecture(choices=tuple(p.architecture.choices))),
                 f"{100 * p.predicted_accuracy:.2f} %",
                 f"{100 * p.accuracy_low:.2f} to {100 * p.accuracy_high:.2f} %",
-                *(f"{p.latency_ms[d]:.4g}" if d in p.latency_ms else "" for d in devices),
+                *(_latency(p, d) for d in devices),
                 p.parameters,
                 p.macs,
             )
@@ -112,6 +119,8 @@ def print_front(found: Any) -> None:
         ],
         title=f"{found.name}: {len(found.front)} networks on the front",
     )
+    if any(point.unstable_devices for point in found.front):
+        say(UNSTABLE)
     measured = ", ".join(
         f"{count} measured on {device}" for device, count in sorted(found.num_measured.items())
     )

@@ -12,6 +12,8 @@ from rich.table import Table
 from donna.cli.output import open_console
 from donna.pipeline.found import found
 
+UNSTABLE = "* UNSTABLE: the device did not settle while this was measured; do not trust small differences."
+
 
 def print_result(result: dict[str, Any], folder: Path, console: Console | None = None) -> None:
     """Prints reference and winners, what was found against the reference, and where the files are."""
@@ -37,13 +39,15 @@ def print_result(result: dict[str, Any], folder: Path, console: Console | None =
             model["name"],
             model.get("architecture", ""),
             f"{100 * model['accuracy']:.1f} %",
-            *(f"{model['latency_ms'][device]:.3f}" for device in devices),
+            *(_latency(model, device) for device in devices),
             _short(model["parameters"]),
             _short(model["macs"]),
             f"{model['size_bytes'] / 1024:.0f}",
             style="bold" if model["name"] == "reference" else None,
         )
     console.print(table)
+    if any(model.get("unstable_devices") for model in (result["reference"], *result["models"])):
+        console.print(UNSTABLE)
     for device in devices:
         console.print(found(result, device))
     predictor = result["predictor"]
@@ -54,6 +58,11 @@ def print_result(result: dict[str, Any], folder: Path, console: Console | None =
             f"{predictor['kendall_tau_loo']:.2f})."
         )
     console.print(f"Models, front, picture, result and report.html: {folder}")
+
+
+def _latency(model: dict[str, Any], device: str) -> str:
+    star = "*" if device in model.get("unstable_devices", ()) else ""
+    return f"{model['latency_ms'][device]:.3f}{star}"
 
 
 def _short(value: int) -> str:

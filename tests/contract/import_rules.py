@@ -20,7 +20,8 @@ OURS: dict[str, tuple[str, ...]] = {
     "donna.graphs": WORDS,
     "donna.artifacts": ("donna.errors",),
     "donna.object_artifacts": ("donna.errors", "donna.artifacts"),
-    "donna.settings": ("donna.errors",),
+    "donna.variables": ("donna.errors",),
+    "donna.settings": ("donna.errors", "donna.variables"),
     "donna.jobs": ("donna.errors",),
     "donna.jobs.record": ("donna.errors",),
     "donna.rpc": (*WORDS, "donna.v1", "donna.artifacts", "donna.jobs.record", "donna.jobs.store"),
@@ -42,7 +43,7 @@ OURS: dict[str, tuple[str, ...]] = {
     "donna.pipeline": (*WORDS, "donna.v1", "donna.rpc", "donna.client", "donna.report"),
     "donna.cli": (
         *(*WORDS, "donna.client", "donna.local", "donna.running", "donna.pipeline", "donna.report"),
-        *("donna.v1", "donna.rpc"),
+        *("donna.v1", "donna.rpc", "donna.variables"),
     ),
 }
 # Modules whose own package is no excuse: the state machine knows no store.

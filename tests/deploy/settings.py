@@ -2,6 +2,7 @@
 
 import importlib
 
+from donna import settings
 from donna.settings import ServiceSettings
 
 
@@ -13,6 +14,4 @@ def settings_class(service: str) -> type[ServiceSettings]:
 
 def known_variables(service: str) -> set[str]:
     """The names of all variables that set something."""
-    found = settings_class(service)
-    prefix = found.model_config.get("env_prefix", "")
-    return {f"{prefix}{name}".upper() for name in found.model_fields}
+    return settings.known_variables(settings_class(service))
