@@ -42,6 +42,7 @@ def start(spec: Path, state: Path, output: Path, *extra: str) -> subprocess.Pope
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        env={**os.environ, "DONNA_FINETUNER_WORKER_IDLE_S": "60"},  # a new worker costs seconds
         preexec_fn=_heed_interrupts,
     )
 
