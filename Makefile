@@ -33,8 +33,11 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## Run all of DONNA on bundled data with this machine as the device
 	$(BIN)/donna run examples/digits.yaml --output runs/digits
 
-test: $(READY) ## Run the tests
-	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+# One more than there are processors: many tests wait for processes that they started.
+TEST_WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
+
+test: $(READY) ## Run the tests (TEST_WORKERS at a time)
+	$(BIN)/pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## Run the linter and the type checker
 	$(BIN)/ruff check .
