@@ -252,18 +252,20 @@ class EvaluatePredictorResponse(_message.Message):
     def __init__(self, agreement: _Optional[_Union[PredictionAgreement, _Mapping]] = ..., samples: _Optional[_Iterable[_Union[PredictedSample, _Mapping]]] = ...) -> None: ...
 
 class SampleArchitecturesRequest(_message.Message):
-    __slots__ = ("library", "num_architectures", "design", "seed", "exclude")
+    __slots__ = ("library", "num_architectures", "design", "seed", "exclude", "candidates")
     LIBRARY_FIELD_NUMBER: _ClassVar[int]
     NUM_ARCHITECTURES_FIELD_NUMBER: _ClassVar[int]
     DESIGN_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     library: _common_pb2.Artifact
     num_architectures: int
     design: SamplingDesign
     seed: int
     exclude: _containers.RepeatedCompositeFieldContainer[_common_pb2.Architecture]
-    def __init__(self, library: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., num_architectures: _Optional[int] = ..., design: _Optional[_Union[SamplingDesign, str]] = ..., seed: _Optional[int] = ..., exclude: _Optional[_Iterable[_Union[_common_pb2.Architecture, _Mapping]]] = ...) -> None: ...
+    candidates: _containers.RepeatedCompositeFieldContainer[_common_pb2.Architecture]
+    def __init__(self, library: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., num_architectures: _Optional[int] = ..., design: _Optional[_Union[SamplingDesign, str]] = ..., seed: _Optional[int] = ..., exclude: _Optional[_Iterable[_Union[_common_pb2.Architecture, _Mapping]]] = ..., candidates: _Optional[_Iterable[_Union[_common_pb2.Architecture, _Mapping]]] = ...) -> None: ...
 
 class SampleArchitecturesResponse(_message.Message):
     __slots__ = ("architectures",)

@@ -21,15 +21,17 @@ import numpy as np
 
 from donna.errors import InvalidArgument
 from donna.space import Library
-from services.predictor.features import design_matrix
+from services.predictor.features import ROOT2, Order, design_matrix, num_columns
 from services.predictor.quality import NSR, block_qualities
 
 _STARTS, _STARTS_VISITS = 3, 600
-_SWEEPS, _MOST_VISITS = 12, 60_000
-_BULK = 1.2
+_SWEEPS, _MOST_VISITS = 12, 40_000
+_BULK, _FAR = 1.2, 3.0
 _QUARTILES = 1.349  # between the quartiles of a normal distribution, in deviations
 MAX_DESIGN = 1000
 """Largest design that is searched for in one call."""
+MAX_COLUMNS = 500
+"""Spaces of more blocks (from 31) are designed for the first order alone: a design must not take minutes."""
 _LEAST_GAIN = 1e-6
 _TIE = 1e-9
 _PRIOR_FIRST, _PRIOR_SECOND = 1e-3, 1.0
@@ -76,15 +78,49 @@ def d_optimal(library: Library, k: int, exclude: np.ndarray, seed: int) -> np.nd
     return max(designs, key=exchange.log_det)
 
 
+def most_informative(library: Library, candidates_CN: np.ndarray, k: int, known: np.ndarray) -> np.ndarray:
+    """(k, N) of the (C, N) distinct candidates that, beside the `known` (E, N), inform the regression most.
+
+    One after the other the candidate of largest gain, the variance of its prediction; greedy, since log det is
+    submodular. Candidates are of somebody's choice, so only entries far outside the bulk are pulled in.
+    Raises InvalidArgument when fewer than k candidates are not known.
+    """
+    taken = {tuple(row) for row in known.tolist()}
+    left = [i for i, row in enumerate(candidates_CN.tolist()) if tuple(row) not in taken]
+    if k > len(left):
+        raise InvalidArgument.of(
+            "num_architectures", f"must be at most {len(left)}, the candidates not yet known, got {k}"
+        )
+    exchange = Exchange(standardised(library, bulk=_FAR), known)
+    F_CP = exchange.rows(candidates_CN)
+    inverse_PP = np.linalg.inv(exchange.known_PP)
+    chosen: list[int] = []
+    for _ in range(k):
+        gain = np.einsum("cp,cp->c", F_CP[left] @ inverse_PP, F_CP[left])
+        chosen.append(left.pop(int(np.argmax(gain))))
+        _rank_one(inverse_PP, F_CP[chosen[-1]], 1.0)
+    return candidates_CN[chosen]
+
+
 class Exchange:
-    """Coordinate exchange over the standardised qualities z_n (M_n,) of every block."""
+    """Coordinate exchange over the standardised qualities z_n (M_n,) of every block.
+
+    Of second order, and of first order where that would have more than MAX_COLUMNS columns.
+    """
 
     def __init__(self, tables: list[np.ndarray], known: np.ndarray, seed: int = 0) -> None:
-        self.tables = tables
-        self._rng = np.random.default_rng(seed)
-        self.powers = [z[:, None] ** np.arange(3) for z in tables]
-        self.known = {tuple(row) for row in known.tolist()}
         N = len(tables)
+        self.tables = tables
+        self.order: Order = 2 if num_columns(N, 2) <= MAX_COLUMNS else 1
+        self._rng = np.random.default_rng(seed)
+        self._powers = [z[:, None] ** np.arange(5) for z in tables]
+        # The columns that hold z_n once: its own, and its product with each other block's.
+        self._once = 1 + np.arange(N)[:, None]
+        if self.order == 2:
+            self._once = np.diag(1 + np.arange(N))
+            d, e = np.triu_indices(N, k=1)
+            self._once[d, e] = self._once[e, d] = 1 + 2 * N + np.arange(len(d))
+        self.known = {tuple(row) for row in known.tolist()}
         F_EP = self.rows(known.reshape(-1, N))
         prior_P = np.full(F_EP.shape[1], _PRIOR_SECOND)
         prior_P[: N + 1] = _PRIOR_FIRST
@@ -95,8 +131,9 @@ class Exchange:
         return np.stack([z[choices_AN[:, n]] for n, z in enumerate(self.tables)], axis=1)
 
     def rows(self, choices_AN: np.ndarray) -> np.ndarray:
-        """(A, P) columns of architectures."""
-        return _columns(self.inputs(choices_AN))
+        """(A, P) columns of architectures: the intercept and the design of its order."""
+        Z_AN = self.inputs(choices_AN)
+        return np.concatenate([np.ones((len(Z_AN), 1)), design_matrix(Z_AN, self.order)], axis=1)
 
     def log_det(self, design_kN: np.ndarray) -> float:
         """What a design is judged by."""
@@ -111,51 +148,80 @@ class Exchange:
         for _ in range(min(_SWEEPS, max(1, _MOST_VISITS // design_kN.size))):  # large designs get fewer
             F_kP = self.rows(design_kN)
             inverse_PP = np.linalg.inv(self.known_PP + F_kP.T @ F_kP)
-            for row_N in design_kN:
-                taken.discard(tuple(row_N.tolist()))
-                inverse_PP = _rank_one(inverse_PP, self.rows(row_N[None])[0], -1.0)
-                z_N = self.inputs(row_N[None])[0]
-                for n in range(len(row_N)):
-                    row_N[n] = self._best_option(row_N, z_N, n, inverse_PP, taken)
-                    z_N[n] = self.tables[n][row_N[n]]
-                inverse_PP = _rank_one(inverse_PP, _columns(z_N[None])[0], 1.0)
-                taken.add(tuple(row_N.tolist()))
+            for i, f_P in enumerate(F_kP):
+                choices = design_kN[i].tolist()
+                taken.discard(tuple(choices))
+                _rank_one(inverse_PP, f_P, -1.0)
+                self._exchange(choices, f_P, inverse_PP, taken)
+                _rank_one(inverse_PP, f_P, 1.0)
+                taken.add(tuple(choices))
+                design_kN[i] = choices
             before, value = value, self.log_det(design_kN)
             if value - before < _LEAST_GAIN:
                 break
         return design_kN
 
-    def _best_option(
-        self, row_N: np.ndarray, z_N: np.ndarray, n: int, inverse_PP: np.ndarray, taken: set[tuple[int, ...]]
-    ) -> int:
-        """The option of block n that gains most, among those that make no architecture of `taken`.
+    def _exchange(
+        self, choices: list[int], f_P: np.ndarray, inverse_PP: np.ndarray, taken: set[tuple[int, ...]]
+    ) -> None:
+        """Gives each block in turn its best option; `choices` and their columns `f_P` change in place."""
+        g_P = inverse_PP @ f_P
+        z_N = f_P[1 : 1 + len(choices)]  # a view: it follows the columns
+        for n, z_M in enumerate(self.tables):
+            once = self._once[n]
+            slope = np.ones(1) if self.order == 1 else z_N.copy()
+            slope[n if self.order == 2 else 0] = 1.0
+            gain_M = self._powers[n] @ self._quartic(n, float(z_N[n]), slope, f_P, g_P, inverse_PP)
+            option = self._best_option(choices, n, gain_M, taken)
+            if option == choices[n]:
+                continue
+            choices[n] = option
+            step, z = float(z_M[option] - z_N[n]), float(z_M[option])
+            change_P = inverse_PP[:, once] @ (slope * step)
+            if self.order == 2:
+                square = 1 + len(choices) + n
+                change_P += inverse_PP[:, square] * ((z**2 - z_N[n] ** 2) / ROOT2)
+                f_P[square] = (z**2 - 1.0) / ROOT2
+            g_P += change_P
+            f_P[once] += slope * step
 
-        The columns are quadratic in z_n, f = a + b z_n + c z_n^2, so f'M^-1 f is a quartic: three rows tell
-        the gain of every option.
+    def _quartic(
+        self, n: int, z: float, slope: np.ndarray, f_P: np.ndarray, g_P: np.ndarray, inverse_PP: np.ndarray
+    ) -> np.ndarray:
+        """(5,) coefficients of the gain f'M^-1 f as a function of block n's input, which now is `z`.
+
+        The columns are quadratic in it, f = a + b z + c z^2, so the gain is a quartic. b has the entries `slope`,
+        c a single one; with g = M^-1 f known that takes N^2 steps, not P^2.
         """
-        Z_3N = np.repeat(z_N[None], 3, axis=0)
-        Z_3N[:, n] = (0.0, 1.0, -1.0)
-        zero, plus, minus = _columns(Z_3N)
-        abc_3P = np.stack([zero, (plus - minus) / 2, (plus + minus) / 2 - zero])
-        powers_M3 = self.powers[n]
-        gain_M = (powers_M3 @ (abc_3P @ inverse_PP @ abc_3P.T) * powers_M3).sum(axis=1)
-        gain_M[row_N[n]] += _LEAST_GAIN * (1 + abs(gain_M[row_N[n]]))  # a tie changes nothing, so sweeps end
-        choices = row_N.tolist()
+        once = self._once[n]
+        bg = float(g_P[once] @ slope)
+        bb = float(slope @ inverse_PP[once[:, None], once] @ slope)
+        cg = bc = cc = 0.0
+        if self.order == 2:
+            square = 1 + len(self.tables) + n
+            cg = float(g_P[square]) / ROOT2
+            bc = float(inverse_PP[square, once] @ slope) / ROOT2
+            cc = float(inverse_PP[square, square]) / 2
+        ab, ac = bg - z * bb - z**2 * bc, cg - z * bc - z**2 * cc
+        aa = float(f_P @ g_P) - z * (bg + ab) - z**2 * (cg + ac)
+        return np.array([aa, 2 * ab, bb + 2 * ac, 2 * bc, cc])
+
+    def _best_option(
+        self, row: Sequence[int], n: int, gain_M: np.ndarray, taken: set[tuple[int, ...]]
+    ) -> int:
+        """The option of block n that gains most, among those that make no architecture of `taken`."""
+        choices = list(row)
+        gain_M[row[n]] += _LEAST_GAIN * (1 + abs(gain_M[row[n]]))  # a tie changes nothing, so sweeps end
         while True:  # ends: the option that the row has is not taken
             # Options at the edge of the bulk tie; whichever is taken, another block type is sampled.
             best = np.flatnonzero(gain_M >= gain_M.max() * (1 - _TIE))
-            choices[n] = int(self._rng.choice(best)) if len(best) > 1 else int(best[0])
-            if tuple(choices) not in taken:
+            choices[n] = int(best[self._rng.integers(len(best))]) if len(best) > 1 else int(best[0])
+            if choices[n] == row[n] or tuple(choices) not in taken:
                 return choices[n]
             gain_M[choices[n]] = -np.inf
 
 
-def _columns(Z_AN: np.ndarray) -> np.ndarray:
-    """(A, P) columns of standardised qualities: the intercept and the second-order design."""
-    return np.concatenate([np.ones((len(Z_AN), 1)), design_matrix(Z_AN, 2)], axis=1)
-
-
-def standardised(library: Library) -> list[np.ndarray]:
+def standardised(library: Library, bulk: float = _BULK) -> list[np.ndarray]:
     """(M_n,) standardised NSR of every block's entries, pulled in to the bulk of +-1.2 deviations.
 
     A design for the raw values is made of the worst and best entries only, where the regression holds
@@ -168,11 +234,11 @@ def standardised(library: Library) -> list[np.ndarray]:
         q_M = block_qualities(library, n, NSR)
         low, centre, high = np.quantile(q_M, [0.25, 0.5, 0.75])
         spread = (high - low) / _QUARTILES or float(q_M.std()) or 1.0
-        tables.append(np.clip((q_M - centre) / spread, -_BULK, _BULK))
+        tables.append(np.clip((q_M - centre) / spread, -bulk, bulk))
     return tables
 
 
-def _rank_one(inverse_PP: np.ndarray, f_P: np.ndarray, sign: float) -> np.ndarray:
-    """The inverse of M + sign f f' from that of M (Sherman and Morrison)."""
+def _rank_one(inverse_PP: np.ndarray, f_P: np.ndarray, sign: float) -> None:
+    """Makes the inverse of M that of M + sign f f' (Sherman and Morrison), in place."""
     g_P = inverse_PP @ f_P
-    return inverse_PP - np.outer(g_P, g_P) * (sign / (1.0 + sign * float(f_P @ g_P)))
+    inverse_PP -= np.outer(g_P * (sign / (1.0 + sign * float(f_P @ g_P))), g_P)

@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 
 Order = Literal[1, 2]
-_ROOT2 = float(np.sqrt(2.0))
+ROOT2 = float(np.sqrt(2.0))
 
 
 def num_columns(num_inputs: int, order: Order) -> int:
@@ -34,7 +34,7 @@ def design_matrix(Z_AD: np.ndarray, order: Order) -> np.ndarray:
     if order == 1:
         return Z_AD
     d, e = _pairs(Z_AD.shape[1])
-    return np.concatenate([Z_AD, (Z_AD**2 - 1.0) / _ROOT2, Z_AD[:, d] * Z_AD[:, e]], axis=1)
+    return np.concatenate([Z_AD, (Z_AD**2 - 1.0) / ROOT2, Z_AD[:, d] * Z_AD[:, e]], axis=1)
 
 
 def quadratic_form(
@@ -44,7 +44,7 @@ def quadratic_form(
     D = num_inputs
     if order == 1:
         return intercept, w_P, np.zeros((D, D))
-    squares_D = w_P[D : 2 * D] / _ROOT2
+    squares_D = w_P[D : 2 * D] / ROOT2
     B_DD = np.diag(squares_D)
     d, e = _pairs(D)
     B_DD[d, e] = B_DD[e, d] = w_P[2 * D :] / 2

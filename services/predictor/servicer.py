@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,10 @@ from donna.rpc.messages import (
 from donna.rpc.server import MAX_MESSAGE_BYTES
 from donna.rpc.watch import Watcher
 from donna.space import Library
+from donna.v1 import common_pb2, predictor_pb2_grpc
 from donna.v1 import predictor_pb2 as pb
-from donna.v1 import predictor_pb2_grpc
 from services.predictor.conformal import coverage
-from services.predictor.design import MAX_DESIGN, d_optimal, uniform
+from services.predictor.design import MAX_DESIGN, d_optimal, most_informative, uniform
 from services.predictor.messages import (
     agreement_message,
     job_spec,
@@ -39,7 +39,7 @@ from services.predictor.model import BoundModel
 from services.predictor.shelf import Shelf
 
 KIND = "predictors"
-MAX_UNIFORM = 10_000
+MAX_UNIFORM = MAX_CANDIDATES = 10_000
 _BYTES_ACCURACY, _BYTES_INTERVALS = 4, 13
 _ROOM = 1024
 
@@ -129,26 +129,26 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
         self, request: pb.SampleArchitecturesRequest, context: Any
     ) -> pb.SampleArchitecturesResponse:
         library = self._shelf.library(read_artifact(request.library, "library"))
-        at_random = request.design == pb.SAMPLING_DESIGN_UNIFORM
         if request.design not in pb.SamplingDesign.values():
             raise InvalidArgument.of("design", f"is not a design of this version: {request.design}")
-        most = MAX_UNIFORM if at_random else MAX_DESIGN
-        if not 1 <= request.num_architectures <= most:
-            raise InvalidArgument.of(
-                "num_architectures", f"must be in 1..{most}, got {request.num_architectures}"
-            )
         if request.seed < 0:
             raise InvalidArgument.of("seed", f"must not be negative, got {request.seed}")
-        excluded = [
-            read_architecture(message, library.num_options, f"exclude[{index}]").choices
-            for index, message in enumerate(request.exclude)
-        ]
-        exclude = np.array(excluded, dtype=np.int64).reshape(-1, len(library.blocks))
-        chosen = (
-            uniform(library.num_options, request.num_architectures, exclude, request.seed)
-            if at_random
-            else d_optimal(library, request.num_architectures, exclude, request.seed)
-        )
+        exclude = _read_architectures(request.exclude, library, "exclude")
+        candidates = _read_architectures(request.candidates, library, "candidates")
+        k, at_random = request.num_architectures, request.design == pb.SAMPLING_DESIGN_UNIFORM
+        most = MAX_UNIFORM if at_random else MAX_DESIGN
+        if not 1 <= k <= most:
+            raise InvalidArgument.of("num_architectures", f"must be in 1..{most}, got {k}")
+        if len(candidates) and at_random:
+            raise InvalidArgument.of("candidates", "are for the D-optimal design only")
+        if len(candidates) > MAX_CANDIDATES:
+            raise InvalidArgument.of("candidates", f"at most {MAX_CANDIDATES}, got {len(candidates)}")
+        if len(candidates):
+            chosen = most_informative(library, np.unique(candidates, axis=0), k, exclude)
+        elif at_random:
+            chosen = uniform(library.num_options, k, exclude, request.seed)
+        else:
+            chosen = d_optimal(library, k, exclude, request.seed)
         return pb.SampleArchitecturesResponse(architectures=[architecture_message(row) for row in chosen])
 
     def _job(self, name: str, field: str = "name") -> Job:
@@ -166,6 +166,17 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
         sha256 = read_artifact(request.library, "library") if request.HasField("library") else ""
         sha256 = sha256 or job.spec["library"]
         return self._shelf.model(job.result["model"]["sha256"], sha256), self._shelf.library(sha256)
+
+
+def _read_architectures(
+    messages: Sequence[common_pb2.Architecture], library: Library, field: str
+) -> np.ndarray:
+    """(A, N) choices. Raises InvalidArgument naming the one that is wrong."""
+    read = [
+        read_architecture(message, library.num_options, f"{field}[{index}]").choices
+        for index, message in enumerate(messages)
+    ]
+    return np.array(read, dtype=np.int64).reshape(-1, len(library.blocks))
 
 
 def check_choices(choices_AN: np.ndarray, library: Library) -> np.ndarray:

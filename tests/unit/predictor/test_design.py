@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from donna.errors import InvalidArgument
-from services.predictor.design import Exchange, d_optimal, standardised, uniform
+from services.predictor.design import Exchange, d_optimal, most_informative, standardised, uniform
 from services.predictor.fit import FitOptions, fit
 from tests.unit.predictor import spaces
 
@@ -51,6 +51,46 @@ def test_exchange_finds_the_best_of_all_designs_of_a_small_space() -> None:
     found = max(exchange.log_det(exchange.improve(uniform((3, 3), 5, NONE[:, :2], s))) for s in range(10))
     assert np.isclose(found, best)
     assert len(rows(d_optimal(library, 9, NONE[:, :2], 0))) == 9
+
+
+@pytest.mark.parametrize("blocks", [1, 4, 31])
+def test_an_exchange_takes_the_option_that_the_whole_formula_would_take(blocks: int) -> None:
+    """Gains come from a quartic and a few columns; here they are f'M^-1 f, option by option."""
+    tables = [np.random.default_rng([blocks, n]).normal(size=7) for n in range(blocks)]
+    known = uniform((7,) * blocks, min(5, 7**blocks - 1), NONE[:, :0].reshape(0, blocks), 3)
+    exchange = Exchange(tables, known)
+    assert exchange.order == (1 if blocks == 31 else 2)
+    start = uniform((7,) * blocks, 1, known, 0)
+    improved = exchange.improve(start)
+    inverse = np.linalg.inv(exchange.known_PP)
+    expected, before = start.copy(), -np.inf
+    while True:
+        for n in range(blocks):
+            options = np.repeat(expected, 7, axis=0)
+            options[:, n] = np.arange(7)
+            F = exchange.rows(options)
+            gain = np.einsum("ap,pq,aq->a", F, inverse, F)
+            gain[[tuple(row) in rows(known) for row in options]] = -np.inf
+            expected[0, n] = int(np.argmax(gain))
+        if gain.max() <= before + 1e-9:
+            break
+        before = gain.max()
+    assert np.array_equal(improved, expected)
+
+
+def test_the_most_informative_candidates_are_those_of_largest_determinant() -> None:
+    library = spaces.library(spaces.random_tables(3, 8, seed=4))
+    candidates = uniform(library.num_options, 9, NONE[:, :3], 1)
+    known = np.concatenate([uniform(library.num_options, 6, NONE[:, :3], 2), candidates[:2]])
+    chosen = most_informative(library, candidates, 1, known)
+    exchange = Exchange(standardised(library, bulk=3.0), known)
+    assert exchange.log_det(chosen) == max(exchange.log_det(row[None]) for row in candidates[2:])
+    three = most_informative(library, candidates, 3, known)
+    pairs = [exchange.log_det(candidates[list(c)]) for c in itertools.combinations(range(2, 9), 3)]
+    assert exchange.log_det(three) >= np.quantile(pairs, 0.9)
+    assert rows(most_informative(library, candidates, 7, known)) == rows(candidates[2:])
+    with pytest.raises(InvalidArgument, match="at most 7"):
+        most_informative(library, candidates, 8, known)
 
 
 def test_a_design_is_more_informative_than_the_best_of_many_random_ones() -> None:

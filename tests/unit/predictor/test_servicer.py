@@ -274,6 +274,21 @@ def test_architectures_are_sampled(service: Service, artifact: common_pb2.Artifa
     assert rows == [tuple(a.choices) for a in service.stub.SampleArchitectures(request).architectures]
 
 
+def test_only_candidates_are_proposed_if_there_are_any(
+    service: Service, artifact: common_pb2.Artifact
+) -> None:
+    candidates = [common_pb2.Architecture(choices=row) for row in CHOICES[:10].tolist()]
+    request = pb.SampleArchitecturesRequest(
+        library=artifact, num_architectures=4, candidates=candidates, exclude=candidates[:3]
+    )
+    rows = {tuple(a.choices) for a in service.stub.SampleArchitectures(request).architectures}
+    assert len(rows) == 4
+    assert rows <= {tuple(row) for row in CHOICES[3:10].tolist()}
+    request.num_architectures = 8
+    with pytest.raises(InvalidArgument, match="at most 7, the candidates not yet known"):
+        service.stub.SampleArchitectures(request)
+
+
 @pytest.mark.parametrize(
     ("field", "changed"),
     [
@@ -282,6 +297,14 @@ def test_architectures_are_sampled(service: Service, artifact: common_pb2.Artifa
         ("seed", {"seed": -3}),
         ("design", {"design": 9}),
         ("exclude[0]", {"exclude": [common_pb2.Architecture(choices=[1])]}),
+        ("candidates[0]", {"candidates": [common_pb2.Architecture(choices=[1])]}),
+        (
+            "candidates",
+            {
+                "candidates": [common_pb2.Architecture(choices=CHOICES[0].tolist())],
+                "design": pb.SAMPLING_DESIGN_UNIFORM,
+            },
+        ),
     ],
 )
 def test_wrong_sampling_requests_are_refused(
