@@ -49,6 +49,7 @@ def open_database(url: str, *, password: str = "", schema: str = "") -> Engine:
                 pool_size=8,
                 max_overflow=8,
             )
+            event.listen(engine, "begin", _begin_postgresql)
     except (ArgumentError, ImportError) as error:
         raise InvalidArgument.of(
             "database", "must be a URL such as sqlite:///state.db or postgresql+psycopg://…"
@@ -80,9 +81,29 @@ def reading(engine: Engine) -> Engine:
     return engine.execution_options(donna_reads=True)
 
 
+def written_soon(engine: Engine) -> Engine:
+    """The same database for transactions that outlive every process at once, and a loss of power after a while.
+
+    They do not wait for the disk. What is written later is never there without them.
+    """
+    return engine.execution_options(donna_soon=True)
+
+
 def _begin_sqlite(connection: Connection) -> None:
-    reads = connection.get_execution_options().get("donna_reads")
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    if options.get("donna_reads"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    level = "NORMAL" if options.get("donna_soon") else "FULL"
+    if connection.info.get("synchronous") != level:
+        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+        connection.info["synchronous"] = level
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if connection.get_execution_options().get("donna_soon"):
+        connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

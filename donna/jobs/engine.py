@@ -134,6 +134,7 @@ class TaskReport:
         self,
         state: dict[str, Any],
         *,
+        part: tuple[int, dict[str, Any]] | None = None,
         partial: dict[str, Any] | None = None,
         fraction: float | None = None,
         message: str = "",
@@ -142,10 +143,13 @@ class TaskReport:
         if fraction is not None:
             self._written_at = time.monotonic()  # no need to write the progress as well
             progress = {"fraction": fraction, "message": message, "waiting_for": ""}
-        self._write(checkpoint=state, partial=partial, **progress)
+        self._write(checkpoint=state, part=part, partial=partial, **progress)
 
     def saved(self) -> dict[str, Any] | None:
         return self._leases.checkpoint(self._task)
+
+    def saved_parts(self) -> list[dict[str, Any]]:
+        return self._leases.parts(self._task)
 
     def publish(self, partial: dict[str, Any]) -> None:
         self._write(partial=partial)

@@ -9,14 +9,29 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from donna.errors import Cancelled
 from donna.jobs.record import ACTIVE, JobError, JobState, Task, TaskState
-from donna.jobs.schema import jobs, results, tasks
+from donna.jobs.schema import jobs, parts, results, tasks
 from donna.jobs.store import JobStore, read_task, write_error
 
 MAX_ATTEMPTS = 5
@@ -142,13 +157,8 @@ class Leases:
 
     def _hold(self, connection: Connection, task: Task, **values: Any) -> None:
         """Writes to the task if we still hold it: every write of a worker goes through here."""
-        alive = exists().where(jobs.c.name == tasks.c.job, jobs.c.state.in_(ACTIVE))
-        changed = connection.execute(
-            update(tasks)
-            .where(tasks.c.job == task.job, tasks.c.idx == task.index)
-            .where(tasks.c.fence == task.fence, tasks.c.state == TaskState.RUNNING, alive)
-            .values(**values)
-        )
+        mine = {"of_job": task.job, "of_idx": task.index, "of_fence": task.fence}
+        changed = connection.execute(_held(tuple(values)), {**mine, **values})
         if changed.rowcount != 1:
             raise LeaseLost(f"{task.job} has ended or task {task.index} was given to another worker")
 
@@ -161,9 +171,13 @@ class Leases:
         waiting_for: str | None = None,
         cost: dict[str, float] | None = None,
         checkpoint: dict[str, Any] | None = None,
+        part: tuple[int, dict[str, Any]] | None = None,
         partial: dict[str, Any] | None = None,
     ) -> None:
-        """Writes progress, cost, a checkpoint or a partial result, and renews the lease. Raises LeaseLost."""
+        """Writes progress, cost, a checkpoint or a partial result, and renews the lease. Raises LeaseLost.
+
+        `part` (number, values) belongs to the checkpoint; it takes the place of that part and of all later ones.
+        """
         now = self.store.clock()
         held: dict[str, Any] = {"lease_until": now + self.ttl_s}
         if fraction is not None:
@@ -183,8 +197,16 @@ class Leases:
             }
         if partial is not None:
             changed["result"] = json.dumps(partial)
-        with self.store.engine.begin() as connection:
+        # Work repeats what a checkpoint has lost, so it need not survive a loss of power, only that of a process.
+        engine = self.store.engine if checkpoint is None else self.store.soon
+        with engine.begin() as connection:
             self._hold(connection, task, **held)
+            if part is not None:
+                number, data = part
+                if number == 0:
+                    connection.execute(_parts_gone, {"of_job": task.job, "of_idx": task.index})
+                row = {"job": task.job, "idx": task.index, "number": number, "data": json.dumps(data)}
+                connection.execute(_part_added, row)
             _refresh(connection, task.job, cost, **changed)
 
     def checkpoint(self, task: Task) -> dict[str, Any] | None:
@@ -194,6 +216,16 @@ class Leases:
                 select(tasks.c.checkpoint).where(tasks.c.job == task.job, tasks.c.idx == task.index)
             ).scalar()
         return json.loads(text) if text else None
+
+    def parts(self, task: Task) -> list[dict[str, Any]]:
+        """The parts of this task's checkpoint, in order."""
+        with self.store.reads.begin() as connection:
+            rows = connection.execute(
+                select(parts.c.data)
+                .where(parts.c.job == task.job, parts.c.idx == task.index)
+                .order_by(parts.c.number)
+            )
+            return [json.loads(row.data) for row in rows]
 
     def remember(self, task: Task, key: str, result: dict[str, Any], cost: dict[str, float]) -> bool:
         """Stores a result under its content key with its cost; False, and no cost, when it is known."""
@@ -224,6 +256,7 @@ class Leases:
                 fraction=1.0,
                 checkpoint=None,
             )
+            connection.execute(_parts_gone, {"of_job": task.job, "of_idx": task.index})
             if task.key:
                 self._remember(connection, task.key, result)
             _refresh(connection, task.job, cost, state=JobState.RUNNING, waiting_for="")
@@ -239,10 +272,7 @@ class Leases:
     ) -> None:
         """Ends a task with an error, or puts it back to be tried again later; what it cost counts."""
         with self.store.engine.begin() as connection:
-            attempt = connection.execute(
-                select(tasks.c.attempt).where(tasks.c.job == task.job, tasks.c.idx == task.index)
-            ).scalar()
-            if retry_in_s is not None and (attempt or 0) < MAX_ATTEMPTS:
+            if retry_in_s is not None and _attempt(connection, task) < MAX_ATTEMPTS:
                 self._hold(
                     connection, task, state=TaskState.QUEUED, not_before=self.store.clock() + retry_in_s
                 )
@@ -254,7 +284,7 @@ class Leases:
     def release(self, task: Task, cost: dict[str, float] | None = None) -> None:
         """Puts a task back at once, its attempt not counted: for a worker that is told to stop."""
         with self.store.engine.begin() as connection:
-            self._hold(connection, task, state=TaskState.QUEUED, attempt=tasks.c.attempt - 1)
+            self._hold(connection, task, state=TaskState.QUEUED, attempt=_attempt(connection, task) - 1)
             _refresh(connection, task.job, cost)
 
     def waiting_tasks(self) -> int:
@@ -271,18 +301,52 @@ class Leases:
 
 def _refresh(connection: Connection, job: str, cost: dict[str, float] | None = None, **values: Any) -> None:
     """Recomputes a job's progress from its tasks, adds cost, and counts the revision up."""
-    row = connection.execute(select(jobs.c.cost).where(jobs.c.name == job).with_for_update()).one()
     if cost:
-        ledger: dict[str, float] = json.loads(row.cost)
+        text = connection.execute(_cost_of, {"of_job": job}).scalar_one()
+        ledger: dict[str, float] = json.loads(text)
         for name, amount in cost.items():
             ledger[name] = ledger.get(name, 0) + amount
         values["cost"] = json.dumps(ledger)
-    done = select(func.sum(tasks.c.units * tasks.c.fraction)).where(tasks.c.job == job).scalar_subquery()
-    connection.execute(
-        update(jobs)
-        .where(jobs.c.name == job, jobs.c.state.in_(ACTIVE))
-        .values(done=func.coalesce(done, 0.0), revision=jobs.c.revision + 1, **values)
+    connection.execute(_refreshed(tuple(values)), {"of_job": job, **values})
+
+
+# Statements of workers are made once: making them takes longer than running them, and there are many.
+_OF_TASK = (parts.c.job == bindparam("of_job")) & (parts.c.idx == bindparam("of_idx"))
+_parts_gone = delete(parts).where(_OF_TASK)
+_part_added = insert(parts)
+_cost_of = select(jobs.c.cost).where(jobs.c.name == bindparam("of_job")).with_for_update()
+
+
+@lru_cache(maxsize=256)
+def _held(columns: tuple[str, ...]) -> Update:
+    """Sets these columns of a task, if its fence is the last one and its job has not ended."""
+    alive = exists().where(jobs.c.name == tasks.c.job, jobs.c.state.in_(ACTIVE))
+    return (
+        update(tasks)
+        .where(tasks.c.job == bindparam("of_job"), tasks.c.idx == bindparam("of_idx"))
+        .where(tasks.c.fence == bindparam("of_fence"), tasks.c.state == TaskState.RUNNING, alive)
+        .values({name: bindparam(name, type_=tasks.c[name].type) for name in columns})
     )
+
+
+@lru_cache(maxsize=256)
+def _refreshed(columns: tuple[str, ...]) -> Update:
+    """Sets these columns of a job, its progress and its revision."""
+    done = select(func.sum(tasks.c.units * tasks.c.fraction)).where(tasks.c.job == bindparam("of_job"))
+    return (
+        update(jobs)
+        .where(jobs.c.name == bindparam("of_job"), jobs.c.state.in_(ACTIVE))
+        .values(
+            {name: bindparam(name, type_=jobs.c[name].type) for name in columns}
+            | {"done": func.coalesce(done.scalar_subquery(), 0.0), "revision": jobs.c.revision + 1}
+        )
+    )
+
+
+def _attempt(connection: Connection, task: Task) -> int:
+    return connection.execute(
+        select(tasks.c.attempt).where(tasks.c.job == task.job, tasks.c.idx == task.index)
+    ).scalar_one()
 
 
 def _write(connection: Connection, task: Task, **values: Any) -> None:

@@ -11,7 +11,7 @@ from donna.errors import FailedPrecondition
 
 log = logging.getLogger("donna.jobs")
 
-HEAD = "0001"
+HEAD = "0002"
 _LOCK = 0x646F6E6E61  # any number, the same for all who migrate
 _VERSIONS = "alembic_version"
 

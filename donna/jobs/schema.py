@@ -68,6 +68,15 @@ tasks = Table(
     Index("ix_tasks_key", "key"),
 )
 
+parts = Table(  # of checkpoints that grow: each is written once
+    "parts",
+    metadata,
+    Column("job", String(128), primary_key=True),
+    Column("idx", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("data", Text, nullable=False),
+)
+
 results = Table(
     "results",
     metadata,

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from donna.jobs.bell import Bell
-from donna.jobs.database import check_database, reading
+from donna.jobs.database import check_database, reading, written_soon
 from donna.jobs.record import (
     ACTIVE,
     Job,
@@ -29,7 +29,7 @@ from donna.jobs.record import (
     check_transition,
     time_left_s,
 )
-from donna.jobs.schema import jobs, results, tasks
+from donna.jobs.schema import jobs, parts, results, tasks
 
 MAX_PAGE = 1000
 MAX_TOKEN = 400
@@ -41,6 +41,7 @@ class JobStore:
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
         self.engine = engine
         self.reads = reading(engine)
+        self.soon = written_soon(engine)
         self.clock = clock
         self.bell = Bell()
 
@@ -218,6 +219,7 @@ class JobStore:
         if not job.state.ended:  # and then it stays so
             raise FailedPrecondition(f"{name} is {job.state}; cancel it first", reason="JOB_ACTIVE")
         with self.engine.begin() as connection:
+            connection.execute(delete(parts).where(parts.c.job == name))
             connection.execute(delete(tasks).where(tasks.c.job == name))
             connection.execute(delete(jobs).where(jobs.c.name == name))
 

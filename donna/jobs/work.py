@@ -35,17 +35,22 @@ class Report(Protocol):
         self,
         state: dict[str, Any],
         *,
+        part: tuple[int, dict[str, Any]] | None = None,
         partial: dict[str, Any] | None = None,
         fraction: float | None = None,
         message: str = "",
     ) -> None:
         """Stores this task's checkpoint (JSON); a later attempt finds it with `saved`.
 
-        In the same transaction it publishes `partial` and says how far the task is, if given.
+        In the same transaction it writes `part`, publishes `partial` and says how far the task is, if given. A state
+        that grows has parts, each written once: (number, values), and number 0 takes the place of all that there are.
         """
 
     def saved(self) -> dict[str, Any] | None:
         """The checkpoint of an earlier attempt, or None."""
+
+    def saved_parts(self) -> list[dict[str, Any]]:
+        """The parts of that checkpoint, in order."""
 
     def publish(self, partial: dict[str, Any]) -> None:
         """Stores an intermediate result of the job, for watchers; replaced by the final one."""

@@ -53,6 +53,7 @@ class Impatient:
         self,
         state: dict[str, Any],
         *,
+        part: tuple[int, dict[str, Any]] | None = None,
         partial: dict[str, Any] | None = None,
         fraction: float | None = None,
         message: str = "",
@@ -62,6 +63,10 @@ class Impatient:
     def saved(self) -> dict[str, Any] | None:
         """There is no checkpoint."""
         return None
+
+    def saved_parts(self) -> list[dict[str, Any]]:
+        """There is no checkpoint."""
+        return []
 
     def publish(self, partial: dict[str, Any]) -> None:
         """Nobody watches."""

@@ -1,6 +1,7 @@
 """Leases with fencing, in a time that the test moves."""
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from donna.jobs import Job, JobError, JobState, JobStore, Task, TaskSpec, TaskState
 from donna.jobs.lease import MAX_ATTEMPTS, LeaseLost, Leases
@@ -67,6 +68,7 @@ def test_a_lease_that_ran_out_goes_to_another_and_the_first_can_write_nothing(
         lambda: a.renew(stale),
         lambda: a.report(stale, fraction=0.9, message="late", cost={"measurements": 1}),
         lambda: a.report(stale, checkpoint={"epoch": 9}),
+        lambda: a.report(stale, checkpoint={"epoch": 9}, part=(0, {"late": True})),
         lambda: a.report(stale, partial={"front": []}),
         lambda: a.report(stale, waiting_for="rain"),
         lambda: a.remember(stale, "other", {"late": True}, {"measurements": 1}),
@@ -80,9 +82,34 @@ def test_a_lease_that_ran_out_goes_to_another_and_the_first_can_write_nothing(
     assert (store.get(job.name), store.tasks(job.name)) == before
     assert store.recall(["k", "other"]) == {}
     assert b.checkpoint(taken) is None
+    assert b.parts(taken) == []
     b.complete(taken, {"square": 1}, {"measurements": 1})
     assert store.recall(["k"]) == {"k": {"square": 1}}
     assert store.get(job.name).cost == {"measurements": 1}
+
+
+def test_a_checkpoint_grows_by_parts_and_they_go_with_it(store: JobStore) -> None:
+    job = create(store, "", "")
+    a = worker(store, "a")
+    task, other = must(a.claim()), must(a.claim())
+    a.report(other, checkpoint={}, part=(0, {"of": "another task"}))
+    for n in range(3):
+        a.report(task, checkpoint={"seen": n}, part=(n, {"n": n}))
+    assert (a.checkpoint(task), a.parts(task)) == ({"seen": 2}, [{"n": 0}, {"n": 1}, {"n": 2}])
+    a.report(task, checkpoint={"seen": 3})
+    a.report(task, fraction=0.5)
+    assert len(a.parts(task)) == 3
+    with pytest.raises(IntegrityError):  # nothing of it is written
+        a.report(task, checkpoint={"seen": 9}, part=(2, {}))
+    assert (a.checkpoint(task), len(a.parts(task))) == ({"seen": 3}, 3)
+    a.report(task, checkpoint={"seen": 4}, part=(0, {"anew": True}))
+    assert a.parts(task) == [{"anew": True}]
+    a.complete(task, {}, {})
+    assert a.parts(task) == []
+    store.cancel(job.name)
+    assert a.parts(other) == [{"of": "another task"}]  # what was found can still be read
+    store.delete(job.name)
+    assert a.parts(other) == []
 
 
 def test_a_renewed_lease_does_not_run_out(store: JobStore, clock: Clock) -> None:
