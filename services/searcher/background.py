@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -11,31 +10,23 @@ from types import TracebackType
 class Background:
     """Runs one call at a time in a thread of its own. An error comes out at the next `run`, or at the end.
 
-    `spent_s` is the time that the calls took. Leaving the context waits for the last one.
+    Leaving the context waits for the last one.
     """
 
     def __init__(self) -> None:
-        self.spent_s = 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="state")
         self._last: Future[None] | None = None
 
     def run(self, call: Callable[[], None]) -> None:
         """Starts `call` once the one before it has ended. Raises what that one raised."""
         self.wait()
-        self._last = self._thread.submit(self._timed, call)
+        self._last = self._thread.submit(call)
 
     def wait(self) -> None:
         """Returns when nothing is under way. Raises what the last call raised."""
         last, self._last = self._last, None
         if last is not None:
             last.result()
-
-    def _timed(self, call: Callable[[], None]) -> None:
-        began = time.monotonic()
-        try:
-            call()
-        finally:
-            self.spent_s += time.monotonic() - began
 
     def __enter__(self) -> Background:
         return self

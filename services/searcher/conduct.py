@@ -25,7 +25,7 @@ from services.searcher.fleet import Fleet
 from services.searcher.latencies import Latencies
 from services.searcher.library_tables import cost, cost_table, cost_term, quality_table
 from services.searcher.loop import Generation, Loop
-from services.searcher.metric import COSTS, LATENCY_MS, Metric
+from services.searcher.metric import ACCURACY, COSTS, LATENCY_MS, Metric
 from services.searcher.pareto import hypervolume, non_dominated
 from services.searcher.patience import patiently
 from services.searcher.points import front_order
@@ -34,6 +34,9 @@ from services.searcher.repeatability import near_duplicates
 from services.searcher.spec import EXACT, SearchSpec
 from services.searcher.standing import Standing
 from services.searcher.survey import latency_row, smallest_networks, survey
+
+TELL_S = 0.2
+"""A state is stored after every generation, but watchers are told this often at most: nobody reads faster."""
 
 MAX_ROUNDS = 5
 """How often a refined table is corrected at most."""
@@ -121,7 +124,7 @@ class Conduct:
         self._enter(0.02, 0.5, self.latencies.plan.size * len(spec.devices), "measuring single blocks")
         self.latencies.calibrate(extra)
         if saved["loop"] is not None:
-            loop.load(saved["loop"])
+            loop.load(saved["loop"], report.saved_parts())
             self.standing.history = loop.history
             if self.fleet is not None:
                 self.fleet.recall(loop.X, spec.devices)
@@ -158,36 +161,51 @@ class Conduct:
             tables=[quality_table(library), *(cost_table(library, name) for name in COSTS)],
             initial=np.array(spec.initial, dtype=np.int64).reshape(-1, len(library.num_options)),
         )
-        ends = {
-            row.metric: sorted([row.range.smallest * row.metric.sign, row.range.largest * row.metric.sign])
-            for row in self.standing.rows
-        }
-        unknown = [np.nan, np.nan]
-        box = np.array([ends.get(metric, unknown) for metric in spec.objectives])
-        return Loop(self.problem, evolution, ideal=box[:, 0], worst=box[:, 1])
+        ideal, worst = self._box()
+        return Loop(self.problem, evolution, ideal=ideal, worst=worst)
+
+    def _box(self) -> tuple[np.ndarray, np.ndarray]:
+        """(K,) best and worst of each objective, as minimised, by the feasibility table; NaN for the worst latency.
+
+        Nothing can be better than the best: 0 ms of a latency, 1 of an accuracy whose largest is an estimate.
+        """
+        best, worst = [], []
+        rows = {row.metric: row for row in self.standing.rows}
+        for metric in self.spec.objectives:
+            if (row := rows.get(metric)) is None:
+                ends = [0.0, np.nan]
+            else:
+                known = row.range.exact or metric.name != ACCURACY
+                largest = row.range.largest if known else 1.0
+                ends = sorted([row.range.smallest * metric.sign, largest * metric.sign])
+            best.append(ends[0])
+            worst.append(ends[1])
+        return np.array(best), np.array(worst)
 
     def _generations(self, loop: Loop, until: int, done_rounds: int, extra: np.ndarray) -> None:
         start, span = (0.5, 0.2) if self.latencies.by_table else (0.02, 0.95)
-        searched_s = 0.0
+        told_at = 0.0
         with Background() as background:
             while loop.generation < until and not self._spent:
-                began = time.monotonic()
                 share = span / until
                 label = f"generation {loop.generation + 1} of {until}"
                 self._enter(start + share * loop.generation, share, self.spec.population, label)
                 if not loop.step():
                     break
                 self.standing.history = loop.history
-                searched_s += time.monotonic() - began
-                # Stored after every generation. A state grows with the search, though: where storing would
-                # take longer than searching, some are left out, and a killed search repeats those few.
-                if background.spent_s <= searched_s or loop.generation == until:
-                    state = {"round": done_rounds, "extra": extra.tolist(), "loop": loop.save()}
-                    told = self.standing.running(loop)
-                    done = start + share * loop.generation
-                    background.run(
-                        partial(self.report.save, state, partial=told, fraction=done, message=label)
-                    )
+                told = None
+                if loop.generation == until or time.monotonic() - told_at > TELL_S:
+                    told, told_at = self.standing.running(loop), time.monotonic()
+                state, part = loop.save()
+                save = partial(
+                    self.report.save,
+                    {"round": done_rounds, "extra": extra.tolist(), "loop": state},
+                    part=part,
+                    partial=told,
+                    fraction=start + share * loop.generation,
+                    message=label,
+                )
+                background.run(save)
 
     @property
     def _spent(self) -> bool:
@@ -269,11 +287,11 @@ class Conduct:
         return {**told, "evaluations": self._store(table.to_bytes())}
 
     def _only_generation(self, F: np.ndarray, evaluated: int) -> Generation:
-        ideal, worst = F.min(axis=0), F.max(axis=0)
+        ideal, worst = self._box()
         return Generation(
             generation=1,
             num_evaluations=evaluated,
-            hypervolume=hypervolume(F, worst, ideal),
+            hypervolume=hypervolume(F, np.where(np.isnan(worst), F.max(axis=0), worst), ideal),
             front_size=len(F),
         )
 

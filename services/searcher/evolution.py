@@ -125,15 +125,12 @@ class Evolution:
         )
 
     def state(self) -> SearchState:
-        """Everything needed to go on exactly as if nothing had happened; call it between generations."""
-        X, F, G = self.archive
+        """With the archive, everything needed to go on exactly as if nothing had happened; call it between
+        generations."""
         pop = self._algorithm.pop
         known = [(ind.data.get("rank"), ind.data.get("crowding")) for ind in pop]
         nan = float("nan")
         return SearchState(
-            X=X,
-            F=F,
-            G=G,
             survivors=np.array([ind.data["row"] for ind in pop], dtype=np.int64),
             rank=np.array([nan if r is None else float(r) for r, _ in known]),
             crowding=np.array([nan if c is None else float(c) for _, c in known]),
@@ -141,11 +138,11 @@ class Evolution:
             generator=self._algorithm.random_state.bit_generator.state,
         )
 
-    def restore(self, state: SearchState) -> None:
-        """Continues from `state`; everything else must have been built with the same arguments."""
-        self._archive.load(state.X, state.F, state.G, state.generation)
-        pop = Population.new("X", state.X[state.survivors])
-        _set(pop, state.F[state.survivors], state.G[state.survivors], state.survivors)
+    def restore(self, state: SearchState, X: np.ndarray, F: np.ndarray, G: np.ndarray) -> None:
+        """Continues from `state` and its archive; everything else must have been built with the same arguments."""
+        self._archive.load(X, F, G, state.generation)
+        pop = Population.new("X", X[state.survivors])
+        _set(pop, F[state.survivors], G[state.survivors], state.survivors)
         for individual, rank, crowding in zip(pop, state.rank, state.crowding, strict=True):
             if not np.isnan(rank):
                 individual.set("rank", int(rank))

@@ -20,8 +20,8 @@ CHUNK = 1 << 20
 SLICE_S = 2.0
 """A watch is renewed this often, so that a cancelled search does not wait for a measurement."""
 
-NOT_RUNNABLE = ("UNSUPPORTED_OP", "OUT_OF_MEMORY")
-"""Reasons that stay true however often a network is tried on a device."""
+NOT_RUNNABLE = ("UNSUPPORTED_OP", "OUT_OF_MEMORY", "INVALID_MODEL", "UNMEASURABLE")
+"""Reasons that stay true however often a network is tried on a device with the same settings."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -116,5 +116,5 @@ def evaluations_of(store: JobStore, artifacts: ArtifactStore, job: Job) -> Evalu
     if job.state is JobState.SUCCEEDED:
         return Evaluations.from_bytes(artifacts.get_bytes((job.result or {})["evaluations"]))
     (task,) = store.tasks(job.name)
-    saved = Leases(store, kind=KIND, owner="reader").checkpoint(task)
-    return saved_evaluations(saved["loop"], SearchSpec.from_dict(job.spec)) if saved else None
+    parts = Leases(store, kind=KIND, owner="reader").parts(task)
+    return saved_evaluations(parts, SearchSpec.from_dict(job.spec)) if parts else None

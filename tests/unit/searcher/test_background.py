@@ -22,7 +22,6 @@ def test_calls_run_in_order_and_one_at_a_time() -> None:
         background.run(lambda: done.append(2))
         assert done[0] == 1
     assert done == [1, 2]
-    assert background.spent_s > 0
 
 
 def test_an_error_comes_out_at_the_next_call_or_at_the_end() -> None:
