@@ -90,8 +90,7 @@ def make_plan(
             source=source and f"{source}, at the pace of the reference",
         )
 
-    rounds = spec.improve.rounds if hasattr(spec, "improve") else 0
-    improved = rounds * (spec.improve.networks if rounds else 0)
+    rounds, improved = spec.improve.rounds, spec.improve.rounds * spec.improve.networks
     phases = [
         finetuning("reference", 1, spec.reference.train.epochs if spec.reference.train else 0.0),
         Phase(

@@ -7,17 +7,16 @@ import io
 import platform
 from collections.abc import Callable
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from donna.pipeline.folder import RunFolder
+from donna.pipeline.improvement import rounds_of
+from donna.pipeline.outcome import Outcome
 from donna.pipeline.spec import Spec
 from donna.pipeline.turns import speedup
 from donna.space import Architecture
 from donna.space.library import Block, Part
 from donna.v1 import common_pb2, finetuner_pb2, predictor_pb2
-
-if TYPE_CHECKING:
-    from donna.pipeline.run import Outcome
 
 PACKAGES = (
     "donna",
@@ -108,6 +107,7 @@ def build_result(
                 for device, error in search.latency_table_errors.items()
             },
         },
+        "improvement": rounds_of(outcome.rounds),
         "front": [
             {
                 "architecture": _architecture(point.architecture),

@@ -10,46 +10,32 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from donna.client import Client
-from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument, Violation
+from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument
 from donna.pipeline import messages
+from donna.pipeline.blame import blame
 from donna.pipeline.bounds import check_costs, check_feasibility
 from donna.pipeline.display import Bar, Display, Silence, show_progress
 from donna.pipeline.evaluations import evaluations_csv
 from donna.pipeline.folder import RunFolder
+from donna.pipeline.improvement import Round, unknown_of_front
+from donna.pipeline.outcome import Outcome
+from donna.pipeline.plan import PROBED, recipes
 from donna.pipeline.result import build_result, front_csv
-from donna.pipeline.spec import FinetuneRecipe, Spec
+from donna.pipeline.spec import Spec
 from donna.pipeline.turns import ROUNDS, Latency
 from donna.pipeline.winners import choose_winners
 from donna.space import Architecture
-from donna.space.library import Library
-from donna.v1 import common_pb2, distiller_pb2, finetuner_pb2, predictor_pb2, profiler_pb2, searcher_pb2
+from donna.v1 import common_pb2, finetuner_pb2, predictor_pb2, profiler_pb2, searcher_pb2
+
+Samples = list[predictor_pb2.AccuracySample]
+"""Architectures with their accuracy after a short finetuning."""
 
 _NOT_DONE = (common_pb2.JOB_STATE_FAILED, common_pb2.JOB_STATE_CANCELLED)
-
-
-@dataclass
-class Outcome:
-    """What the phases have brought so far."""
-
-    reference: finetuner_pb2.FinetunedNetwork | None = None
-    library: distiller_pb2.BlockLibrary | None = None
-    manifest: Library | None = None
-    predictor: predictor_pb2.Predictor | None = None
-    holdout: predictor_pb2.EvaluatePredictorResponse | None = None
-    search: searcher_pb2.Search | None = None
-    chosen: list[int] = field(default_factory=list)
-    winners: list[finetuner_pb2.FinetunedNetwork] = field(default_factory=list)
-    onnx: dict[str, bytes] = field(default_factory=dict)
-    devices: dict[str, searcher_pb2.SearchDevice] = field(default_factory=dict)
-    costs: dict[str, common_pb2.Cost] = field(default_factory=dict)
-    latencies: dict[str, dict[str, Latency]] = field(default_factory=dict)
-    reference_costs: dict[str, float] = field(default_factory=dict)
 
 
 def run(client: Client, spec: Spec, folder: RunFolder, display: Display | None = None) -> dict[str, Any]:
@@ -79,9 +65,10 @@ class Run:
         library = self.build_library(weights)
         self.check_bounds(library)
         self.measure_reference(library)
-        samples = self.finetune_samples(library)
-        predictor = self.fit_predictor(library, samples)
+        samples, judges = self.finetune_samples(library)
+        predictor = self.fit_predictor(library, samples, judges)
         self.search(library, predictor)
+        self.improve(library, samples, judges)
         self.finetune_winners(library)
         self.measure_winners()
         return self.write()
@@ -97,18 +84,9 @@ class Run:
                     raise InvalidArgument.of(
                         place, f"{item!r} is no device; known are {', '.join(sorted(known))}"
                     )
-            with _blame("reference.train"):
-                self.client.create(messages.reference_training(spec), validate_only=True)
-            for place, recipe in (
-                ("predictor.finetune", spec.predictor.finetune),
-                ("finetune", spec.finetune),
-            ):
-                with _blame(place):
-                    # There is no library yet to check the recipe with, but the reference can carry it.
-                    probe = messages.reference_training(spec)
-                    taught = FinetuneRecipe(**_recipe(recipe)).model_copy(update={"soft_weight": 0.0})
-                    probe.recipe.CopyFrom(messages.recipe_message(taught, spec.seed, random=True))
-                    self.client.create(probe, validate_only=True)
+            for phase, request in recipes(spec):
+                with blame(PROBED[phase]):
+                    self.client.create(request, validate_only=True)
             plan = self.client.create(messages.block_library(spec, None), validate_only=True)
             self._check_size(int(plan.num_architectures or 0))
             check_costs(spec, plan.plan.costs)
@@ -198,14 +176,21 @@ class Run:
             for name in models
         }
 
-    def finetune_samples(self, library: common_pb2.Artifact) -> list[predictor_pb2.AccuracySample]:
-        """Finetunes the architectures that the predictor is fitted to, then those that judge it."""
+    def finetune_samples(self, library: common_pb2.Artifact) -> tuple[Samples, Samples]:
+        """Finetunes the architectures that the predictor is fitted to, and those that judge it."""
         spec = self.spec.predictor
         design = f"SAMPLING_DESIGN_{spec.design.upper()}"
-        chosen = self._sample(library, spec.samples, design, [])
-        judges = self._sample(library, spec.holdout, "SAMPLING_DESIGN_UNIFORM", chosen)
+        chosen = self.sample(library, spec.samples, design)
+        judges = self.sample(library, spec.holdout, "SAMPLING_DESIGN_UNIFORM", exclude=chosen)
         with self._phase("samples", f"Finetuning {len(chosen) + len(judges)} sampled networks") as bar:
-            job = self._job("samples", messages.samples(self.spec, library, [*chosen, *judges]), bar)
+            samples = self.finetuned("samples", library, [*chosen, *judges], bar)
+        return samples[: len(chosen)], samples[len(chosen) :]
+
+    def finetuned(
+        self, phase: str, library: common_pb2.Artifact, architectures: Sequence[Architecture], bar: Bar
+    ) -> Samples:
+        """Architectures with the accuracy that they reach after a short finetuning."""
+        job = self._job(phase, messages.samples(self.spec, library, architectures), bar)
         for network in job.networks:
             if network.error.reason:
                 raise FailedPrecondition(f"a sampled network could not be trained: {network.error.message}")
@@ -214,9 +199,16 @@ class Run:
             for n in job.networks
         ]
 
-    def _sample(
-        self, library: common_pb2.Artifact, count: int, design: str, exclude: Sequence[Architecture]
+    def sample(
+        self,
+        library: common_pb2.Artifact,
+        count: int,
+        design: str,
+        *,
+        exclude: Sequence[Architecture] = (),
+        candidates: Sequence[Architecture] = (),
     ) -> list[Architecture]:
+        """Architectures worth finetuning: none of `exclude`, and only of `candidates` if there are any."""
         if not count:
             return []
         request = predictor_pb2.SampleArchitecturesRequest(
@@ -225,22 +217,19 @@ class Run:
             design=design,
             seed=self.spec.seed,
             exclude=[common_pb2.Architecture(choices=known.choices) for known in exclude],
+            candidates=[common_pb2.Architecture(choices=candidate.choices) for candidate in candidates],
         )
         found = self.client.predictor.SampleArchitectures(request).architectures
         return [Architecture(choices=tuple(architecture.choices)) for architecture in found]
 
     def fit_predictor(
-        self, library: common_pb2.Artifact, samples: Sequence[predictor_pb2.AccuracySample]
+        self, library: common_pb2.Artifact, samples: Samples, judges: Samples, phase: str = "predictor"
     ) -> predictor_pb2.Predictor:
         """Fits the accuracy predictor, and judges it on networks that it has not seen."""
-        count = self.spec.predictor.samples
         with self._phase("predictor", "Fitting the accuracy predictor") as bar:
-            predictor = self._job("predictor", messages.predictor(self.spec, library, samples[:count]), bar)
-            if samples[count:]:
-                request = predictor_pb2.EvaluatePredictorRequest(
-                    predictor=predictor.name, samples=samples[count:]
-                )
-                self.outcome.holdout = self.client.predictor.EvaluatePredictor(request)
+            predictor = self._job(phase, messages.predictor(self.spec, library, samples), bar)
+            if judges:
+                self.outcome.holdout = self._judged(predictor, judges)
         self.outcome.predictor = predictor
         agreement = predictor.leave_one_out.kendall_tau.value
         judged = (
@@ -251,11 +240,24 @@ class Run:
         self.display.say(f"Kendall tau of the predictor: {agreement:.2f} leave-one-out{judged}")
         return predictor
 
-    def search(self, library: common_pb2.Artifact, predictor: predictor_pb2.Predictor) -> None:
-        """Searches the front."""
+    def _judged(
+        self, predictor: predictor_pb2.Predictor, samples: Samples
+    ) -> predictor_pb2.EvaluatePredictorResponse:
+        request = predictor_pb2.EvaluatePredictorRequest(predictor=predictor.name, samples=samples)
+        return self.client.predictor.EvaluatePredictor(request)
+
+    def search(
+        self,
+        library: common_pb2.Artifact,
+        predictor: predictor_pb2.Predictor,
+        phase: str = "search",
+        initial: Sequence[common_pb2.Architecture] = (),
+    ) -> None:
+        """Searches the front, from the `initial` networks if there are any."""
         with self._phase("search", "Searching the front") as bar:
             spec = messages.search(self.spec, library, predictor.name, self.device)
-            found = self._job("search", spec, bar)
+            spec.initial.extend(initial)
+            found = self._job(phase, spec, bar)
         cost, key = self._first_cost()
         points = [(point.predicted_accuracy, cost(point)) for point in found.front]
         budget = self.outcome.reference_costs.get(key)
@@ -265,6 +267,31 @@ class Run:
         self.display.say(
             f"{found.num_evaluations} networks evaluated, {measured} measured, {len(found.front)} on the front"
         )
+
+    def improve(self, library: common_pb2.Artifact, samples: Samples, judges: Samples) -> None:
+        """Finetunes the networks of the front that tell the predictor most, fits it again and searches again.
+
+        As often as the spec says, or until every network of the front has been finetuned.
+        """
+        for number in range(1, self.spec.improve.rounds + 1):
+            before, front = self.outcome.predictor, self.outcome.search
+            assert before and front  # noqa: S101 - the phases run in order
+            unknown = unknown_of_front(front.front, [*samples, *judges])
+            count = min(self.spec.improve.networks, len(unknown))
+            if count < 2:
+                self.display.say("no more to improve: the networks of the front have been finetuned")
+                return
+            known = [_architecture(sample) for sample in (*samples, *judges)]
+            design = "SAMPLING_DESIGN_D_OPTIMAL"
+            chosen = self.sample(library, count, design, exclude=known, candidates=unknown)
+            with self._phase("samples", f"Round {number}: finetuning {count} networks of the front") as bar:
+                fresh = self.finetuned(f"improve-{number}-samples", library, chosen, bar)
+            judged = self._judged(before, fresh)
+            samples = [*samples, *fresh]
+            predictor = self.fit_predictor(library, samples, judges, f"improve-{number}-predictor")
+            seeds = [point.architecture for point in front.front]
+            self.search(library, predictor, f"improve-{number}-search", seeds)
+            self.outcome.rounds.append(Round(predictor=before, search=front, judged=judged))
 
     def _first_cost(self) -> tuple[Callable[[searcher_pb2.FrontPoint], float], str]:
         """The first cost among the objectives, and what the reference's is called in `reference_costs`."""
@@ -362,23 +389,5 @@ def _latency(rounds: Sequence[profiler_pb2.MeasurementResult]) -> Latency:
     )
 
 
-def _recipe(recipe: FinetuneRecipe) -> dict[str, Any]:
-    return recipe.model_dump(include=set(FinetuneRecipe.model_fields))
-
-
-@contextmanager
-def _blame(section: str) -> Iterator[None]:
-    """Names the section of the spec in errors about a recipe."""
-    try:
-        yield
-    except InvalidArgument as error:
-        renamed = [
-            Violation(field=_section_field(section, v.field), description=v.description)
-            for v in error.violations
-        ]
-        raise (InvalidArgument.all_of(renamed) if renamed else error) from None
-
-
-def _section_field(section: str, path: str) -> str:
-    inside = path.removeprefix("spec.")
-    return f"{section}.{inside.removeprefix('recipe.')}" if inside.startswith("recipe.") else inside
+def _architecture(sample: predictor_pb2.AccuracySample) -> Architecture:
+    return Architecture(choices=tuple(sample.architecture.choices))

@@ -213,6 +213,14 @@ class Search(Section):
     seed: Seed | None = None
 
 
+class Improve(Section):
+    """Rounds of improvement: networks of the front are finetuned, the predictor is fitted again with them, and the
+    front is searched again. The budget is `rounds` times `networks`."""
+
+    rounds: Annotated[int, Field(ge=0, le=20)] = 0
+    networks: Annotated[int, Field(ge=2, le=1000)] = 4
+
+
 class Finetune(FinetuneRecipe):
     """The winners: how many networks of the front, how they are trained and exported."""
 
@@ -232,6 +240,7 @@ class Spec(Section):
     distillation: DistillationRecipe
     predictor: Predictor
     search: Search = Search()
+    improve: Improve = Improve()
     finetune: Finetune
 
     @property

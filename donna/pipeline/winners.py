@@ -14,10 +14,14 @@ def choose_winners(
     front; the reference point lies a tenth outside, so that the ends of the front count. Greedy choice by gained
     hypervolume, which is within 1 - 1/e of the best choice, since hypervolume is submodular [choice].
     Points that cost more than `budget`, the reference's cost, are left out as long as `count` others remain.
+    One of less than half the best accuracy is never chosen: a network of skipped blocks is on every front, since
+    nothing is cheaper, and of no use to anybody [choice].
     """
-    within = [i for i, (_, cost) in enumerate(points) if budget is None or cost <= budget]
-    if len(within) < min(count, len(points)):
-        within = list(range(len(points)))
+    best = max((accuracy for accuracy, _ in points), default=0.0)
+    useful = [i for i, (accuracy, _) in enumerate(points) if accuracy >= best / 2]
+    within = [i for i in useful if budget is None or points[i][1] <= budget]
+    if len(within) < min(count, len(useful)):
+        within = useful
     chosen = _greedy([points[i] for i in within], count)
     return sorted((within[i] for i in chosen), key=lambda i: points[i][1])
 

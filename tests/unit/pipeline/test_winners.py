@@ -50,3 +50,10 @@ def test_networks_that_cost_more_than_the_reference_are_left_out_while_others_re
     assert choose_winners(points, 2, budget=2.0) == [0, 1]
     assert 3 in choose_winners(points, 4, budget=3.0)
     assert choose_winners(points, 3, budget=0.5) == choose_winners(points, 3)
+
+
+def test_a_network_that_has_hardly_learnt_anything_is_no_winner_however_cheap() -> None:
+    points = [(0.11, 0.01), (0.93, 1.0), (0.97, 2.0)]
+    assert choose_winners(points, 3) == [1, 2]
+    assert choose_winners(points, 3, budget=0.5) == [1, 2]
+    assert choose_winners([(0.11, 0.01)], 3) == [0]

@@ -1,0 +1,157 @@
+"""What the loop of improvement brings: search, finetune networks of the front, fit again, search again. Prints JSON.
+
+For each seed a whole run up to the search, then the loop, then every network of every front is finetuned as the
+samples were: that is its true accuracy. Kendall tau and error of a predictor are taken on the networks of the fronts
+that it has not been fitted to; hypervolumes are of true accuracy and latency, in one box for all fronts of a seed.
+`control` spends the same number of networks on the whole space, chosen by the design, instead of on the front.
+
+    python -m bench.improve --spec examples/digits.yaml --rounds 2 --networks 4 --seeds 0 1 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from donna.client import Client
+from donna.local import services
+from donna.pipeline.display import Silence
+from donna.pipeline.folder import RunFolder
+from donna.pipeline.run import Run, Samples
+from donna.pipeline.spec import Spec, read_spec
+from donna.space import Architecture
+from donna.v1 import predictor_pb2, searcher_pb2
+from services.searcher.pareto import hypervolume
+
+Choices = tuple[int, ...]
+
+
+def compare(client: Client, spec: Spec, folder: Path) -> dict[str, Any]:
+    """The figures of one seed."""
+    run = Run(client, spec, RunFolder(folder, spec), Silence())
+    run.check()
+    library = run.build_library(run.train_reference())
+    run.measure_reference(library)
+    samples, judges = run.finetune_samples(library)
+    run.search(library, run.fit_predictor(library, samples, judges))
+    run.improve(library, samples, judges)
+    outcome = run.outcome
+    assert outcome.rounds and outcome.predictor and outcome.search
+    first, spent = outcome.rounds[0], [s for r in outcome.rounds for s in r.judged.samples]
+    found = {
+        "before": (first.predictor, first.search),
+        "after": (outcome.predictor, outcome.search),
+        "control": control(run, samples, judges, len(spent)),
+    }
+    fitted = {choices(s) for predictor, _ in found.values() for s in predictor.samples}
+    fronts = {name: [choices(point) for point in search.front] for name, (_, search) in found.items()}
+    every = list(dict.fromkeys(c for front in fronts.values() for c in front))
+    truth = {choices(s): s for s in finetuned(run, "bench-fronts", every)}
+    unseen = [truth[c] for c in every if c not in fitted | {choices(s) for s in judges}]
+    points = {
+        choices(p): (1 - truth[choices(p)].accuracy, p.latency_ms[run.device])
+        for _, search in found.values()
+        for p in search.front
+    }
+    return {
+        "seed": spec.seed,
+        "networks_spent": len(spent),
+        "kendall_tau_on_networks_of_the_front": [
+            r.judged.agreement.kendall_tau.value for r in outcome.rounds
+        ],
+        "networks_unseen": len(unseen),
+        **{
+            name: agreement(client, predictor, unseen)
+            | {"hypervolume": volume([points[c] for c in fronts[name]], list(points.values()))}
+            | {"front_size": len(fronts[name])}
+            for name, (predictor, _) in found.items()
+        },
+    }
+
+
+def control(
+    run: Run, samples: Samples, judges: Samples, count: int
+) -> tuple[predictor_pb2.Predictor, searcher_pb2.Search]:
+    """A predictor with as many more samples of the whole space, and its front."""
+    assert run.outcome.library and run.outcome.search
+    library = run.outcome.library.manifest
+    known = [Architecture(choices=choices(s)) for s in (*samples, *judges)]
+    chosen = run.sample(library, count, "SAMPLING_DESIGN_D_OPTIMAL", exclude=known)
+    more = finetuned(run, "bench-control-samples", [a.choices for a in chosen])
+    predictor = run.fit_predictor(library, [*samples, *more], judges, "bench-control-predictor")
+    run.search(library, predictor, "bench-control-search")
+    return predictor, run.outcome.search
+
+
+def finetuned(run: Run, phase: str, networks: list[Choices]) -> Samples:
+    """Networks with their accuracy after the finetuning of the samples."""
+    assert run.outcome.library
+    with Silence().phase(phase) as bar:
+        wanted = [Architecture(choices=c) for c in networks]
+        return run.finetuned(phase, run.outcome.library.manifest, wanted, bar)
+
+
+def choices(message: Any) -> Choices:
+    """The choices of whatever has an architecture."""
+    return tuple(message.architecture.choices)
+
+
+def agreement(client: Client, predictor: predictor_pb2.Predictor, unseen: Samples) -> dict[str, float]:
+    """Tau and mean absolute error on networks that no predictor was fitted to."""
+    request = predictor_pb2.EvaluatePredictorRequest(predictor=predictor.name, samples=unseen)
+    judged = client.predictor.EvaluatePredictor(request)
+    return {
+        "kendall_tau": judged.agreement.kendall_tau.value,
+        "mean_abs_error": statistics.fmean(abs(s.accuracy - s.predicted_accuracy) for s in judged.samples),
+    }
+
+
+def volume(front: list[tuple[float, float]], every: list[tuple[float, float]]) -> float:
+    """Hypervolume of true errors and latencies as a share of the box around those of all fronts."""
+    F = np.array(every)
+    return hypervolume(np.array(front), F.max(axis=0), F.min(axis=0))
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--spec", type=Path, default=Path("examples/digits.yaml"))
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--networks", type=int, default=4)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--state", type=Path, help="keeps what is trained; default: a temporary folder")
+    parser.add_argument("--set", action="append", default=[], help="section.key=value of the spec")
+    given = parser.parse_args()
+    found = []
+    with tempfile.TemporaryDirectory() as name:
+        state = given.state or Path(name)
+        loop = [f"improve.rounds={given.rounds}", f"improve.networks={given.networks}"]
+        for seed in given.seeds:
+            spec = read_spec(given.spec, [*loop, f"seed={seed}", *given.set])
+            with services(state) as client:
+                found.append(compare(client, spec, state / f"bench-improve-{spec.digest()[:8]}"))
+    means = {
+        name: {key: statistics.fmean(seed[name][key] for seed in found) for key in found[0][name]}
+        for name in ("before", "after", "control")
+    }
+    machine = {
+        "cpus": os.cpu_count(),
+        "load_average": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+    }
+    settings = {"spec": str(given.spec), "rounds": given.rounds, "networks": given.networks}
+    print(json.dumps({**settings, "seeds": found, "means": means, "machine": machine}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
