@@ -16,7 +16,7 @@ READY := $(VENV)/.ready
 PROTOS := $(wildcard protos/donna/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test images push test-compose check format protos docs clean bench-predict bench-search bench-profile bench-distill bench-scale
+.PHONY: help setup demo test images push test-compose check format protos docs clean bench-predict bench-search bench-improve bench-profile bench-distill bench-scale
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make TARGET\n"} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ bench-predict: $(READY) ## Print architectures predicted per second, in process 
 
 bench-search: $(READY) ## Print the time of a search against pymoo alone, as JSON
 	$(BIN)/python -m bench.search
+
+bench-improve: $(READY) ## Print what rounds of improvement bring on the demo, as JSON
+	$(BIN)/python -m bench.improve
 
 bench-profile: $(READY) ## Print how repeatable and how costly measurements are, as JSON
 	$(BIN)/python -m bench.profile

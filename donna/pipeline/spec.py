@@ -44,13 +44,15 @@ class FinetuneRecipe(Section):
 
 
 class DistillationRecipe(Section):
-    """How every option of every block is trained."""
+    """How every option of every block is trained; `replace_one_quality` scores each also alone in the reference, as a
+    second quality that the predictor may choose."""
 
     epochs: Positive
     batch_size: Count = 64
     learning_rate: Positive = 1e-2
     weight_decay: NonNegative = 1e-4
     optimizer: str = "adamw"
+    replace_one_quality: bool = False
 
 
 class Reference(Section):

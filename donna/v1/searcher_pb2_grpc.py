@@ -119,7 +119,7 @@ class SearcherServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WatchSearch(self, request, context):
-        """Streams a search as it goes on: at least once for every generation.
+        """Streams a search as it goes on, a few times a second at most; each message has all generations so far.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

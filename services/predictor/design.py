@@ -25,7 +25,7 @@ from services.predictor.features import ROOT2, Order, design_matrix, num_columns
 from services.predictor.quality import NSR, block_qualities
 
 _STARTS, _STARTS_VISITS = 3, 600
-_SWEEPS, _MOST_VISITS = 12, 40_000
+_SWEEPS, _MOST_VISITS = 12, 20_000
 _BULK, _FAR = 1.2, 3.0
 _QUARTILES = 1.349  # between the quartiles of a normal distribution, in deviations
 MAX_DESIGN = 1000
@@ -122,6 +122,7 @@ class Exchange:
             self._once[d, e] = self._once[e, d] = 1 + 2 * N + np.arange(len(d))
         self.known = {tuple(row) for row in known.tolist()}
         F_EP = self.rows(known.reshape(-1, N))
+        self._crossed = self._once[:, :, None] * F_EP.shape[1] + self._once[:, None, :]  # flat, of (P, P)
         prior_P = np.full(F_EP.shape[1], _PRIOR_SECOND)
         prior_P[: N + 1] = _PRIOR_FIRST
         self.known_PP = np.diag(prior_P) + F_EP.T @ F_EP
@@ -194,13 +195,13 @@ class Exchange:
         c a single one; with g = M^-1 f known that takes N^2 steps, not P^2.
         """
         once = self._once[n]
-        bg = float(g_P[once] @ slope)
-        bb = float(slope @ inverse_PP[once[:, None], once] @ slope)
+        bg = float(g_P.take(once) @ slope)
+        bb = float(slope @ inverse_PP.take(self._crossed[n]) @ slope)
         cg = bc = cc = 0.0
         if self.order == 2:
             square = 1 + len(self.tables) + n
             cg = float(g_P[square]) / ROOT2
-            bc = float(inverse_PP[square, once] @ slope) / ROOT2
+            bc = float(inverse_PP[square].take(once) @ slope) / ROOT2
             cc = float(inverse_PP[square, square]) / 2
         ab, ac = bg - z * bb - z**2 * bc, cg - z * bc - z**2 * cc
         aa = float(f_P @ g_P) - z * (bg + ab) - z**2 * (cg + ac)

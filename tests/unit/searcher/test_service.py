@@ -189,6 +189,32 @@ def test_several_devices_are_measured_at_the_same_time(artifacts, fake, searcher
     assert {row.device for row in search.feasibility.rows} == {"", "cpu", "board"}
 
 
+def test_watchers_see_the_hypervolume_grow_generation_by_generation(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    profiler = FakeProfiler(library, pause_s=0.02, factor=0.5)
+    service = searcher(
+        predictor=fake(FakePredictor(library)).address, profilers=f"cpu={fake(profiler).address}"
+    )
+    request = pb.CreateSearchRequest(spec=spec(library, ACCURACY, LATENCY, generations=4))
+    name = service.remote.CreateSearch(request).search.name
+    watched = service.remote.WatchSearch(pb.WatchSearchRequest(name=name), deadline_s=60)
+    seen = [[g.hypervolume for g in response.search.generations] for response in watched]
+    assert {len(volumes) for volumes in seen} >= {1, 2, 3, 4}
+    whole = seen[-1]
+    assert all(volumes == whole[: len(volumes)] for volumes in seen)
+    assert whole == sorted(whole)
+    # The box: from the best accuracy of the space and 0 ms to the worst accuracy and the slowest of generation 1.
+    accuracy = true_accuracy(library, every(library))
+    listed = service.remote.ListEvaluations(
+        pb.ListEvaluationsRequest(parent=name, page_size=1000)
+    ).evaluations
+    F = np.array([[-e.predicted_accuracy, e.latency_ms["cpu"]] for e in listed])
+    slowest_ms = F[[e.generation == 1 for e in listed], 1].max()
+    share = hypervolume(F, np.array([-accuracy.min(), slowest_ms]), np.array([-accuracy.max(), 0.0]))
+    assert whole[-1] == pytest.approx(share, rel=1e-5)
+    assert whole[-1] <= 1
+
+
 def test_a_limit_of_measurements_is_kept(artifacts, fake, searcher) -> None:
     library = build_library(NUM_OPTIONS, artifacts)
     profiler = FakeProfiler(library)
