@@ -55,6 +55,17 @@ class RunFolder:
         """Time spent in each phase, over all starts of this run."""
         return self._run["timings_s"]
 
+    @property
+    def planned_s(self) -> dict[str, float]:
+        """What the plan before the first start said of each phase, in seconds; none where nothing was measured."""
+        return self._run.get("planned_s", {})
+
+    def keep_plan(self, planned_s: dict[str, float]) -> None:
+        """Keeps the plan; that of the first start stays, later ones have less to do."""
+        if "planned_s" not in self._run:
+            self._run["planned_s"] = {phase: round(seconds, 3) for phase, seconds in planned_s.items()}
+            self._write_json("run.json", self._run)
+
     def add_timing(self, phase: str, seconds: float) -> None:
         """Adds time to a phase."""
         self.timings_s[phase] = round(self.timings_s.get(phase, 0.0) + seconds, 3)

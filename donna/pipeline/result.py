@@ -15,8 +15,8 @@ from donna.pipeline.outcome import Outcome
 from donna.pipeline.spec import Spec
 from donna.pipeline.turns import speedup
 from donna.space import Architecture
-from donna.space.library import Block, Part
-from donna.v1 import common_pb2, finetuner_pb2, predictor_pb2
+from donna.space.library import Block, Library, Part
+from donna.v1 import common_pb2, finetuner_pb2, predictor_pb2, searcher_pb2
 
 PACKAGES = (
     "donna",
@@ -60,11 +60,7 @@ def build_result(
             "num_blocks_reused": cost.blocks_reused,
             "block_epochs": cost.block_epochs,
             "reference_passes": cost.reference_passes,
-            "input_shape": list(manifest.input_shape),
-            "num_classes": manifest.num_classes,
-            "stem": _part(manifest.stem),
-            "blocks": [_block(block) for block in manifest.blocks],
-            "head": _part(manifest.head),
+            **library_values(manifest),
         },
         "predictor": {
             "name": predictor.name,
@@ -90,39 +86,9 @@ def build_result(
                 for p in predictor.learning_curve
             ],
         },
-        "search": {
-            "name": search.name,
-            "evaluations": search.num_evaluations,
-            "measured": sum(search.num_measured.values()),
-            "seed": spec.search_seed,
-            "hypervolume": [g.hypervolume for g in search.generations],
-            "latency_table_errors": {
-                device: {
-                    "num_calibration": error.num_calibration,
-                    "num_holdout": error.num_holdout,
-                    "sum_relative_error": error.sum_relative_error,
-                    "calibrated_relative_error": error.calibrated_relative_error,
-                    "kendall_tau": error.kendall_tau,
-                }
-                for device, error in search.latency_table_errors.items()
-            },
-        },
+        "search": search_values(search) | {"seed": spec.search_seed},
         "improvement": rounds_of(outcome.rounds),
-        "front": [
-            {
-                "architecture": _architecture(point.architecture),
-                "predicted_accuracy": point.predicted_accuracy,
-                "accuracy_interval": [point.accuracy_low, point.accuracy_high],
-                "latency_ms": dict(point.latency_ms),
-                "parameters": point.parameters,
-                "macs": point.macs,
-                "model_bytes": point.model_bytes,
-                "activation_bytes": point.activation_bytes,
-                "unstable_devices": list(point.unstable_devices),
-                "extrapolated": point.extrapolated,
-            }
-            for point in search.front
-        ],
+        "front": front_values(search),
         "models": [
             _model(winner_name(index), winner, outcome)
             | {
@@ -136,6 +102,56 @@ def build_result(
         "timings_s": {**folder.timings_s, "total": round(sum(folder.timings_s.values()), 3)},
         "versions": _versions(),
     }
+
+
+def library_values(manifest: Library) -> dict[str, Any]:
+    """What a library can be drawn from: its ends, and the options of its blocks."""
+    return {
+        "input_shape": list(manifest.input_shape),
+        "num_classes": manifest.num_classes,
+        "stem": _part(manifest.stem),
+        "blocks": [_block(block) for block in manifest.blocks],
+        "head": _part(manifest.head),
+    }
+
+
+def search_values(search: searcher_pb2.Search) -> dict[str, Any]:
+    """How a search went, or how far it is."""
+    return {
+        "name": search.name,
+        "evaluations": search.num_evaluations,
+        "measured": sum(search.num_measured.values()),
+        "hypervolume": [g.hypervolume for g in search.generations],
+        "latency_table_errors": {
+            device: {
+                "num_calibration": error.num_calibration,
+                "num_holdout": error.num_holdout,
+                "sum_relative_error": error.sum_relative_error,
+                "calibrated_relative_error": error.calibrated_relative_error,
+                "kendall_tau": error.kendall_tau,
+            }
+            for device, error in search.latency_table_errors.items()
+        },
+    }
+
+
+def front_values(search: searcher_pb2.Search) -> list[dict[str, Any]]:
+    """The front of a search, as it stands."""
+    return [
+        {
+            "architecture": _architecture(point.architecture),
+            "predicted_accuracy": point.predicted_accuracy,
+            "accuracy_interval": [point.accuracy_low, point.accuracy_high],
+            "latency_ms": dict(point.latency_ms),
+            "parameters": point.parameters,
+            "macs": point.macs,
+            "model_bytes": point.model_bytes,
+            "activation_bytes": point.activation_bytes,
+            "unstable_devices": list(point.unstable_devices),
+            "extrapolated": point.extrapolated,
+        }
+        for point in search.front
+    ]
 
 
 def _part(part: Part) -> dict[str, int]:

@@ -17,6 +17,7 @@ from typing import Any
 from donna.client import Client
 from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument
 from donna.pipeline import messages
+from donna.pipeline.baselines import baseline_search, baselines, uniform
 from donna.pipeline.blame import blame
 from donna.pipeline.bounds import check_costs, check_feasibility
 from donna.pipeline.display import Bar, Display, Silence, show_progress
@@ -24,7 +25,7 @@ from donna.pipeline.evaluations import evaluations_csv
 from donna.pipeline.folder import RunFolder
 from donna.pipeline.improvement import Round, unknown_of_front
 from donna.pipeline.outcome import Outcome
-from donna.pipeline.plan import PROBED, recipes
+from donna.pipeline.plan import PROBED, make_plan, measurement_s, recipes
 from donna.pipeline.result import build_result, front_csv
 from donna.pipeline.spec import Spec
 from donna.pipeline.turns import ROUNDS, Latency
@@ -57,6 +58,7 @@ class Run:
         self.display = display
         self.device = next(iter(client.profilers), "")
         self.outcome = Outcome()
+        self.baselines: list[dict[str, Any]] = []
 
     def through(self) -> dict[str, Any]:
         """From the spec to the result."""
@@ -69,6 +71,7 @@ class Run:
         predictor = self.fit_predictor(library, samples, judges)
         self.search(library, predictor)
         self.improve(library, samples, judges)
+        self.measure_baselines(library)
         self.finetune_winners(library)
         self.measure_winners()
         return self.write()
@@ -84,12 +87,15 @@ class Run:
                     raise InvalidArgument.of(
                         place, f"{item!r} is no device; known are {', '.join(sorted(known))}"
                     )
+            trained = {}
             for phase, request in recipes(spec):
                 with blame(PROBED[phase]):
-                    self.client.create(request, validate_only=True)
-            plan = self.client.create(messages.block_library(spec, None), validate_only=True)
-            self._check_size(int(plan.num_architectures or 0))
-            check_costs(spec, plan.plan.costs)
+                    trained[phase] = self.client.create(request, validate_only=True)
+            library = self.client.create(messages.block_library(spec, None), validate_only=True)
+            self._check_size(int(library.num_architectures or 0))
+            check_costs(spec, library.plan.costs)
+            plan = make_plan(spec, library, trained, measurement_s(self.client, self.device))
+            self.folder.keep_plan({p.name: p.seconds for p in plan.phases if p.seconds is not None})
 
     def _devices(self) -> Sequence[searcher_pb2.SearchDevice]:
         return self.client.searcher.ListSearchDevices(searcher_pb2.ListSearchDevicesRequest()).search_devices
@@ -293,6 +299,19 @@ class Run:
             self.search(library, predictor, f"improve-{number}-search", seeds)
             self.outcome.rounds.append(Round(predictor=before, search=front, judged=judged))
 
+    def measure_baselines(self, library: common_pb2.Artifact) -> None:
+        """Measures what one gets without a search: networks with the same option in every block."""
+        manifest = self.client.manifest(library)
+        networks = uniform(manifest)
+        if not networks:
+            return
+        predictor = self.outcome.predictor
+        assert predictor  # noqa: S101 - the phases run in order
+        spec = messages.search(self.spec, library, predictor.name, self.device)
+        with self._phase("baselines", f"Measuring {len(networks)} networks of one option each") as bar:
+            found = self._job("baselines", baseline_search(spec, networks.values()), bar)
+        self.baselines = baselines(manifest, networks, self.client.evaluations(found.name))
+
     def _first_cost(self) -> tuple[Callable[[searcher_pb2.FrontPoint], float], str]:
         """The first cost among the objectives, and what the reference's is called in `reference_costs`."""
         first = next((o for o in self.spec.search.objectives if o.metric != "accuracy"), None)
@@ -347,6 +366,7 @@ class Run:
         evaluations = evaluations_csv(self.client.evaluations(self.outcome.search.name))
         self.folder.write("evaluations.csv", evaluations.encode())
         result = build_result(self.spec, self.outcome, self.folder, self.winner_name)
+        result |= {"baselines": self.baselines, "planned_s": self.folder.planned_s}
         self.folder.write("front.csv", front_csv(result).encode())
         self.folder.write("front.png", front_png(result))
         self.folder.write("report.html", report_html(result, evaluations).encode())

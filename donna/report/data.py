@@ -16,12 +16,15 @@ MAX_EVALUATIONS = 4000
 
 def page_data(result: dict[str, Any], evaluations: str = "") -> dict[str, Any]:
     """The result as the page reads it: numbers that JSON does not have become null."""
-    devices = list(result["reference"]["latency_ms"])
+    reference = result["reference"]
+    devices = list(reference["latency_ms"] if reference else result["devices"])
     blocks = result.get("library", {}).get("blocks", [])
     return _finite(
         {
             **result,
-            "found": {device: found(result, device) for device in devices},
+            "found": {
+                device: found(result, device) if reference else result["headline"] for device in devices
+            },
             "labels": option_labels([o["option"] for block in blocks for o in block["options"]]),
             "evaluations": evaluation_columns(evaluations),
         }

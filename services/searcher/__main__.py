@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from donna.artifacts import ArtifactStore
@@ -17,6 +18,7 @@ from donna.service import Parts, main
 from donna.v1 import searcher_pb2
 from donna.v1.searcher_pb2_grpc import add_SearcherServiceServicer_to_server
 from services.searcher.discovery import Discovery
+from services.searcher.live import LivePages
 from services.searcher.profilers import Profilers
 from services.searcher.servicer import SearcherServicer
 from services.searcher.settings import SearcherSettings
@@ -70,7 +72,17 @@ def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore)
         engines=[engine],
         beside=beside,
         collectors=[HubMetrics(hub)],
+        close=_live_pages(settings, store, around),
     )
+
+
+def _live_pages(settings: SearcherSettings, store: JobStore, around: Surroundings) -> Callable[[], None]:
+    """Starts the pages of running searches, where they are wanted; returns what ends them."""
+    if not settings.live_listen:
+        return lambda: None
+    pages = LivePages(settings.live_listen, store, around)
+    pages.start()
+    return pages.close
 
 
 if __name__ == "__main__":

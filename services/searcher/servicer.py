@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import numpy as np
@@ -104,7 +104,7 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
         rows = range(start, min(start + size, len(table)))
         last = rows.stop >= len(table)
         return pb.ListEvaluationsResponse(
-            evaluations=[_evaluation(table, row) for row in rows],
+            evaluations=evaluation_messages(table, rows),
             next_page_token="" if last else _write_token(rows.stop),
         )
 
@@ -157,6 +157,11 @@ def check_against(library: Library, spec: SearchSpec) -> None:
                 f"a latency table of this library takes {plan.size} measurements and the front some more, "
                 f"got {spec.max_measurements}",
             )
+
+
+def evaluation_messages(table: Evaluations, rows: Iterable[int]) -> list[pb.Evaluation]:
+    """Rows of a table on the wire."""
+    return [_evaluation(table, row) for row in rows]
 
 
 def _evaluation(table: Evaluations, row: int) -> pb.Evaluation:

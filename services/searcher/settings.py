@@ -46,6 +46,11 @@ class SearcherSettings(ServiceSettings):
     )
     concurrent_searches: int = Field(default=2, ge=1, le=32, description="Searches that run at once.")
 
+    live_listen: str = Field(
+        default="",
+        description="Loopback address of pages that show searches as they run, in HTTP; empty: none.",
+    )
+
     @field_validator("profilers")
     @classmethod
     def _read_profilers(cls, text: str) -> str:

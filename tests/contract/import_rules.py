@@ -40,6 +40,7 @@ OURS: dict[str, tuple[str, ...]] = {
     "donna.running": ("donna.client",),
     "donna.local": (*WORDS, "donna.client", "donna.jobs.lifeline", "donna.running"),
     "donna.report": (*WORDS, "donna.pipeline"),
+    "donna.report.live": (*WORDS, "donna.pipeline", "donna.report", "donna.v1"),
     "donna.pipeline": (*WORDS, "donna.v1", "donna.rpc", "donna.client", "donna.report"),
     "donna.cli": (
         *(*WORDS, "donna.client", "donna.local", "donna.running", "donna.pipeline", "donna.report"),
@@ -63,6 +64,7 @@ OUTER: dict[str, tuple[str, ...]] = {
             "fleet",
             "glance",
             "lane",
+            "live",
             "latencies",
             "measurement",
             "patience",

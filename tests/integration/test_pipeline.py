@@ -17,7 +17,10 @@ import numpy as np
 import onnxruntime
 import psutil
 import pytest
+from typer.testing import CliRunner
 
+from donna.cli.app import build
+from donna.errors import DonnaError, FailedPrecondition
 from donna.local import services
 from donna.v1 import distiller_pb2
 
@@ -25,24 +28,16 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def start(spec: Path, state: Path, output: Path, *extra: str) -> subprocess.Popen[str]:
+    return popen("run", str(spec), "--state", str(state), "--output", str(output), *extra)
+
+
+def popen(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "donna.cli",
-            "run",
-            str(spec),
-            "--state",
-            str(state),
-            "--output",
-            str(output),
-            *extra,
-        ],
+        [sys.executable, "-m", "donna.cli", *words],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "DONNA_FINETUNER_WORKER_IDLE_S": "60"},  # a new worker costs seconds
         preexec_fn=_heed_interrupts,
     )
 
@@ -137,6 +132,10 @@ def test_the_result_is_complete(interrupted: tuple[dict[str, Any], str, Path]) -
     for name in ("result.json", "front.csv", "front.png", "spec.yaml"):
         assert (output / name).stat().st_size > 0
     assert "tiny" in text
+    # One network for each option that both blocks have, measured like the others.
+    assert [b["name"] for b in result["baselines"]] == ["0-0", "1-1", "2-2", "3-3", "4-4"]
+    assert all(b["latency_ms"]["local"] > 0 and b["macs"] > 0 for b in result["baselines"])
+    assert set(result["planned_s"]) <= set(result["timings_s"])
 
 
 def test_the_front_is_a_front(interrupted: tuple[dict[str, Any], str, Path]) -> None:
@@ -198,6 +197,60 @@ def held(interrupted: object, state: Path) -> Iterator[None]:
     """Services that the commands of several tests find, as after `donna up`."""
     with services(state, lasting=True):
         yield
+
+
+def command(state: Path, *words: str) -> Any:
+    """What a command says as JSON, from the services that run on this state."""
+    done = CliRunner().invoke(build(), [*words, "--state", str(state), "--json"])
+    if isinstance(done.exception, DonnaError):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_every_phase_has_a_command_of_its_own(
+    interrupted: tuple[dict[str, Any], str, Path], tiny_spec: Path, state: Path, tmp_path: Path, held: None
+) -> None:
+    result = interrupted[0]
+    spec, manifest = str(tiny_spec), tmp_path / "library.json"
+    library = command(state, "distill", spec, "--output", str(manifest))
+    assert library["job"]["cost"].get("blocks_trained", "0") == "0"
+    shown = command(state, "inspect", "library", library["name"])
+    assert shown == command(state, "inspect", "library", str(manifest))
+    words = ("--predictor", result["predictor"]["name"], "--set", "search.objectives=[accuracy, macs]")
+    found = command(state, "search", spec, "--library", library["name"], *words)
+    best = "-".join(map(str, found["front"][0]["architecture"].get("choices", [])))
+    first, second = tmp_path / "first", tmp_path / "second"
+    finetuned = command(state, "finetune", spec, best, "--library", str(manifest), "--output", str(first))
+    exported = command(state, "export", finetuned["name"], "--output", str(second))
+    assert [m["network"] for m in exported["models"]] == [best]
+    assert (first / f"{best}.onnx").read_bytes() == (second / f"{best}.onnx").read_bytes()
+    assert exported["models"][0]["onnx_top1_agreement"] == 1.0
+    onnxruntime.InferenceSession(str(second / f"{best}.onnx"), providers=["CPUExecutionProvider"])
+    jobs = command(state, "jobs", "list", "--all", "--kind", "finetuneJobs")
+    assert finetuned["name"] in [job["name"] for job in jobs]
+    reference = jobs[-1]["name"]  # the oldest: it trained the reference, and exported nothing
+    with pytest.raises(FailedPrecondition, match="has exported no network"):
+        command(state, "export", reference, "--output", str(second))
+
+
+def test_a_job_that_is_cancelled_ends_its_commands_with_code_3(
+    tiny_spec: Path, state: Path, tmp_path: Path, held: None
+) -> None:
+    words = ["distill", str(tiny_spec), "--set", "distillation.epochs=5000", "--state", str(state)]
+    first = popen(*words)
+    while not (running := command(state, "jobs", "list", "--kind", "blockLibraries")):
+        assert first.poll() is None, first.communicate()
+        time.sleep(0.2)
+    name = running[0]["name"]
+    second = popen("jobs", "watch", name, "--state", str(state))
+    time.sleep(2.0)
+    assert command(state, "jobs", "cancel", name)["state"] == "cancelled"
+    for process in (first, second):
+        text, _ = process.communicate(timeout=60)
+        assert process.returncode == 3, text
+        assert text.splitlines()[-1] == f"donna: {name} was cancelled"
+        assert "\x1b" not in text  # no terminal, no colours and no bars
 
 
 @pytest.mark.parametrize(

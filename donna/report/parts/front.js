@@ -1,10 +1,10 @@
 // The front: evaluated networks behind, predictions with intervals, finetuned networks, the reference.
 function frontRange(axis) {
-  const shown = [...run.front, ...run.models, run.reference, ...(run.baselines ?? [])];
+  const shown = [...run.front, ...run.models, ...anchors, ...baselines];
   const x = shown.map(axis.of).filter(Number.isFinite);
   const high = Math.max(...x), low = Math.min(...x);
-  const y = [...run.front.map((p) => p.predicted_accuracy), ...run.models.map((m) => m.accuracy), run.reference.accuracy,
-    ...(run.baselines ?? []).map((b) => b.accuracy)];
+  const y = [...run.front.map((p) => p.predicted_accuracy), ...[...run.models, ...anchors].map((m) => m.accuracy),
+    ...baselines.map((b) => b.predicted_accuracy)];
   // Wide intervals are cut off: they must not flatten what there is to see.
   const [bottom, top] = padded(y, 0.1);
   return { x: low > 0.6 * high ? padded(x) : [0, high * 1.06], y: [Math.max(0, bottom), Math.min(1.005, top)] };
@@ -12,6 +12,10 @@ function frontRange(axis) {
 
 function drawFront(host, width) {
   const { axis } = state;
+  if (![...run.front, ...anchors].some((p) => Number.isFinite(axis.of(p)))) {
+    host.replaceChildren(h("p", { class: "note" }, "No network is on the front yet."));
+    return;
+  }
   const height = Math.round(Math.min(560, Math.max(320, width * 0.72)));
   const { x, y } = frontRange(axis);
   const f = frame(host, width, {
@@ -19,9 +23,10 @@ function drawFront(host, width) {
     yFormat: percentTick, label: `Accuracy against ${axis.label}`,
   });
   drawCloud(f, axis);
-  const reference = axis.of(run.reference);
-  f.plot.append(s("line", { class: "rule", x1: f.left, x2: f.right, y1: f.Y(run.reference.accuracy), y2: f.Y(run.reference.accuracy) }),
-    s("line", { class: "rule", x1: f.X(reference), x2: f.X(reference), y1: f.top, y2: f.bottom }));
+  for (const reference of anchors) {
+    const x = f.X(axis.of(reference)), y = f.Y(reference.accuracy);
+    f.plot.append(s("line", { class: "rule", x1: f.left, x2: f.right, y1: y, y2: y }), s("line", { class: "rule", x1: x, x2: x, y1: f.top, y2: f.bottom }));
+  }
   drawBaselines(f, axis);
   const front = run.front.filter((p) => Number.isFinite(axis.of(p))).sort((a, b) => axis.of(a) - axis.of(b));
   const stair = front.map((p, i) => `${i ? `H${f.X(axis.of(p))}V` : `M${f.X(axis.of(p))},`}${f.Y(p.predicted_accuracy)}`).join("");
@@ -30,8 +35,8 @@ function drawFront(host, width) {
   }
   if (axis.id !== "macs") f.plot.append(s("path", { class: "stair", d: stair }));
   for (const p of front) f.svg.append(frontMark(f, axis, p));
-  f.svg.append(referenceMark(f, axis), ...run.models.map((m) => modelMark(f, axis, m)));
-  names(f, axis, [run.reference, ...run.models]);
+  f.svg.append(...anchors.map(() => referenceMark(f, axis)), ...run.models.map((m) => modelMark(f, axis, m)));
+  names(f, axis, [...anchors, ...run.models]);
   keyboard(f.svg);
   update({});
 }
@@ -86,23 +91,25 @@ function names(f, axis, networks) {
   }
 }
 
-// Uniform scaling of the reference, where the run has it: what one gets without a search.
+// The same option in every block, as the reference would be scaled uniformly: what one gets without a search.
 function drawBaselines(f, axis) {
-  const known = (run.baselines ?? []).filter((b) => Number.isFinite(axis.of(b))).sort((a, b) => axis.of(a) - axis.of(b));
+  const known = baselines.filter((b) => Number.isFinite(axis.of(b))).sort((a, b) => axis.of(a) - axis.of(b));
   if (!known.length) return;
-  f.plot.append(s("path", { class: "baseline-line", d: `M${known.map((b) => `${f.X(axis.of(b))},${f.Y(b.accuracy)}`).join("L")}` }));
+  f.plot.append(s("path", { class: "baseline-line", d: `M${known.map((b) => `${f.X(axis.of(b))},${f.Y(b.predicted_accuracy)}`).join("L")}` }));
   for (const b of known) {
-    f.svg.append(mark(f.X(axis.of(b)), f.Y(b.accuracy), {
-      r: 4, kind: "baseline", network: b.name, label: `${b.name}, ${percent(b.accuracy)}`, tip: [b.name, percent(b.accuracy), axis.format(axis.of(b))],
+    const told = [`predicted ${percent(b.predicted_accuracy)}`, axis.format(axis.of(b))], option = run.labels[b.option]?.label ?? "";
+    f.svg.append(mark(f.X(axis.of(b)), f.Y(b.predicted_accuracy), {
+      r: 4, kind: "baseline", network: b.name, label: `${b.name}, the same option in every block, ${told.join(", ")}`, tip: [b.name, `${option} in every block`, ...told],
     }));
   }
 }
 
 function frontLegend() {
   legend("front-legend", [
-    ["front", "circle", "front, accuracy predicted"], ["", "bar", "90 % interval"], ["model", "diamond", "finetuned, test accuracy"],
-    ["reference", "star", "reference, test accuracy"],
-    ...(run.baselines?.length ? [["baseline", "circle", "reference scaled uniformly"]] : []),
+    ["front", "circle", "front, accuracy predicted"], ["", "bar", "90 % interval"],
+    ...(run.models.length ? [["model", "diamond", "finetuned, test accuracy"]] : []),
+    ...anchors.map(() => ["reference", "star", "reference, test accuracy"]),
+    ...(baselines.length ? [["baseline", "circle", "same option in every block, predicted"]] : []),
     ...(run.evaluations.total ? [["cloud", "circle", `${whole(run.evaluations.total)} evaluated`]] : []),
   ]);
 }
@@ -125,7 +132,7 @@ function drawTabs() {
     tabs.forEach((tab, i) => { tab.setAttribute("aria-selected", axes[i] === axis); tab.tabIndex = axes[i] === axis ? 0 : -1; });
     at("front-panel").setAttribute("aria-labelledby", `tab-${axis.id}`);
     drawFront(at("front-chart"), at("front-chart").clientWidth);
-    const sentence = run.found[axis.id] ?? run.found[devices[0]] ?? `${run.front.length} networks on the front`;
+    const sentence = run.found[axis.id] ?? run.found[devices[0]] ?? run.headline ?? `${run.front.length} networks on the front`;
     at("found").replaceChildren(...sentence.split(" ").flatMap((word) => [h("span", { class: "word" }, word), " "]));
   }
   at("tabs").replaceChildren(...tabs);

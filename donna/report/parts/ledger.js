@@ -8,7 +8,7 @@ function drawModels() {
     { title: "accuracy", number: true, of: (m) => `${(100 * m.accuracy).toFixed(1)} ± ${percent(error(m.accuracy, m.num_samples))}` },
     ...devices.flatMap((d) => [
       { title: `on ${d}`, number: true, of: (m) => ms(m.latency_ms[d]) + (mark(m).includes(d) ? " ⚠" : "") },
-      { title: "", number: true, of: (m) => (m === base ? "" : times(base.latency_ms[d] / m.latency_ms[d])) },
+      { title: "", number: true, of: (m) => (m === base ? "" : times(speedup(m, d))) },
     ]),
     { title: "parameters", number: true, of: (m) => short(m.parameters) },
     { title: "multiply-adds", number: true, of: (m) => short(m.macs) },
@@ -66,6 +66,6 @@ function drawLatency() {
 }
 
 function drawVersions() {
-  const rows = [...Object.entries(run.devices ?? {}).map(([d, about]) => [d, [about.kind, about.description].filter(Boolean).join(", ")]), ...Object.entries(run.versions)];
+  const rows = [...Object.entries(run.devices ?? {}).map(([d, about]) => [d, [about.kind, about.description].filter(Boolean).join(", ")]), ...Object.entries(run.versions ?? {})];
   at("versions").replaceChildren(table([{ title: "", of: ([name]) => name }, { title: "", of: ([, value]) => value }], rows));
 }

@@ -51,10 +51,10 @@ function stack(network) {
 }
 
 function against(model, point) {
-  const reference = run.reference, known = model ?? point, cost = state.axis.of(known), base = state.axis.of(reference);
-  if (!Number.isFinite(cost) || !Number.isFinite(base)) return null;
+  const reference = run.reference, cost = state.axis.of(model ?? point), base = reference && state.axis.of(reference);
+  if (!reference || !Number.isFinite(cost) || !Number.isFinite(base)) return null;
   const gained = model ? `${points(model.accuracy - reference.accuracy)} on test` : `${percent(point.predicted_accuracy)} predicted`;
-  const ratio = state.axis.id === "macs" ? `${(cost / base).toFixed(2)}× the multiply-adds` : times(base / cost);
+  const ratio = state.axis.id === "macs" ? `${(cost / base).toFixed(2)}× the multiply-adds` : times(model && state.axis.id !== "macs" ? speedup(model, state.axis.id) : base / cost);
   return h("p", { class: "against" }, `${ratio}, ${gained}`);
 }
 
@@ -62,7 +62,7 @@ function drawPicture() {
   const network = state.selected;
   if (!network) return;
   const model = network === "reference" ? null : modelOf.get(network), point = pointOf.get(network);
-  const baseline = (run.baselines ?? []).find((b) => b.name === network);
+  const baseline = baselines.find((b) => b.name === network);
   const source = network === "reference" ? run.reference : model ?? point ?? baseline ?? known(network);
   const rows = [];
   if (source.accuracy !== undefined) rows.push(["accuracy, test", percent(source.accuracy)]);
@@ -82,13 +82,13 @@ function drawPicture() {
     model ? h("p", { class: "small", style: "margin:0" }, network) : "",
     (network !== "reference" && (model || point) && against(model, point)) || "",
     h("dl", null, rows.flatMap(([term, value]) => [h("dt", null, term), h("dd", null, value)])),
-    blocks.length && !baseline ? stack(network) : "",
+    blocks.length ? stack(network) : "",
     point?.extrapolated ? h("p", { class: "small" }, "A block’s quality lies outside what the predictor has seen: the prediction is an extrapolation.") : "");
 }
 
 // A sample of the predictor that is not on the front.
 function known(network) {
-  const found = [...run.predictor.samples, ...run.predictor.holdout].find((sample) => sample.architecture === network);
+  const found = [...(run.predictor?.samples ?? []), ...(run.predictor?.holdout ?? [])].find((sample) => sample.architecture === network);
   return found ? { finetuned: found.accuracy, predicted_accuracy: found.predicted_accuracy, accuracy_interval: found.interval } : {};
 }
 

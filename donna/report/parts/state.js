@@ -1,7 +1,11 @@
 // The run, what is selected, and who wants to know. A network is named by its architecture, or "reference".
 const run = JSON.parse(at("run").textContent);
-const devices = Object.keys(run.reference.latency_ms);
+const devices = Object.keys(run.reference?.latency_ms ?? run.devices);
+const anchors = run.reference ? [run.reference] : []; // a search that is still running knows of none
+const baselines = run.baselines ?? [];
 const blocks = run.library?.blocks ?? [];
+// Models are measured in turns with the reference: what each turn says is nearer the truth than the ratio of medians.
+const speedup = (model, device) => model.speedup?.[device] ?? run.reference.latency_ms[device] / model.latency_ms[device];
 const modelOf = new Map(run.models.map((model) => [model.architecture, model]));
 const pointOf = new Map(run.front.map((point) => [point.architecture, point]));
 

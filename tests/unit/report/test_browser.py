@@ -19,7 +19,12 @@ def opened(browser: Any, tmp_path: Path) -> Open:
     """Opens the page of a run; fails when the browser has anything to complain about."""
 
     def load(
-        result: dict[str, Any], evaluations: str = "", *, width: int = 1280, scheme: str = "light"
+        result: dict[str, Any],
+        evaluations: str = "",
+        *,
+        width: int = 1280,
+        scheme: str = "light",
+        wait: str = "#front-chart .mark",
     ) -> Any:
         page = tmp_path / "report.html"
         page.write_text(report_html(result, evaluations))
@@ -29,7 +34,7 @@ def opened(browser: Any, tmp_path: Path) -> Open:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         browser.get_log("browser")
         browser.get(page.as_uri())
-        wait_for(browser, "return document.querySelectorAll('#front-chart .mark').length")
+        wait_for(browser, f"return document.querySelectorAll('{wait}').length")
         assert browser.get_log("browser") == []
         return browser
 
@@ -144,7 +149,7 @@ def luminance(colour: str) -> float:
 
 def test_latency_tables_and_baselines_are_shown_where_there_are_any(opened: Open) -> None:
     result = runs.run_result(
-        baselines=[{"name": "half width", "accuracy": 0.95, "latency_ms": {"local": 0.2}, "macs": 1e6}]
+        baselines=[{"name": "3-3-3-3", "predicted_accuracy": 0.95, "latency_ms": {"local": 0.2}, "macs": 1e6}]
     )
     result["search"]["latency_table_errors"] = {
         "local": {
@@ -158,3 +163,42 @@ def test_latency_tables_and_baselines_are_shown_where_there_are_any(opened: Open
     page = opened(result)
     assert "21.0 %" in text(page, "#latency-table")
     assert page.find_elements("css selector", "#front-chart .mark.baseline")
+
+
+def test_a_search_that_still_runs_has_its_page_too(opened: Open) -> None:
+    whole = runs.run_result()
+    kept = ("name", "devices", "space", "front")
+    result = {name: whole[name] for name in kept} | {
+        "reference": None,
+        "models": [],
+        "library": {name: whole["library"][name] for name in ("stem", "blocks", "head")},
+        "search": whole["search"],
+        "headline": "The search is running.",
+    }
+    page = opened(result, runs.evaluations_csv(whole))
+    assert len(page.find_elements("css selector", "#front-chart .mark")) == len(result["front"])
+    assert text(page, "#found") == "The search is running."
+    shown = [
+        name
+        for name in ("models", "prediction", "curve", "cost")
+        if page.find_element("id", name).is_displayed()
+    ]
+    assert shown == []
+    assert page.find_element("id", "search-chart").is_displayed()
+    network = result["front"][-1]["architecture"]
+    page.execute_script(f"document.querySelector('#all-table tr[data-network=\"{network}\"]').click()")
+    assert page.current_url.endswith(f"#{network}")
+    page.refresh()
+    wait_for(page, "return document.querySelectorAll('#front-chart .mark').length")
+    assert text(page, "#picture h3") == network
+
+
+def test_a_search_without_a_front_yet_says_so(opened: Open) -> None:
+    whole = runs.run_result()
+    result = {
+        "name": "searches/1", "devices": {"local": {}}, "space": whole["space"], "front": [], "reference": None,
+        "models": [], "library": {"blocks": []}, "headline": "The search is queued.",
+        "search": {"evaluations": 0, "measured": 0, "hypervolume": []},
+    }  # fmt: skip
+    page = opened(result, wait="#front-chart p")
+    assert text(page, "#front-chart") == "No network is on the front yet."
