@@ -12,6 +12,7 @@ from donna.cli import (
     finetune,
     inspect,
     jobs,
+    mlflow,
     plan,
     predictor,
     profile,
@@ -22,7 +23,7 @@ from donna.cli import (
 )
 
 PANELS = (
-    ("A whole run", (run.run, plan.plan, report.report)),
+    ("A whole run", (run.run, plan.plan, report.report, mlflow.mlflow)),
     ("Phase by phase", (distill.distill, search.search, finetune.finetune, finetune.export)),
     ("Devices", (profile.profile, profile.devices)),
     ("Services", (services.up, services.down, services.status)),
