@@ -25,6 +25,7 @@ from services.searcher.fleet import Fleet
 from services.searcher.latencies import Latencies
 from services.searcher.library_tables import cost, cost_table, cost_term, quality_table
 from services.searcher.loop import Generation, Loop
+from services.searcher.measurement import UNSTABLE
 from services.searcher.metric import ACCURACY, COSTS, LATENCY_MS, Metric
 from services.searcher.pareto import hypervolume, non_dominated
 from services.searcher.patience import patiently
@@ -241,7 +242,8 @@ class Conduct:
         return Found(X=extra, generation=np.ones(len(extra), dtype=np.int64), values=values)
 
     def _confirm(self, found: Found) -> Values:
-        """Values after near-duplicates of the front were measured once more, past the cache."""
+        """Values after what is in doubt on the front was measured once more, past the cache: networks whose latency
+        did not settle, and near-duplicates."""
         if self.fleet is None:
             return found.values
         judged = self.problem.judge(found.values)
@@ -253,8 +255,10 @@ class Conduct:
                 np.array([record.low_ms for record in records]),
                 np.array([record.high_ms for record in records]),
             )
-            self._enter(0.98, 0.01, max(1, len(near)), f"measuring near-duplicates again on {device}")
-            self.fleet.measure(found.X[rows][near], [device], repeat=1)
+            unsettled = np.flatnonzero([record.note == UNSTABLE for record in records])
+            doubtful = found.X[rows][np.union1d(near, unsettled)]
+            self._enter(0.98, 0.01, max(1, len(doubtful)), f"measuring the front again on {device}")
+            self.fleet.measure(doubtful, [device], repeat=1)
         return self.latencies.measured(found.X, found.values)
 
     def _result(self, found: Found, values: Values) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from donna.errors import Unavailable
 from donna.jobs.work import Report
 from donna.space import Architecture, Library
 from services.searcher.lane import Away, Back, Done, Failed, Lane, Order
-from services.searcher.measurement import NOT_RUNNABLE, Record
+from services.searcher.measurement import NOT_RUNNABLE, UNSTABLE, Record
 from services.searcher.patience import patiently
 from services.searcher.profilers import Pool, Profilers
 
@@ -94,7 +94,7 @@ class Fleet:
         """Sees to it that every network has a record on every device.
 
         With `repeat` 1, 2, ... they are measured once more, past all caches; the latency on record becomes the
-        median of all medians.
+        median of all medians, of those that settled if one did.
         """
         orders: dict[str, deque[Order]] = {}
         for device in devices:
@@ -242,11 +242,12 @@ class Fleet:
     def _take(self, order: Order, record: Record) -> None:
         place = (order.device, order.choices)
         before = self.records.get(place)
-        if order.repeat and before is not None and record.latency_ms is not None:
-            medians = (*before.medians_ms, *record.medians_ms)
-            record = replace(before, medians_ms=medians, latency_ms=float(np.median(medians)))
-        elif order.repeat and before is not None:
-            return  # a failed repetition does not undo a latency
+        if order.repeat and before is not None:
+            if record.latency_ms is None or (before.note, record.note) == ("", UNSTABLE):
+                return  # what failed or did not settle does not undo a latency
+            if before.note == record.note:
+                medians = (*before.medians_ms, *record.medians_ms)
+                record = replace(before, medians_ms=medians, latency_ms=float(np.median(medians)))
         self.records[place] = record
 
     def _key(self, order: Order, fingerprint: str, own: bool) -> str:

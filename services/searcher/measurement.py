@@ -23,6 +23,9 @@ SLICE_S = 2.0
 NOT_RUNNABLE = ("UNSUPPORTED_OP", "OUT_OF_MEMORY", "INVALID_MODEL", "UNMEASURABLE")
 """Reasons that stay true however often a network is tried on a device with the same settings."""
 
+UNSTABLE = "UNSTABLE"
+"""The note of a latency that did not settle."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
@@ -182,7 +185,7 @@ class Bench:
                 medians_ms=(result.median_ms,),
                 low_ms=result.median_low_ms,
                 high_ms=result.median_high_ms,
-                note="UNSTABLE" if result.unstable else "",
+                note=UNSTABLE if result.unstable else "",
                 site=self.site.name,
                 fingerprint=result.fingerprint_sha256 or self.site.fingerprint,
                 cached=measurement.cached,

@@ -10,7 +10,7 @@ import numpy as np
 from donna.space import Library
 from services.searcher.accuracy import Intervals
 from services.searcher.library_tables import cost
-from services.searcher.measurement import Record
+from services.searcher.measurement import UNSTABLE, Record
 from services.searcher.metric import COSTS, LATENCY_MS, Metric
 from services.searcher.problem import Values
 
@@ -36,7 +36,7 @@ def points(
             "predicted_accuracy": float(accuracy[p]) if accuracy is not None else 0.0,
             "latency_ms": {m.device: float(v[p]) for m, v in values.items() if m.name == LATENCY_MS},
             "medians_ms": {name: list(r.medians_ms) for name, r in records[p].items() if r.medians_ms},
-            "unstable_devices": sorted(name for name, r in records[p].items() if r.note == "UNSTABLE"),
+            "unstable_devices": sorted(name for name, r in records[p].items() if r.note == UNSTABLE),
             **{name: int(costs[name][p]) for name in COSTS},
         }
         if intervals is not None:

@@ -25,6 +25,7 @@ from services.searcher.calibration import Plan
 from services.searcher.evaluations import Evaluations
 from services.searcher.glance import Impatient, latency_rows
 from services.searcher.library_tables import cost_table
+from services.searcher.measurement import UNSTABLE
 from services.searcher.metric import ACCURACY, LATENCY_MS
 from services.searcher.spec import MEASURED, SearchSpec
 from services.searcher.survey import survey
@@ -177,7 +178,7 @@ def _evaluation(table: Evaluations, row: int) -> pb.Evaluation:
         elif metric.name == LATENCY_MS and not np.isnan(value):
             message.latency_ms[metric.device] = value
     for device, note in table.note(row).items():
-        if note != "UNSTABLE":
+        if note != UNSTABLE:
             message.failures[device] = note
     return message
 

@@ -59,6 +59,20 @@ def test_an_unstable_latency_is_taken_and_marked(artifacts, fake, searcher) -> N
     assert not failures(service, search)
 
 
+def test_an_unstable_latency_of_the_front_is_measured_again(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    profiler = FakeProfiler(library, script=lambda choices, attempt: "UNSTABLE" if attempt == 1 else "")
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    search = run(service, spec(library, ACCURACY, LATENCY, generations=3))
+    assert not any(point.unstable_devices for point in search.front)
+    for point in search.front:
+        choices = tuple(point.architecture.choices)
+        assert profiler.measured[choices] == 2
+        assert profiler.skipped_cache[choices] == 1
+        assert len(point.medians_ms["cpu"].values) == 1  # the one that settled
+    assert sum(profiler.measured.values()) == 60 + len(search.front)
+
+
 def test_crashes_are_retried_a_bounded_number_of_times(artifacts, fake, searcher) -> None:
     library = build_library(NUM_OPTIONS, artifacts)
 
