@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -172,10 +174,19 @@ def test_table_modes_report_measured_fronts_and_their_error(
 
 def test_several_devices_are_measured_at_the_same_time(artifacts, fake, searcher) -> None:
     library = build_library(NUM_OPTIONS, artifacts)
-    cpu, board = (
-        FakeProfiler(library, pause_s=0.01),
-        FakeProfiler(library, factor=3.0, kind="board", pause_s=0.01),
-    )
+    at_work, alone = [threading.Event(), threading.Event()], []
+
+    def together(mine: int) -> Callable[[tuple[int, ...], int], str]:
+        def script(choices: tuple[int, ...], attempt: int) -> str:
+            at_work[mine].set()
+            if not at_work[1 - mine].wait(10):
+                alone.append(choices)
+            return ""
+
+        return script
+
+    cpu = FakeProfiler(library, script=together(0))
+    board = FakeProfiler(library, factor=3.0, kind="board", script=together(1))
     service = searcher(
         predictor=fake(FakePredictor(library)).address,
         profilers=f"cpu={fake(cpu).address},board={fake(board).address}",
@@ -184,6 +195,7 @@ def test_several_devices_are_measured_at_the_same_time(artifacts, fake, searcher
     search = run(service, spec(library, ACCURACY, *devices, generations=3))
     assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
     assert dict(search.num_measured) == {"cpu": 60, "board": 60}
+    assert not alone
     for point in search.front:
         assert point.latency_ms["board"] == pytest.approx(3 * point.latency_ms["cpu"])
     assert {row.device for row in search.feasibility.rows} == {"", "cpu", "board"}
