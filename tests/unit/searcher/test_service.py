@@ -172,6 +172,28 @@ def test_table_modes_report_measured_fronts_and_their_error(
     assert len(profiler.measured) < len(X) / 2
 
 
+def test_a_refined_search_goes_on_until_its_front_is_measured(artifacts, fake, searcher) -> None:
+    """Latencies far from additive: the front that the table believes in is not the one that is measured."""
+    library = build_library(NUM_OPTIONS, artifacts)
+    profilers = {"once": FakeProfiler(library, noise=0.1), "refined": FakeProfiler(library, noise=0.1)}
+    service = searcher(
+        predictor=fake(FakePredictor(library)).address,
+        profilers=",".join(f"{name}={fake(profiler).address}" for name, profiler in profilers.items()),
+    )
+    modes = {"once": pb.LATENCY_MODE_TABLE, "refined": pb.LATENCY_MODE_TABLE_REFINED}
+    found, fronts = {}, {}
+    for name, mode in modes.items():
+        device = (common.METRIC_LATENCY_MS, name)
+        found[name] = run(service, spec(library, ACCURACY, device, latency_mode=mode, generations=10))
+        assert found[name].job.state == common.JOB_STATE_SUCCEEDED, found[name].job.error
+        fronts[name] = np.array([[-p.predicted_accuracy, p.latency_ms[name]] for p in found[name].front])
+    assert len(found["once"].generations) == 10 < len(found["refined"].generations)
+    assert found["once"].num_measured["once"] < found["refined"].num_measured["refined"]
+    every_point = np.concatenate(list(fronts.values()))
+    worst = every_point.max(axis=0)
+    assert hypervolume(fronts["refined"], worst) >= hypervolume(fronts["once"], worst)
+
+
 def test_several_devices_are_measured_at_the_same_time(artifacts, fake, searcher) -> None:
     library = build_library(NUM_OPTIONS, artifacts)
     at_work, alone = [threading.Event(), threading.Event()], []
