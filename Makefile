@@ -16,7 +16,7 @@ READY := $(VENV)/.ready
 PROTOS := $(wildcard protos/donna/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test images push test-compose check format protos docs clean bench-predict bench-search bench-improve bench-profile bench-distill bench-scale
+.PHONY: help setup demo test images push test-compose test-chaos test-fuzz check format protos docs clean bench-predict bench-search bench-improve bench-profile bench-distill bench-scale bench-load
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make TARGET\n"} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,15 @@ push: images ## Build the images and push them (REGISTRY, VERSION)
 test-compose: $(READY) ## Run all of DONNA in containers, and kill one in every phase
 	$(BIN)/pytest tests/compose -m compose --override-ini timeout=5400
 
+KILLS ?= 100
+SEED ?= 1
+test-chaos: $(READY) ## Run the pipeline under seeded SIGKILLs of everything (KILLS, SEED) and print the figures
+	DONNA_CHAOS_KILLS=$(KILLS) DONNA_CHAOS_SEED=$(SEED) $(BIN)/pytest tests/chaos -m chaos -s --override-ini timeout=5400
+
+FUZZ ?= 500
+test-fuzz: $(READY) ## Send FUZZ hostile requests to each method, and as many texts and files to each parser
+	DONNA_FUZZ=$(FUZZ) $(BIN)/pytest tests/trust -k fuzz --override-ini timeout=3600
+
 docs: $(READY) ## Write docs/contract.md and docs/settings.md from protos and settings
 	$(BIN)/python docs/contract.py
 	$(BIN)/python docs/settings.py
@@ -83,6 +92,9 @@ bench-distill: $(READY) ## Print the time of a library against one block at a ti
 
 bench-scale: $(READY) ## Print what a full ImageNet library costs on 8, 64 and 512 GPUs, on paper, as JSON
 	$(BIN)/python -m bench.scale
+
+bench-load: $(READY) ## Print latencies under 100 clients and 200 watchers of each service, and a soak, as JSON
+	$(BIN)/python -m bench.load
 
 clean: ## Remove what was installed and built, but no results
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,9 +19,12 @@ from donna.jobs.database import open_database
 from donna.jobs.engine import Engine
 from donna.jobs.store import JobStore
 from donna.rpc.artifact_servicer import artifact_endpoint
-from donna.rpc.authentication import read_optional, server_credentials
+from donna.rpc.authentication import Gate, read_optional, read_tokens
 from donna.rpc.calls import CallInterceptor
+from donna.rpc.reloaded import Reloaded
+from donna.rpc.roles import Role
 from donna.rpc.server import Endpoint, Server
+from donna.rpc.tls import server_credentials
 from donna.settings import ServiceSettings, read_settings
 from donna.telemetry.logs import start_logging
 from donna.telemetry.metrics import Metrics
@@ -51,7 +54,7 @@ def open_stores(settings: ServiceSettings, service: str) -> tuple[JobStore, Arti
         raise FailedPrecondition(f"the state folder cannot be made: {error.strerror}") from error
     password = read_optional(settings.database_password_file, "database_password_file")
     database = open_database(settings.database_url(service), password=password, schema=service)
-    return JobStore(database), open_artifacts(settings)
+    return JobStore(database, max_active=settings.max_active_jobs), open_artifacts(settings)
 
 
 def open_artifacts(settings: ServiceSettings) -> ArtifactStore:
@@ -112,11 +115,10 @@ async def _serve(
         listen=settings.listen,
         health_listen=settings.health_listen,
         healthy=healthy,
-        token=read_optional(settings.token_file, "token_file"),
+        gate=_gate(settings),
         credentials=server_credentials(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
         if secure
         else None,
-        client_certificates=secure and bool(settings.tls_client_ca),
         interceptors=[*tracing.interceptors, *([CallInterceptor(metrics.calls)] if metrics else [])],
     )
     try:
@@ -141,6 +143,18 @@ async def _serve(
             metrics.close()
         tracing.close()
         parts.close()
+
+
+def _gate(settings: ServiceSettings) -> Gate:
+    """Who may call, as the settings say; tokens that change are taken over without a restart."""
+    certificates = bool(settings.tls_certificate and settings.tls_client_ca)
+    if not settings.token_file and not settings.tokens:
+        return Gate(certificates=certificates)
+
+    def read() -> dict[str, Role]:
+        return read_tokens(settings.token_file, settings.tokens)
+
+    return Gate(Reloaded(read, settings.token_file, settings.tokens), certificates=certificates)
 
 
 def _announce(path: Path, address: str) -> None:

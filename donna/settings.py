@@ -40,11 +40,21 @@ class ServiceSettings(BaseSettings):
         default="", description="File with the access key for the bucket; empty: the identity of the machine."
     )
     s3_secret_key_file: str = Field(default="", description="File with the secret key for the bucket.")
-    token_file: str = Field(default="", description="File with the bearer token that callers must present.")
+    token_file: str = Field(
+        default="", description="File with the bearer token that callers must present; it may do everything."
+    )
+    tokens: str = Field(
+        default="",
+        description="Folder with a file of tokens for each role: admin, client, reader, searcher, agent.",
+    )
     tls_certificate: str = Field(default="", description="PEM file of the server's certificate.")
     tls_key: str = Field(default="", description="PEM file of the server's key.")
     tls_client_ca: str = Field(
-        default="", description="PEM file of the authority that signs clients' certificates."
+        default="",
+        description="PEM file of the authority that signs clients' certificates; set, clients must have one.",
+    )
+    max_active_jobs: int = Field(
+        default=1000, ge=1, description="Jobs that may wait or run at once; one more is RESOURCE_EXHAUSTED."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="What is logged."

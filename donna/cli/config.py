@@ -14,18 +14,24 @@ from donna import variables
 from donna.errors import InvalidArgument
 
 SERVICES = ("distiller", "finetuner", "predictor", "searcher", "profiler")
-VARIABLES = ("DONNA_ENDPOINTS", "DONNA_TOKEN_FILE", "DONNA_TLS_CA", "DONNA_CONFIG")
+VARIABLES = (
+    *("DONNA_ENDPOINTS", "DONNA_TOKEN_FILE", "DONNA_CONFIG"),
+    *("DONNA_TLS_CA", "DONNA_TLS_CERTIFICATE", "DONNA_TLS_KEY"),
+)
 DEFAULT_FILE = Path("~/.config/donna/config.yaml")
 
 
 class ConfigFile(BaseModel):
-    """`endpoints` by name, as on the command line; a token and the authority of the servers' certificates."""
+    """`endpoints` by name, as on the command line; a token, the authority of the servers' certificates, and the own
+    certificate with its key for servers that ask for one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     endpoints: dict[str, str] = {}
     token_file: str = ""
     tls_ca: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +42,13 @@ class Connection:
     devices: dict[str, str] = field(default_factory=dict)
     token_file: str = ""
     tls_ca: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
 
 
 def read_connection(options: Sequence[str]) -> Connection:
-    """What `--endpoint`, DONNA_ENDPOINTS, DONNA_TOKEN_FILE, DONNA_TLS_CA and the configuration file say."""
+    """What `--endpoint`, DONNA_ENDPOINTS, DONNA_TOKEN_FILE, DONNA_TLS_CA, DONNA_TLS_CERTIFICATE, DONNA_TLS_KEY and the
+    configuration file say."""
     if wrong := list(variables.misspelt((n for n in os.environ if n.startswith("DONNA_")), VARIABLES)):
         raise InvalidArgument.all_of(wrong)
     config = _read_file()
@@ -59,6 +68,8 @@ def read_connection(options: Sequence[str]) -> Connection:
         devices=devices,
         token_file=os.environ.get("DONNA_TOKEN_FILE", config.token_file),
         tls_ca=os.environ.get("DONNA_TLS_CA", config.tls_ca),
+        tls_certificate=os.environ.get("DONNA_TLS_CERTIFICATE", config.tls_certificate),
+        tls_key=os.environ.get("DONNA_TLS_KEY", config.tls_key),
     )
 
 

@@ -12,8 +12,9 @@ from donna.cli.output import waiting
 from donna.client import Client, Endpoints
 from donna.errors import InvalidArgument
 from donna.local import DEVICE, services
-from donna.rpc.authentication import channel_credentials, read_optional
+from donna.rpc.authentication import read_optional
 from donna.rpc.probe import probe
+from donna.rpc.tls import channel_credentials
 from donna.running import running
 
 
@@ -71,4 +72,6 @@ def _token(connection: Connection) -> str:
 
 
 def _credentials(connection: Connection) -> Any:
-    return channel_credentials(connection.tls_ca) if connection.tls_ca else None
+    if not connection.tls_ca:
+        return None
+    return channel_credentials(connection.tls_ca, connection.tls_certificate, connection.tls_key)

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
 from donna.jobs.bell import Bell
 from donna.jobs.database import check_database, reading, written_soon
 from donna.jobs.record import (
@@ -33,13 +33,19 @@ from donna.jobs.schema import jobs, parts, results, tasks
 
 MAX_PAGE = 1000
 MAX_TOKEN = 400
+MAX_ACTIVE = 1000
+RETRY_S = 10.0
 
 
 class JobStore:
-    """All jobs of one service. Safe to use from many threads and processes at once."""
+    """All jobs of one service, of which at most `max_active` of a kind have not ended. Safe to use from many threads
+    and processes at once."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, engine: Engine, clock: Callable[[], float] = time.time, *, max_active: int = MAX_ACTIVE
+    ) -> None:
         self.engine = engine
+        self._max_active = max_active
         self.reads = reading(engine)
         self.soon = written_soon(engine)
         self.clock = clock
@@ -51,7 +57,7 @@ class JobStore:
         """Stores a job and its tasks in one transaction.
 
         Tasks whose key is remembered are DONE at once. The same request_id with the same spec returns the job
-        that exists; with another spec it raises AlreadyExists.
+        that exists; with another spec it raises AlreadyExists. Raises ResourceExhausted when too many wait already.
         """
         if not task_specs:
             raise ValueError(f"a job of {kind} needs at least one task")
@@ -62,6 +68,7 @@ class JobStore:
         name = f"{kind}/{secrets.token_hex(8)}"
         try:
             with self.engine.begin() as connection:
+                self._check_room(connection, kind)
                 remembered = _recall(connection, [t.key for t in task_specs if t.key])
                 done = sum(t.units for t in task_specs if t.key in remembered)
                 connection.execute(
@@ -101,6 +108,17 @@ class JobStore:
             raise
         self.bell.ring()
         return self.get(name)
+
+    def _check_room(self, connection: Connection, kind: str) -> None:
+        """Jobs that wait cost everybody: the engine looks at each of them again and again."""
+        waiting = select(func.count()).where(jobs.c.kind == kind, jobs.c.state.in_(ACTIVE))
+        if connection.execute(waiting).scalar_one() >= self._max_active:
+            raise ResourceExhausted(
+                f"{self._max_active} {kind} wait or run already, which is the limit of this service",
+                reason="TOO_MANY_JOBS",
+                metadata={"limit": str(self._max_active)},
+                retry_after_s=RETRY_S,
+            )
 
     def _by_request(self, kind: str, request_id: str, digest: str) -> Job | None:
         with self.reads.begin() as connection:
@@ -282,7 +300,7 @@ def _read_token(token: str) -> tuple[float, str]:
         if len(token) > MAX_TOKEN:
             raise ValueError("too long")
         at, name = json.loads(base64.b64decode(token.encode(), altchars=b"-_", validate=True))
-        if not (isinstance(at, float) and math.isfinite(at) and isinstance(name, str)):
+        if not (isinstance(at, float) and math.isfinite(at) and isinstance(name, str) and name.isprintable()):
             raise TypeError("not a time and a name")
         return at, name
     except (ValueError, TypeError) as error:

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from donna.errors import AlreadyExists, InvalidArgument
+from donna.errors import AlreadyExists, InvalidArgument, ResourceExhausted
 from donna.rpc.server import Endpoint
 from donna.rpc.tunnel import Tunnel
 from donna.v1 import hub_pb2 as pb
@@ -25,6 +25,8 @@ log = logging.getLogger("donna.hub")
 
 _AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,30}")
 HELLO_S = 10.0
+MAX_AGENTS = 1000
+"""Names ever known: each has a port of this host, for as long as the hub runs."""
 
 
 class _Agent:
@@ -134,6 +136,9 @@ class DeviceHub(hub_pb2_grpc.DeviceHubServiceServicer):
         if other or hello.agent in self._reserved:
             raise AlreadyExists(f"the name {hello.agent} belongs to another agent", reason="AGENT_NAME_TAKEN")
         if agent is None:
+            if len(self._agents) >= MAX_AGENTS:
+                said = f"this hub knows {MAX_AGENTS} agents already; remove names from {self._known.name}"
+                raise ResourceExhausted(said, reason="TOO_MANY_AGENTS", retry_after_s=60.0)
             agent = self._add(hello.agent)
             written = self._known.with_suffix(".new")
             written.write_text(json.dumps(sorted(self._agents)))

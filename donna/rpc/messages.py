@@ -21,11 +21,14 @@ _EXACT = 2.0**53  # whole numbers above are not exact in a double
 
 
 def check_request_id(request_id: str) -> str:
-    """Raises InvalidArgument when a request_id is too long."""
+    """Raises InvalidArgument when a request_id is too long, or has characters that are no text (a database may refuse
+    them)."""
     if len(request_id) > MAX_REQUEST_ID:
         raise InvalidArgument.of(
             "request_id", f"must have at most {MAX_REQUEST_ID} characters, got {len(request_id)}"
         )
+    if request_id and not request_id.isprintable():
+        raise InvalidArgument.of("request_id", f"must be printable, got {request_id!r}")
     return request_id
 
 

@@ -26,13 +26,15 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from donna.errors import DonnaError, FailedPrecondition, Internal, InvalidArgument
-from donna.rpc import authentication
+from donna.rpc.authentication import Gate, check_listen
+from donna.rpc.limits import Limit
 from donna.rpc.status import to_status
 
 log = logging.getLogger("donna.rpc")
 
 MAX_MESSAGE_BYTES = 16 << 20
-MAX_CONCURRENT_CALLS = 1000
+MAX_UNARY_CALLS = 256
+MAX_STREAMS = 1000
 UNARY_THREADS = 16
 GRACE_S = 5.0
 HEALTH_TIMEOUT_S = 5.0
@@ -54,42 +56,47 @@ class Endpoint:
     name: str
 
 
+LetIn = Callable[[Any], None]
+"""Raises unless the caller, with these properties of its connection, may make the call."""
+
+
 class Boundary(grpc.aio.ServerInterceptor):
     """Between the wire and the servicers: authentication, threads for unary calls, errors to statuses."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
         self._pool = ThreadPoolExecutor(UNARY_THREADS, thread_name_prefix="rpc")
+        self._call_limit = Limit(MAX_UNARY_CALLS, "calls")
+        self._stream_limit = Limit(MAX_STREAMS, "streams")
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], details: Any) -> Any:
         handler = await continuation(details)
         if handler is None or details.method.startswith("/grpc."):
             return handler
-        metadata = dict(details.invocation_metadata)
+        let_in = functools.partial(self._gate.check, details.method, dict(details.invocation_metadata))
         # Requests are parsed in here, so that bytes which are no message are the caller's error.
         if handler.request_streaming and handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(
-                functools.partial(self._exchange, handler, metadata),
+                functools.partial(self._exchange, handler, let_in),
                 response_serializer=handler.response_serializer,
             )
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(
-                functools.partial(self._stream, handler, metadata),
+                functools.partial(self._stream, handler, let_in),
                 response_serializer=handler.response_serializer,
             )
         if handler.request_streaming:
             return grpc.stream_unary_rpc_method_handler(
-                functools.partial(self._upload, handler, metadata),
+                functools.partial(self._upload, handler, let_in),
                 response_serializer=handler.response_serializer,
             )
         return grpc.unary_unary_rpc_method_handler(
-            functools.partial(self._unary, handler, metadata),
+            functools.partial(self._unary, handler, let_in),
             response_serializer=handler.response_serializer,
         )
 
-    async def _unary(self, handler: Any, metadata: dict[str, str], request: bytes, context: Any) -> Message:
-        async with _errors_as_statuses(context):
-            self._authenticate(metadata)
+    async def _unary(self, handler: Any, let_in: LetIn, request: bytes, context: Any) -> Message:
+        async with _admitted(context, let_in, self._call_limit):
             method, message = handler.unary_unary, _parsed(handler, request)
             if inspect.iscoroutinefunction(method):
                 return await method(message, context)
@@ -98,26 +105,23 @@ class Boundary(grpc.aio.ServerInterceptor):
                 self._pool, within.run, _called, method, message, context
             )
 
-    async def _upload(self, handler: Any, metadata: dict[str, str], requests: Any, context: Any) -> Message:
-        async with _errors_as_statuses(context):
-            self._authenticate(metadata)
+    async def _upload(self, handler: Any, let_in: LetIn, requests: Any, context: Any) -> Message:
+        async with _admitted(context, let_in, self._stream_limit):
             messages = (_parsed(handler, request) async for request in requests)
             return await handler.stream_unary(messages, context)
 
     async def _stream(
-        self, handler: Any, metadata: dict[str, str], request: bytes, context: Any
+        self, handler: Any, let_in: LetIn, request: bytes, context: Any
     ) -> AsyncIterator[Message]:
-        async with _errors_as_statuses(context):
-            self._authenticate(metadata)
+        async with _admitted(context, let_in, self._stream_limit):
             async with aclosing(handler.unary_stream(_parsed(handler, request), context)) as responses:
                 async for response in responses:
                     yield response
 
     async def _exchange(
-        self, handler: Any, metadata: dict[str, str], requests: Any, context: Any
+        self, handler: Any, let_in: LetIn, requests: Any, context: Any
     ) -> AsyncIterator[Message]:
-        async with _errors_as_statuses(context):
-            self._authenticate(metadata)
+        async with _admitted(context, let_in, self._stream_limit):
             messages = (_parsed(handler, request) async for request in requests)
             async with aclosing(handler.stream_stream(messages, context)) as responses:
                 async for response in responses:
@@ -126,10 +130,6 @@ class Boundary(grpc.aio.ServerInterceptor):
     def close(self) -> None:
         """No more calls."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _authenticate(self, metadata: dict[str, str]) -> None:
-        if self._token:
-            authentication.check_token(metadata, self._token)
 
 
 def _called(method: Any, message: Any, context: Any) -> Any:
@@ -160,6 +160,15 @@ async def _errors_as_statuses(context: Any) -> AsyncIterator[None]:
         await context.abort(status.code, status.details, status.trailing_metadata)
 
 
+@asynccontextmanager
+async def _admitted(context: Any, let_in: LetIn, limit: Limit) -> AsyncIterator[None]:
+    """A call of somebody who may make it, while there is room for it."""
+    async with _errors_as_statuses(context):
+        let_in(context.auth_context())
+        with limit.held():
+            yield
+
+
 class Server:
     """Serves endpoints with health and reflection.
 
@@ -175,18 +184,18 @@ class Server:
         listen: str,
         healthy: Callable[[], bool],
         health_listen: str = "",
-        token: str = "",
+        gate: Gate | None = None,
         credentials: grpc.ServerCredentials | None = None,
-        client_certificates: bool = False,
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
     ) -> None:
-        authentication.check_listen(listen, authenticated=bool(token) or client_certificates)
+        gate = gate or Gate()
+        check_listen(listen, authenticated=gate.guarded)
         self._endpoints = endpoints
         self._listen = listen
         self._health_listen = health_listen
         self._healthy = healthy
         self._credentials = credentials
-        self._boundary = Boundary(token)
+        self._boundary = Boundary(gate)
         self._interceptors = (*interceptors, self._boundary)
         self._health = HealthServicer()
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="health")
@@ -201,7 +210,6 @@ class Server:
         server = grpc.aio.server(
             interceptors=self._interceptors,
             options=OPTIONS,
-            maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
         )
         for endpoint in self._endpoints:
             endpoint.add(endpoint.servicer, server)

@@ -10,10 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from donna.space.option import Option
 
 FORMAT = "donna.library/1"
 ADDITIVE_COSTS = ("parameters", "macs", "weight_bytes")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,10 +208,10 @@ class Library:
                 raise InvalidArgument.of("library", f"format must be {FORMAT!r}, got {raw.get('format')!r}")
             blocks = tuple(
                 Block(
-                    name=block["name"],
-                    input_shape=tuple(block["input_shape"]),
-                    output_shape=tuple(block["output_shape"]),
-                    entries=tuple(Entry(**entry) for entry in block["entries"]),
+                    name=_text(block["name"]),
+                    input_shape=_shape(block["input_shape"]),
+                    output_shape=_shape(block["output_shape"]),
+                    entries=tuple(_checked(Entry(**entry)) for entry in block["entries"]),
                 )
                 for block in raw.pop("blocks")
             )
@@ -219,13 +219,52 @@ class Library:
                 raise InvalidArgument.of(
                     "library", "must have at least one block, and in each block one option"
                 )
-            shape: Sequence[int] = raw.pop("input_shape")
-            stem, head = Part(**raw.pop("stem")), Part(**raw.pop("head"))
-            return cls(**raw, input_shape=tuple(shape), stem=stem, head=head, blocks=blocks)
+            shape = _shape(raw.pop("input_shape"))
+            stem, head = _checked(Part(**raw.pop("stem"))), _checked(Part(**raw.pop("head")))
+            return _checked(cls(**raw, input_shape=shape, stem=stem, head=head, blocks=blocks))
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise InvalidArgument.of(
                 "library", f"is not a library manifest ({type(error).__name__})"
             ) from error
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "dict[str, Any]": (dict,),
+    "dict[str, str]": (dict,),
+    "dict[str, float]": (dict,),
+}
+
+
+def _checked(record: T) -> T:
+    """A record whose plain fields are of their types: a manifest may come from anybody. Raises TypeError."""
+    for declared in fields(record):  # type: ignore[arg-type]
+        value, kind = getattr(record, declared.name), str(declared.type)
+        if kind not in _KINDS:
+            continue
+        if not isinstance(value, _KINDS[kind]) or isinstance(value, bool):
+            raise TypeError(declared.name)
+        if kind == "int" and not 0 <= value < 1 << 62:
+            raise ValueError(declared.name)
+        if kind == "dict[str, str]" and not all(isinstance(text, str) for text in value.values()):
+            raise TypeError(declared.name)
+        if kind == "dict[str, float]" and not all(type(number) in (int, float) for number in value.values()):
+            raise TypeError(declared.name)
+    return record
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("name")
+    return value
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(type(size) is int and 0 < size < 1 << 31 for size in value):
+        raise TypeError("shape")
+    return tuple(value)
 
 
 def _finite(text: str) -> float:

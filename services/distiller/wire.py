@@ -108,7 +108,8 @@ def page(entries: Sequence[pb.BlockEntry], page_size: int, token: str) -> tuple[
     Raises InvalidArgument for a negative size or a token that was not made here.
     """
     size = check_page_size(page_size)
-    if token and not (token.isascii() and token.isdigit() and int(token) < len(entries)):
+    digits = token.isascii() and token.isdigit() and len(token) < 20
+    if token and not (digits and int(token) < len(entries)):
         raise InvalidArgument.of("page_token", "was not made by this service")
     start = int(token or 0)
     end = start + size

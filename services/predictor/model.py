@@ -91,7 +91,7 @@ class Model:
             )
             raw["coefficients"] = tuple(raw["coefficients"].values())
             return cls(**raw | {key: tuple(raw[key]) for key in ("blocks", "scores")})
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise DataLoss(f"the stored predictor is not of format {FORMAT!r}") from error
 
     def _columns(self, scales: Sequence[Scale]) -> list[str]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from donna.errors import Unavailable
-from donna.rpc.authentication import channel_credentials, read_optional
+from donna.rpc.authentication import read_optional
 from donna.rpc.dial import attach_for_ever
+from donna.rpc.tls import channel_credentials
 from donna.v1 import hub_pb2
 from services.profiler.device import fingerprint_sha256
 from services.profiler.devices import Devices

@@ -10,10 +10,11 @@ from donna.jobs import JobStore
 from donna.jobs.engine import Engine
 from donna.jobs.placement import Threads
 from donna.placement import own_namespace
-from donna.rpc.authentication import channel_credentials, read_optional
+from donna.rpc.authentication import read_optional
 from donna.rpc.channel import open_channel
 from donna.rpc.hub import DeviceHub, hub_endpoint
 from donna.rpc.server import Endpoint
+from donna.rpc.tls import channel_credentials
 from donna.service import Parts, main
 from donna.v1 import searcher_pb2
 from donna.v1.searcher_pb2_grpc import add_SearcherServiceServicer_to_server

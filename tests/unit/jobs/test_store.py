@@ -6,7 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Unavailable
+from donna.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    Unavailable,
+)
 from donna.jobs import JobError, JobState, JobStore, TaskSpec, TaskState
 from donna.jobs.database import open_database
 from donna.jobs.lease import Leases
@@ -260,3 +267,16 @@ def test_a_database_url_that_is_none_names_the_setting(url: str) -> None:
 def test_a_database_that_cannot_be_opened_is_a_sentence() -> None:
     with pytest.raises(FailedPrecondition, match="the database cannot be opened: unable to open"):
         open_database("sqlite:////nowhere/to/be/found.db")
+
+
+def test_a_full_queue_refuses_until_a_job_has_ended(store: JobStore) -> None:
+    small = JobStore(store.engine, store.clock, max_active=2)
+    first = small.create(KIND, {"n": 1}, ONE, request_id="first")
+    small.create(KIND, {"n": 2}, ONE)
+    with pytest.raises(ResourceExhausted, match="2 squares wait or run already") as caught:
+        small.create(KIND, {"n": 3}, ONE)
+    assert (caught.value.reason, caught.value.retry_after_s) == ("TOO_MANY_JOBS", 10.0)
+    assert small.create(KIND, {"n": 1}, ONE, request_id="first").name == first.name  # it is there already
+    small.create("cubes", {}, ONE)
+    small.cancel(first.name)
+    assert small.create(KIND, {"n": 3}, ONE).state is JobState.QUEUED

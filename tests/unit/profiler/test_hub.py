@@ -13,6 +13,7 @@ import grpc
 import pytest
 
 from donna.errors import AlreadyExists, DonnaError, InvalidArgument, Unauthenticated, Unavailable
+from donna.rpc.authentication import Gate, digest_of
 from donna.rpc.channel import Remote, open_channel
 from donna.rpc.hub import DeviceHub, hub_endpoint
 from donna.rpc.server import Server
@@ -43,7 +44,8 @@ class Hub:
         hub = DeviceHub(
             self.addresses.__setitem__, known=folder / "agents.json", reserved=frozenset({"taken"})
         )
-        self._server = Server([hub_endpoint(hub)], listen=listen, healthy=lambda: True, token=TOKEN)
+        gate = Gate(lambda: {digest_of(TOKEN): "agent"})
+        self._server = Server([hub_endpoint(hub)], listen=listen, healthy=lambda: True, gate=gate)
         self.address = self._wait(self._server.start())
 
     def _wait(self, coroutine):

@@ -1,8 +1,6 @@
 """Who may call, what runs beside what, and what health says."""
 
 import asyncio
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +14,6 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from donna.artifacts import ArtifactStore
 from donna.errors import (
     DeadlineExceeded,
-    DonnaError,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
@@ -26,7 +23,7 @@ from donna.jobs import JobStore, TaskSpec
 from donna.jobs.database import open_database
 from donna.jobs.lease import Leases
 from donna.rpc.artifact_servicer import artifact_endpoint
-from donna.rpc.authentication import channel_credentials, check_listen, is_loopback, server_credentials
+from donna.rpc.authentication import Gate, check_listen, digest_of, is_loopback
 from donna.rpc.channel import Remote, open_channel
 from donna.rpc.server import MAX_MESSAGE_BYTES, Server
 from donna.rpc.watch import Watcher
@@ -37,6 +34,7 @@ from tests.unit.jobs.clock import eventually
 from tests.unit.rpc.serving import NAME, Small, endpoint, serving
 
 TOKEN = "s3cret"
+GATE = Gate(lambda: {digest_of(TOKEN): "client"})
 SERVING = health_pb2.HealthCheckResponse.SERVING
 QUEUED, CANCELLED = common_pb2.JOB_STATE_QUEUED, common_pb2.JOB_STATE_CANCELLED
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -62,7 +60,7 @@ def health(address: str, service: str = "") -> int:
 
 
 def test_only_who_has_the_token_may_call() -> None:
-    with serving(endpoint(Small()), token=TOKEN) as address:
+    with serving(endpoint(Small()), gate=GATE) as address:
         assert ask(address, token=TOKEN) == "devices/1"
         for wrong in ("", "s3cre", "s3crett", "S3CRET"):
             with pytest.raises(Unauthenticated, match="the call carries no valid bearer token"):
@@ -97,8 +95,8 @@ def test_without_authentication_only_loopback_is_served(address: str, loopback: 
     with pytest.raises(InvalidArgument) as caught:
         Server([], listen=address, healthy=lambda: True)
     assert [violation.field for violation in caught.value.violations] == ["listen"]
-    Server([], listen=address, healthy=lambda: True, token=TOKEN)
-    Server([], listen=address, healthy=lambda: True, client_certificates=True)
+    Server([], listen=address, healthy=lambda: True, gate=GATE)
+    Server([], listen=address, healthy=lambda: True, gate=Gate(certificates=True))
 
 
 @pytest.mark.parametrize("address", ["", "127.0.0.1", ":7000", "127.0.0.1:http", "127.0.0.1:-1"])
@@ -288,50 +286,3 @@ def test_reflection_lists_the_services(tmp_path: Path) -> None:
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority, and certificates by it for a server and a client."""
-    if shutil.which("openssl") is None:
-        pytest.skip("needs the openssl command")
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
-    openssl("req", "-x509", *new_key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority")
-    for name in ("server", "client"):
-        extension = ("-addext", "subjectAltName=IP:127.0.0.1")
-        openssl(
-            "req", "-x509", *new_key, "-CA", "ca.pem", "-CAkey", "ca.key", *extension,
-            "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}",
-        )  # fmt: skip
-    return folder
-
-
-def test_with_client_certificates_only_their_holders_may_call(certificates: Path) -> None:
-    def pem(name: str) -> str:
-        return str(certificates / name)
-
-    credentials = server_credentials(pem("server.pem"), pem("server.key"), pem("ca.pem"))
-
-    def get(channel_with: grpc.ChannelCredentials | None) -> str:
-        with open_channel(address, channel_with) as channel:
-            remote = Remote(ProfilerServiceStub, channel, deadline_s=20)
-            return str(remote.GetDevice(pb.GetDeviceRequest(name="devices/1")).device.name)
-
-    with serving(endpoint(Small()), credentials=credentials, client_certificates=True) as address:
-        assert get(channel_credentials(pem("ca.pem"), pem("client.pem"), pem("client.key"))) == "devices/1"
-        for stranger in (None, channel_credentials(pem("ca.pem"))):
-            with pytest.raises(DonnaError):
-                get(stranger)
-
-
-def test_secrets_that_cannot_be_read_name_their_setting(tmp_path: Path) -> None:
-    (tmp_path / "empty").write_text("\n")
-    for path, words in ((tmp_path / "none", "cannot be read"), (tmp_path / "empty", "is empty")):
-        with pytest.raises(InvalidArgument, match=words) as caught:
-            server_credentials(str(path), str(path), "")
-        assert [violation.field for violation in caught.value.violations] == ["tls_key"]
