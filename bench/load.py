@@ -27,6 +27,7 @@ import grpc
 import numpy as np
 import onnx
 import psutil
+from sqlalchemy import text
 
 from bench.predict import library
 from donna.client import KINDS, Client
@@ -38,7 +39,7 @@ from donna.v1 import common_pb2, distiller_pb2, finetuner_pb2, predictor_pb2, pr
 
 PERCENTILES = (50, 95, 99)
 TICK_S = 1.0
-FOREVER_S = 1e9
+ASLEEP_S = 600.0
 REFERENCE = common_pb2.Reference(
     provider="small_cnn", arguments=dict_to_struct({"in_channels": 1, "num_classes": 10, "widths": [8, 8]})
 )
@@ -73,10 +74,12 @@ class Target:
         self.latencies_ms, self.statuses, self.heard = [], Counter(), 0
         return told
 
-    def tick(self, message: str) -> None:
-        """Changes the watched job, as progress does."""
+    def tick(self) -> None:
+        """Changes the watched job, as progress does, and keeps its task asleep."""
+        told = {"job": self.job, "at": time.time() + ASLEEP_S}
         with self.store.engine.begin() as connection:
-            connection.exec_driver_sql(f"UPDATE jobs SET revision = revision + 1 WHERE name = '{self.job}'")  # noqa: S608 - a name of our own
+            connection.execute(text("UPDATE jobs SET revision = revision + 1 WHERE name = :job"), told)
+            connection.execute(text("UPDATE tasks SET not_before = :at WHERE job = :job"), told)
 
 
 def targets(client: Client, state: Path) -> list[Target]:
@@ -94,7 +97,9 @@ def targets(client: Client, state: Path) -> list[Target]:
     ).SerializeToString()
     client.measure("local", identity)
     samples = [
-        predictor_pb2.AccuracySample(architecture=common_pb2.Architecture(choices=[i % 4, i // 4, 0]), accuracy=0.5 + i / 40)
+        predictor_pb2.AccuracySample(
+            architecture=common_pb2.Architecture(choices=[i % 4, i // 4, 0]), accuracy=0.5 + i / 40
+        )
         for i in range(12)
     ]
     specs: dict[str, Any] = {
@@ -125,7 +130,10 @@ def targets(client: Client, state: Path) -> list[Target]:
     for collection, kind in KINDS.items():
         name = client.create(specs[kind.service]).name
         stem = f"/donna.v1.{kind.service.capitalize()}Service"
-        request = {verb: getattr(kind.messages, f"{verb}{kind.resource}Request") for verb in ("Get", "Watch", "Create")}
+        request = {
+            verb: getattr(kind.messages, f"{verb}{kind.resource}Request")
+            for verb in ("Get", "Watch", "Create")
+        }
         calls = [
             (f"{stem}/List{kind.plural}", getattr(kind.messages, f"List{kind.plural}Request")(page_size=10)),
             (f"{stem}/Get{kind.resource}", request["Get"](name=name)),
@@ -136,7 +144,12 @@ def targets(client: Client, state: Path) -> list[Target]:
         address = getattr(client.endpoints, kind.service)
         found.append(_waiting(state, kind.service, address, calls, watch, name))
     stem = "/donna.v1.ProfilerService"
-    name = client.profilers["local"].ListMeasurements(profiler_pb2.ListMeasurementsRequest()).measurements[0].name
+    name = (
+        client.profilers["local"]
+        .ListMeasurements(profiler_pb2.ListMeasurementsRequest())
+        .measurements[0]
+        .name
+    )
     calls = [
         (f"{stem}/ListDevices", profiler_pb2.ListDevicesRequest()),
         (f"{stem}/ListMeasurements", profiler_pb2.ListMeasurementsRequest(page_size=10)),
@@ -150,14 +163,22 @@ def targets(client: Client, state: Path) -> list[Target]:
 
 
 def _waiting(
-    state: Path, service: str, address: str, calls: Sequence[tuple[str, Any]], watch: tuple[str, Any], name: str
+    state: Path,
+    service: str,
+    address: str,
+    calls: Sequence[tuple[str, Any]],
+    watch: tuple[str, Any],
+    name: str,
 ) -> Target:
     """Puts the job back, or to sleep, so that it can be watched for as long as the load lasts."""
     store = JobStore(open_database(f"sqlite:///{state / service}.db"))
+    late = {"job": name, "at": time.time() + ASLEEP_S}
     with store.engine.begin() as connection:
-        late = f"UPDATE tasks SET state = 'QUEUED', fence = fence + 1, not_before = {time.time() + FOREVER_S} WHERE job = '{name}'"  # noqa: S608 - names of our own
-        connection.exec_driver_sql(late)
-        connection.exec_driver_sql(f"UPDATE jobs SET state = 'QUEUED', ended_at = NULL WHERE name = '{name}'")  # noqa: S608
+        for table, values in (
+            ("tasks", "state = 'QUEUED', fence = fence + 1, not_before = :at WHERE job = :job"),
+            ("jobs", "state = 'QUEUED', ended_at = NULL WHERE name = :job AND :at > 0"),
+        ):
+            connection.execute(text(f"UPDATE {table} SET {values}"), late)  # noqa: S608 - words of this file
     return Target(service=service, address=address, calls=calls, watch=watch, store=store, job=name)
 
 
@@ -200,7 +221,7 @@ async def ticking(found: Sequence[Target]) -> None:
     while True:
         await asyncio.sleep(TICK_S)
         for target in found:
-            await asyncio.to_thread(target.tick, "")
+            await asyncio.to_thread(target.tick)
 
 
 async def under_load(

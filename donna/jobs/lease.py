@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     Select,
@@ -36,6 +37,9 @@ from donna.jobs.store import JobStore, read_task, write_error
 
 MAX_ATTEMPTS = 5
 LEASE_S = 6.0
+FURTHEST_S, LONGEST_PAUSE_S = 60.0, 3600.0
+"""What is later than this was written before the clock was set back, and holds nobody up. More than the clocks of the
+machines of one installation may differ."""
 
 
 class LeaseLost(Cancelled):
@@ -77,13 +81,13 @@ class Leases:
         now = self.store.clock()
         other = tasks.alias()
         free = or_(
-            and_(tasks.c.state == TaskState.QUEUED, tasks.c.not_before <= now),
-            and_(tasks.c.state == TaskState.RUNNING, tasks.c.lease_until < now),
+            and_(tasks.c.state == TaskState.QUEUED, _due(now)),
+            and_(tasks.c.state == TaskState.RUNNING, ~tasks.c.lease_until.between(now, now + FURTHEST_S)),
         )
         same_key_elsewhere = exists().where(
             other.c.key == tasks.c.key,
             other.c.state == TaskState.RUNNING,
-            other.c.lease_until >= now,
+            other.c.lease_until.between(now, now + FURTHEST_S),
             or_(other.c.job != tasks.c.job, other.c.idx != tasks.c.idx),
         )
         query = (
@@ -294,9 +298,14 @@ class Leases:
             return connection.execute(
                 select(func.count())
                 .select_from(tasks.join(jobs, jobs.c.name == tasks.c.job))
-                .where(jobs.c.kind == self.kind, jobs.c.state.in_(ACTIVE), tasks.c.not_before <= now)
+                .where(jobs.c.kind == self.kind, jobs.c.state.in_(ACTIVE), _due(now))
                 .where(tasks.c.state.in_((TaskState.QUEUED, TaskState.RUNNING)))
             ).scalar_one()
+
+
+def _due(now: float) -> ColumnElement[bool]:
+    """Tasks whose pause is over."""
+    return or_(tasks.c.not_before <= now, tasks.c.not_before > now + LONGEST_PAUSE_S)
 
 
 def _refresh(connection: Connection, job: str, cost: dict[str, float] | None = None, **values: Any) -> None:

@@ -99,7 +99,9 @@ class Gate:
     tells the role; else the client's certificate does.
     """
 
-    def __init__(self, tokens: Callable[[], Mapping[str, Role]] | None = None, *, certificates: bool = False) -> None:
+    def __init__(
+        self, tokens: Callable[[], Mapping[str, Role]] | None = None, *, certificates: bool = False
+    ) -> None:
         self._tokens = tokens
         self._certificates = certificates
 

@@ -52,7 +52,9 @@ class Reloaded(Generic[T]):
 
     def _look(self) -> object:
         """What is different when a file is: links are followed, since a mounted secret changes by its link."""
-        files = [inner for path in self._paths for inner in (path, *(path.iterdir() if path.is_dir() else ()))]
+        files = [
+            inner for path in self._paths for inner in (path, *(path.iterdir() if path.is_dir() else ()))
+        ]
         return [(str(path), _stamp(path)) for path in sorted(files)]
 
 

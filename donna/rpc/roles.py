@@ -19,7 +19,9 @@ _SEARCH_LOOK: tuple[Role, ...] = ("admin", "client", "reader", "searcher")
 _DIAL: tuple[Role, ...] = ("admin", "agent")
 
 
-def _resource(one: str, many: str, order: tuple[Role, ...], look: tuple[Role, ...]) -> Iterator[tuple[str, tuple[Role, ...]]]:
+def _resource(
+    one: str, many: str, order: tuple[Role, ...], look: tuple[Role, ...]
+) -> Iterator[tuple[str, tuple[Role, ...]]]:
     """The six methods of a job resource."""
     yield from ((f"{verb}{one}", order) for verb in ("Create", "Cancel"))
     yield from ((method, look) for method in (f"Get{one}", f"Watch{one}"))

@@ -37,9 +37,7 @@ def server_credentials(
         served = found
         return found
 
-    return grpc.dynamic_ssl_server_credentials(
-        served, changed, require_client_authentication=bool(client_ca)
-    )
+    return grpc.dynamic_ssl_server_credentials(served, changed, require_client_authentication=bool(client_ca))
 
 
 def _check_pair(certificate: str, key: str) -> None:

@@ -107,7 +107,12 @@ class Command:
     def _start(self) -> None:
         self.starts += 1
         self.process = subprocess.Popen(
-            self._arguments, env=self._env, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            self._arguments,
+            env=self._env,
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

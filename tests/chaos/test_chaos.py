@@ -57,7 +57,10 @@ class Killer:
         """Kills one process of the kind that was killed least in this phase."""
         kinds = sorted(victims)
         self._random.shuffle(kinds)
-        kind = min(kinds, key=lambda kind: (self.done[phase, kind], sum(n for (_, k), n in self.done.items() if k == kind)))
+        in_all: Counter[str] = Counter()
+        for (_, struck), count in self.done.items():
+            in_all[struck] += count
+        kind = min(kinds, key=lambda kind: (self.done[phase, kind], in_all[kind]))
         try:
             self._random.choice(victims[kind]).send_signal(signal.SIGKILL)
         except psutil.NoSuchProcess:

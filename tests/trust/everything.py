@@ -51,7 +51,9 @@ RPCS = {
 }
 REFERENCE = {"in_channels": 1, "num_classes": 10, "widths": [8, 8, 8, 8]}
 SPLIT = {"training": 128, "quality": 40, "validation": 40, "test": 40}
-OPTION = "inverted_residual(activation=relu,attention=none,convolution=depthwise,depth=1,expansion=1,kernel=3)"
+OPTION = (
+    "inverted_residual(activation=relu,attention=none,convolution=depthwise,depth=1,expansion=1,kernel=3)"
+)
 
 
 class Served:
@@ -132,7 +134,9 @@ def _fill(served: Served) -> None:
     data = conv(3, 4, 8).SerializeToString()
     valid = served.valid = _specs(manifest, data)
 
-    running = [engine for name in ("predictor", "searcher", "profiler") for engine in served.parts[name].engines]
+    running = [
+        engine for name in ("predictor", "searcher", "profiler") for engine in served.parts[name].engines
+    ]
     for engine in running:
         engine.start()
     served.call("/donna.v1.ProfilerService/UploadModel", valid["/donna.v1.ProfilerService/UploadModel"][0])

@@ -12,14 +12,87 @@ from hypothesis import strategies as st
 DEEPEST = 4
 STRINGS = (
     *("", " ", "\x00", "a\x00b", "\n", "'; drop table jobs; --", "%s%n", "{0}", "${HOME}", "9" * 5000),
-    *("../../etc/passwd", "/etc/passwd", "..", "file:///etc/passwd", "s3://bucket/key", "C:\\x", "\\\\host\\x"),
-    *("\u202e", "\U0001f600" * 50, "²", "٣", "é", "x" * 20_000, "0" * 64, "a" * 63, "G" * 64, "-1", "1e9", "NaN"),
-    *("os.system", "__class__", "torch.load", "pickle", "skip()", "reference()", "skip(a=1)", "skip((", "a=b"),
-    *("blockLibraries/0", "predictors/", "searches/x/y", "devices/local", "local", "small_cnn", "torchvision"),
-    *("digits", "parquet", "image_folder", "random_crop", "CPUExecutionProvider", "artifact:sha256/" + "0" * 64),
-    *("W10=", "cm93IDE=", "cm93IC0x", "WzEuMCwgIngiXQ==", "W05hTiwgIngiXQ==", "WzFlOTk5LCAieCJd", "====", "2", "10"),
+    *(
+        "../../etc/passwd",
+        "/etc/passwd",
+        "..",
+        "file:///etc/passwd",
+        "s3://bucket/key",
+        "C:\\x",
+        "\\\\host\\x",
+    ),
+    *(
+        "\u202e",
+        "\U0001f600" * 50,
+        "²",
+        "٣",
+        "é",
+        "x" * 20_000,
+        "0" * 64,
+        "a" * 63,
+        "G" * 64,
+        "-1",
+        "1e9",
+        "NaN",
+    ),
+    *(
+        "os.system",
+        "__class__",
+        "torch.load",
+        "pickle",
+        "skip()",
+        "reference()",
+        "skip(a=1)",
+        "skip((",
+        "a=b",
+    ),
+    *(
+        "blockLibraries/0",
+        "predictors/",
+        "searches/x/y",
+        "devices/local",
+        "local",
+        "small_cnn",
+        "torchvision",
+    ),
+    *(
+        "digits",
+        "parquet",
+        "image_folder",
+        "random_crop",
+        "CPUExecutionProvider",
+        "artifact:sha256/" + "0" * 64,
+    ),
+    *(
+        "W10=",
+        "cm93IDE=",
+        "cm93IC0x",
+        "WzEuMCwgIngiXQ==",
+        "W05hTiwgIngiXQ==",
+        "WzFlOTk5LCAieCJd",
+        "====",
+        "2",
+        "10",
+    ),
 )
-INTEGERS = (0, 1, -1, 2, 3, 8, 64, 1000, 10_001, 65_536, 2**31 - 1, -(2**31), 2**32 - 1, 2**53 + 1, 2**63 - 1, -(2**63))
+INTEGERS = (
+    0,
+    1,
+    -1,
+    2,
+    3,
+    8,
+    64,
+    1000,
+    10_001,
+    65_536,
+    2**31 - 1,
+    -(2**31),
+    2**32 - 1,
+    2**53 + 1,
+    2**63 - 1,
+    -(2**63),
+)
 FLOATS = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-300, 1e300, 3.4e38, float("inf"), float("-inf"), float("nan"))
 _RANGES = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
@@ -49,7 +122,9 @@ def scalar(draw: Any, field: FieldDescriptor, known: Sequence[str]) -> Any:
         return draw(st.sampled_from(FLOATS) | st.floats(width=width))
     if field.type == FieldDescriptor.TYPE_BYTES:
         return draw(st.binary(max_size=64) | st.sampled_from([b"\xff" * 5000, b"\x00"]))
-    return draw(st.sampled_from([*STRINGS, *known]) | st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
+    return draw(
+        st.sampled_from([*STRINGS, *known]) | st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+    )
 
 
 def fill(draw: Any, message: Message, field: FieldDescriptor, known: Sequence[str], depth: int) -> None:

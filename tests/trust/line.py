@@ -29,7 +29,7 @@ class Line:
     @property
     def address(self) -> str:
         """Where to connect instead of the target."""
-        return "127.0.0.1:{}".format(self._listening.getsockname()[1])
+        return f"127.0.0.1:{self._listening.getsockname()[1]}"
 
     def become(self, mode: Mode) -> None:
         """From now on. What was lost while the line was not whole stays lost, so its connections end then."""

@@ -118,7 +118,11 @@ def test_specs_of_any_values(value: Any, section: str, inside: bool) -> None:
 
 
 @fuzzed
-@given(st.integers(0, len(SPEC)), st.text(st.characters(exclude_categories=["Cs"]), max_size=8), st.integers(0, 40))
+@given(
+    st.integers(0, len(SPEC)),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    st.integers(0, 40),
+)
 def test_specs_with_text_changed(at: int, added: str, removed: int) -> None:
     read_text(SPEC[:at] + added + SPEC[at + removed :])
 
@@ -167,7 +171,9 @@ def test_descriptions_of_data(raw: Any) -> None:
 
 
 @fuzzed
-@given(st.binary(max_size=80) | JSON.map(lambda raw: repr(raw).encode()) | st.sampled_from([b"[" * 9000, b"{}"]))
+@given(
+    st.binary(max_size=80) | JSON.map(lambda raw: repr(raw).encode()) | st.sampled_from([b"[" * 9000, b"{}"])
+)
 def test_manifests_and_models(raw: bytes) -> None:
     reads_or_refuses(lambda: Library.from_json(raw))
     reads_or_refuses(lambda: Model.from_json(raw))

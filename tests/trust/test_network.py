@@ -66,7 +66,9 @@ def test_a_search_outlives_its_network(mode: Any, artifacts: Any, fake: Any, sea
     last = seen[-1]
     assert last.job.state == SUCCEEDED, last.job.error
     assert len(profiler.measured) == NETWORKS == last.num_measured["cpu"]
-    listed = service.remote.ListEvaluations(pb.ListEvaluationsRequest(parent=name, page_size=1000)).evaluations
+    listed = service.remote.ListEvaluations(
+        pb.ListEvaluationsRequest(parent=name, page_size=1000)
+    ).evaluations
     choices = [tuple(evaluation.architecture.choices) for evaluation in listed]
     assert len(choices) == len(set(choices)) == NETWORKS
     assert all(evaluation.latency_ms["cpu"] > 0 for evaluation in listed)

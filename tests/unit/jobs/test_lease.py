@@ -201,6 +201,33 @@ def test_trying_again_waits_and_ends(store: JobStore, clock: Clock) -> None:
     assert store.get(job.name).cost == {"compute_s": 5.0}
 
 
+def test_a_clock_that_is_set_back_holds_nobody_up(store: JobStore, clock: Clock) -> None:
+    """The lease of a worker that died, and the pause of a task, were written in a time that is not yet again."""
+    create(store, "leased", "pausing")
+    lost = must(worker(store, "lost").claim())
+    a = worker(store, "a")
+    a.fail(must(a.claim()), ERROR, retry_in_s=3.0)
+    clock.pass_s(-7200)
+    again, paused = must(a.claim()), must(a.claim())
+    assert {again.key, paused.key} == {"leased", "pausing"}
+    with pytest.raises(LeaseLost):
+        worker(store, "lost").complete(lost, {}, {})
+    assert a.claim() is None  # a lease of now is a lease
+
+
+def test_a_clock_that_jumps_ahead_counts_nothing_twice(store: JobStore, clock: Clock) -> None:
+    job = create(store, "k")
+    slow, quick = worker(store, "slow"), worker(store, "quick")
+    first = must(slow.claim())
+    clock.pass_s(7200)
+    second = must(quick.claim())
+    quick.complete(second, {"by": "quick"}, {"compute_s": 1.0})
+    with pytest.raises(LeaseLost):
+        slow.complete(first, {"by": "slow"}, {"compute_s": 9.0})
+    assert store.tasks(job.name)[0].result == {"by": "quick"}
+    assert store.get(job.name).cost == {"compute_s": 1.0}
+
+
 def test_two_jobs_never_compute_the_same_key_at_once(store: JobStore, clock: Clock) -> None:
     first = create(store, "k")
     clock.pass_s(1)  # the older job is worked on first

@@ -26,8 +26,7 @@ from tests.unit.rpc.serving import Small, endpoint, serving
 def may(role: roles.Role, method: str) -> bool:
     try:
         roles.check_role(role, method)
-    except PermissionDenied as error:
-        assert error.reason == "ROLE_MAY_NOT"
+    except PermissionDenied:
         return False
     return True
 
@@ -43,7 +42,9 @@ def test_what_each_role_may() -> None:
     assert allowed["admin"] == set(RPCS)
     assert allowed["agent"] == {"/donna.v1.DeviceHubService/Attach"}
     assert allowed["client"] == set(RPCS) - allowed["agent"]
-    assert not any(verb in rpc for rpc in allowed["reader"] for verb in ("Create", "Delete", "Cancel", "Upload"))
+    assert not any(
+        verb in rpc for rpc in allowed["reader"] for verb in ("Create", "Delete", "Cancel", "Upload")
+    )
     assert {rpc.split("/")[1] for rpc in allowed["searcher"]} == {
         "donna.v1.PredictorService", "donna.v1.ProfilerService"
     }  # fmt: skip
@@ -107,7 +108,9 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._openssl("req", "-x509", *self._new_key(), "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test")
+        self._openssl(
+            "req", "-x509", *self._new_key(), "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test"
+        )
 
     def _new_key(self) -> tuple[str, ...]:
         return ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")

@@ -14,6 +14,7 @@ from donna.errors import FailedPrecondition, InvalidArgument, NotFound, Unauthen
 from donna.jobs import JobStore, TaskSpec
 from donna.jobs.database import open_database
 from donna.jobs.lease import Leases
+from donna.rpc.authentication import Gate, digest_of
 from donna.rpc.calls import CallInterceptor
 from donna.rpc.channel import Remote, open_channel
 from donna.telemetry.metrics import COSTS, Calls, Metrics
@@ -49,7 +50,8 @@ def test_calls_are_counted_by_the_status_that_the_caller_saw() -> None:
         return value(calls, "grpc_server_handled_total", registry, method, grpc_code=code)
 
     interceptors = [CallInterceptor(calls)]
-    with serving(endpoint(servicer), interceptors=interceptors, token="s3cret") as address:
+    gate = Gate(lambda: {digest_of("s3cret"): "client"})
+    with serving(endpoint(servicer), interceptors=interceptors, gate=gate) as address:
         with open_channel(address) as channel:
             remote = Remote(ProfilerServiceStub, channel, token="s3cret", deadline_s=30)
             remote.GetDevice(pb.GetDeviceRequest())
