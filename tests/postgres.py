@@ -27,31 +27,60 @@ def _user() -> str:
     return "postgres" if "postgres" in known else "nobody"
 
 
-@contextmanager
-def server() -> Iterator[str]:
-    """The URL of its database, to which `?options=-csearch_path%3D<schema>` may be added."""
-    bin_, user = programs(), _user()
-    assert bin_ is not None
-    who = {"user": user, "group": pwd.getpwnam(user).pw_gid} if os.geteuid() == 0 else {}
-    with tempfile.TemporaryDirectory(prefix="donna-postgres-") as folder:
-        data = Path(folder) / "data"
+class Server:
+    """A running server that can be stopped, as in a crash, and started again with its data and on its port."""
+
+    def __init__(self, folder: Path) -> None:
+        bin_, user = programs(), _user()
+        assert bin_ is not None
+        who = {"user": user, "group": pwd.getpwnam(user).pw_gid} if os.geteuid() == 0 else {}
+        data = folder / "data"
         if who:
             shutil.chown(folder, user)
-        run = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **who}
+        self._run = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **who}
         subprocess.run(
-            [bin_ / "initdb", "-D", data, "-U", "donna", "--auth=trust", "--no-sync", "-E", "UTF8"], **run
+            [bin_ / "initdb", "-D", data, "-U", "donna", "--auth=trust", "--no-sync", "-E", "UTF8"],
+            **self._run,
         )
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+            self._port = free.getsockname()[1]
         settings = {
-            "port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off",
+            "port": self._port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off",
             "max_connections": 200,
         }  # fmt: skip
         options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
-        control = [bin_ / "pg_ctl", "-D", data, "-w", "-s"]
-        subprocess.run([*control, "-o", options, "-l", Path(folder) / "log", "start"], **run)
+        self._control = [bin_ / "pg_ctl", "-D", data, "-w", "-s"]
+        self._start = [*self._control, "-o", options, "-l", folder / "log", "start"]
+
+    @property
+    def url(self) -> str:
+        """Its database."""
+        return f"postgresql+psycopg://donna@127.0.0.1:{self._port}/postgres"
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        subprocess.run(self._start, **self._run)
+
+    def stop(self) -> None:
+        """At once, with every connection."""
+        subprocess.run([*self._control, "-m", "immediate", "stop"], **self._run)
+
+
+@contextmanager
+def restartable() -> Iterator[Server]:
+    """A server that the test may stop and start."""
+    with tempfile.TemporaryDirectory(prefix="donna-postgres-") as folder:
+        found = Server(Path(folder))
+        found.start()
         try:
-            yield f"postgresql+psycopg://donna@127.0.0.1:{port}/postgres"
+            yield found
         finally:
-            subprocess.run([*control, "-m", "immediate", "stop"], **run)
+            found.stop()
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The URL of its database, to which `?options=-csearch_path%3D<schema>` may be added."""
+    with restartable() as found:
+        yield found.url

@@ -12,9 +12,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, and_, delete, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
-from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
+from donna.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    Unavailable,
+)
 from donna.jobs.bell import Bell
 from donna.jobs.database import check_database, reading, written_soon
 from donna.jobs.record import (
@@ -34,7 +41,7 @@ from donna.jobs.schema import jobs, parts, results, tasks
 MAX_PAGE = 1000
 MAX_TOKEN = 400
 MAX_ACTIVE = 1000
-RETRY_S = 10.0
+RETRY_S, AWAY_RETRY_S = 10.0, 2.0
 
 
 class JobStore:
@@ -282,6 +289,18 @@ class JobStore:
             ended_at=row.ended_at,
             revision=row.revision,
         )
+
+
+def as_unavailable(error: Exception) -> Unavailable | None:
+    """What a caller is told when the database is away, locked or full; None for any other error."""
+    if not isinstance(error, (OperationalError, InterfaceError)):
+        return None
+    full = "full" in str(error.orig).lower()
+    return Unavailable(
+        f"the job store {'is full' if full else 'does not answer'}; nothing was changed",
+        reason="STORE_FULL" if full else "STORE_UNAVAILABLE",
+        retry_after_s=AWAY_RETRY_S,
+    )
 
 
 def check_page_size(page_size: int) -> int:

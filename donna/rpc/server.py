@@ -26,6 +26,7 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from donna.errors import DonnaError, FailedPrecondition, Internal, InvalidArgument
+from donna.jobs.store import as_unavailable
 from donna.rpc.authentication import Gate, check_listen
 from donna.rpc.limits import Limit
 from donna.rpc.status import to_status
@@ -153,6 +154,9 @@ async def _errors_as_statuses(context: Any) -> AsyncIterator[None]:
     except (grpc.aio.AbortError, grpc.aio.UsageError):
         raise
     except Exception as error:
+        if (away := as_unavailable(error)) is not None:
+            log.warning("a call failed: %s", away.message)
+            error = away
         if not isinstance(error, DonnaError):
             log.error("a call failed by a defect", exc_info=error)
             error = Internal("the service failed by a defect; its log has the details")

@@ -241,7 +241,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
 def _checked(record: T) -> T:
     """A record whose plain fields are of their types: a manifest may come from anybody. Raises TypeError."""
     for declared in fields(record):  # type: ignore[arg-type]
-        value, kind = getattr(record, declared.name), str(declared.type)
+        value: Any = getattr(record, declared.name)
+        kind = str(declared.type)
         if kind not in _KINDS:
             continue
         if not isinstance(value, _KINDS[kind]) or isinstance(value, bool):
