@@ -39,10 +39,14 @@ TEST_WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 test: $(READY) ## Run the tests (TEST_WORKERS at a time)
 	$(BIN)/pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
-check: $(READY) ## Run the linter and the type checker
+check: $(READY) ## Run the linter with its security rules, the type checker, and look for secrets
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy donna services
+	git ls-files | grep -v -e _pb2 -e 'dashboard.json' -e '^docs/contract.md' | xargs $(BIN)/detect-secrets-hook \
+	  --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString \
+	  --exclude-lines 'secretName|secret:|from a file:|secret_key=|Makes random secrets'
+	$(BIN)/pip check
 
 format: $(READY) ## Format the code
 	$(BIN)/ruff format .

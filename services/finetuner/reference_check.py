@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from donna.errors import FailedPrecondition, InvalidArgument, Violation
+from donna.errors import FailedPrecondition, InvalidArgument, Unavailable, Violation
 
 DEADLINE_S = 120
 
 
 def check_reference(description: Mapping[str, Any]) -> None:
-    """Raises InvalidArgument naming `reference.provider` or `reference.arguments.<name>`."""
+    """Raises InvalidArgument naming `reference.provider` or `reference.arguments.<name>`, and Unavailable when the
+    process that checks it was killed or is too slow."""
     asked = {"provider": description["provider"], "arguments": description.get("arguments") or {}}
     problems = _ask(json.dumps(asked, sort_keys=True))
     if problems:
@@ -27,19 +28,28 @@ def check_reference(description: Mapping[str, Any]) -> None:
 
 @lru_cache(maxsize=256)
 def _ask(description: str) -> tuple[tuple[str, str], ...]:
-    child = subprocess.run(
-        [sys.executable, "-m", "services.finetuner.reference_check"],
-        input=description,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    try:
+        child = subprocess.run(
+            [sys.executable, "-m", "services.finetuner.reference_check"],
+            input=description,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise _not_now(f"it took more than {DEADLINE_S} s") from None
+    if child.returncode < 0:
+        raise _not_now(f"its process was ended by signal {-child.returncode}")
     if child.returncode:
         raise FailedPrecondition(
             "reference: the providers of references cannot be loaded", reason="NO_PROVIDERS"
         )
     return tuple((field, said) for field, said in json.loads(child.stdout))
+
+
+def _not_now(why: str) -> Unavailable:
+    return Unavailable(f"reference: could not be checked, {why}", reason="CHECK_FAILED", retry_after_s=2.0)
 
 
 def main() -> None:

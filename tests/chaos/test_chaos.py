@@ -82,7 +82,11 @@ def disturbed(folder: Path, spec: dict[str, Any], killer: Killer | None, kills: 
                 victims["command"] = [psutil.Process(command.process.pid)]
                 killer.strike(command.phase, victims)
             time.sleep(0.05)
-        return {"starts_of_the_command": command.starts, "restarts": dict(services.restarts)}
+        return {
+            "starts_of_the_command": command.starts,
+            "gave_up_waiting": command.gave_up,
+            "restarts": dict(services.restarts),
+        }
 
 
 def rows(database: Path, query: str) -> list[tuple[Any, ...]]:

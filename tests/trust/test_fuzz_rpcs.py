@@ -117,17 +117,20 @@ def test_only_documented_answers(served: Served, rpc: str, tracebacks: Traceback
 def test_memory_does_not_grow(served: Served) -> None:
     """The same refused requests again and again: what is kept of them is nothing."""
     process = psutil.Process()
-    refused = [rpc for rpc in RPCS if not RPCS[rpc].client_streaming and "/Watch" not in rpc]
+    slow = ("/Watch", "/ListSearchDevices", "/ListDevices")  # the last two look at real devices
+    refused = [
+        rpc for rpc in RPCS if not RPCS[rpc].client_streaming and not any(word in rpc for word in slow)
+    ]
 
     def once() -> None:
         for rpc in refused:
             for data in (b"\xff", b"\x0a\xff\x01", b"\x0a\x03../"):
                 answer(served, rpc, [data])
 
-    for _ in range(5):
+    for _ in range(2):
         once()
     before = process.memory_info().rss
-    for _ in range(20):
+    for _ in range(8):
         once()
     assert process.memory_info().rss - before < 16 << 20
 

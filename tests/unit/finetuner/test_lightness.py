@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from donna.errors import InvalidArgument
+from donna.errors import InvalidArgument, Unavailable
 from services.finetuner.reference_check import check_reference
 
 from .conftest import DATASET, REFERENCE
@@ -29,3 +29,13 @@ def test_references_are_checked_in_a_process_of_their_own():
     with pytest.raises(InvalidArgument) as caught:
         check_reference({"provider": "small_cnn", "arguments": {"in_channels": 0, "num_classes": 10}})
     assert [v.field for v in caught.value.violations] == ["reference.arguments.in_channels"]
+
+
+def test_a_check_whose_process_is_killed_may_be_tried_again(monkeypatch):
+    """What the machine did to it says nothing of the reference."""
+    asked = {"provider": "small_cnn", "arguments": {"in_channels": 2, "num_classes": 10}}
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], -9, "", ""))
+        with pytest.raises(Unavailable, match="ended by signal 9"):
+            check_reference(asked)
+    check_reference(asked)
