@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _KNOWN = ("train", "test", "image_size", "class_names")
 _IMAGE_COLUMNS = ("img", "image")
+UNFOLDS_AT_MOST, SPARE_BYTES, BATCH_ROWS = 8, 64 << 20, 256
+"""Encoded images hardly shrink when they are stored: a file that unfolds into more than 8 times its size and 64 MiB is
+a bomb."""
 
 
 class Parquet:
@@ -80,7 +83,7 @@ class File:
             with pq.ParquetFile(path) as file:
                 self.schema = file.schema_arrow
                 self.column = self._image_column()
-                table = file.read(columns=[self.column, "label"])
+                table = self._read(file, path.stat().st_size)
         except (pa.ArrowException, OSError) as error:
             raise self._wrong(f"is not a readable Parquet file ({type(error).__name__})") from error
         if not table.num_rows:
@@ -91,6 +94,18 @@ class File:
         self.labels = self._labels(table.column("label"))
         with path.open("rb") as raw:
             self.identity = hashlib.file_digest(raw, "sha256").hexdigest()
+
+    def _read(self, file: Any, size_bytes: int) -> pa.Table:
+        import pyarrow as pa
+
+        columns = [self.column, "label"]
+        most, taken, batches = UNFOLDS_AT_MOST * size_bytes + SPARE_BYTES, 0, []
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
+            taken += batch.nbytes
+            if taken > most:
+                raise self._wrong(f"has {size_bytes} bytes and unfolds into more than {most}")
+            batches.append(batch)
+        return pa.Table.from_batches(batches, pa.schema([self.schema.field(name) for name in columns]))
 
     def decode(self, row: int, size: tuple[int, int] | None) -> np.ndarray:
         """(3, H, W) uint8; raises InvalidArgument naming the row."""

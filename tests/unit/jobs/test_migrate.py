@@ -1,6 +1,7 @@
 """The steps lead to the tables that the code has, once, whoever runs them and however many at once."""
 
 import re
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
 from donna.errors import FailedPrecondition
-from donna.jobs import TaskSpec, migrations
+from donna.jobs import JobState, TaskSpec, migrations
 from donna.jobs.database import open_database
+from donna.jobs.lease import Leases
 from donna.jobs.migrate import HEAD
 from donna.jobs.schema import metadata
 from donna.jobs.store import JobStore
@@ -105,3 +107,20 @@ def test_the_keys_of_services_fit(database: str) -> None:
     name = JobStore(engine).create("squares", {}, [TaskSpec(key=key, spec={})]).name
     assert JobStore(engine).tasks(name)[0].key == key
     engine.dispose()
+
+
+def test_a_database_of_the_first_release_goes_on(tmp_path: Path) -> None:
+    """Its tables and rows, as SQL: whatever steps come later must lead from there."""
+    with sqlite3.connect(tmp_path / "jobs.db") as connection:
+        connection.executescript((Path(__file__).parent / "first_schema.sql").read_text())
+    store = JobStore(open_database(f"sqlite:///{tmp_path / 'jobs.db'}"))
+    waiting, ended = sorted(store.list("squares")[0], key=lambda job: job.state)
+    assert (ended.state, ended.result, ended.request_id) == (JobState.SUCCEEDED, {"sum": 4}, "first")
+    assert ended.cost["measurements"] == 1.0
+    assert store.recall(["square-2"]) == {"square-2": {"square": 4}}
+    leases = Leases(store, kind="squares", owner="b")
+    task = leases.claim()
+    assert task is not None and task.job == waiting.name
+    leases.complete(task, {"square": 9}, {})
+    assert store.succeed(waiting.name, {"sum": 9}).state is JobState.SUCCEEDED
+    store.engine.dispose()
