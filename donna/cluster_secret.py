@@ -1,11 +1,15 @@
 """Makes a Secret of random values in the cluster: `python -m donna.cluster_secret NAME KEY...`.
 
+Beside a key that ends in "token" it has one that ends in "token-digest": a service that knows the digest lets the token's
+holder in, and could not call others itself.
+
 One that exists stays as it is, so that applying an installation again changes no password. Needs the right to create
 Secrets in its own namespace, and no other.
 """
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import sys
 from typing import Any
@@ -23,12 +27,18 @@ def make_secret(core: Any, namespace: str, name: str, keys: list[str]) -> bool:
     """
     from kubernetes.client import ApiException
 
+    values = {key: secrets.token_urlsafe(BYTES) for key in keys}
+    digests = {
+        f"{key}-digest": f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
+        for key, value in values.items()
+        if key.endswith("token")
+    }
     body = {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": "donna"}},
         "type": "Opaque",
-        "stringData": {key: secrets.token_urlsafe(BYTES) for key in keys},
+        "stringData": values | digests,
     }
     try:
         core.create_namespaced_secret(namespace, body, _request_timeout=(5.0, 30.0))

@@ -14,6 +14,7 @@ from kubernetes import client
 import donna
 from donna.cluster_secret import make_secret
 from donna.jobs.kubernetes_job import CONTAINER, JobOptions, job_manifest
+from donna.rpc.authentication import digest_of
 from tests.deploy.rendered import K8S, Object, components, named, pod_specs, program, render, with_components
 from tests.deploy.settings import known_variables, settings_class
 
@@ -253,6 +254,21 @@ def test_every_component_and_overlay_has_a_line_in_the_readme() -> None:
         assert f"| `{path.relative_to(K8S)}` |" in readme, path
 
 
+def test_no_service_is_given_a_token_that_opens_another(objects: tuple[Object, ...]) -> None:
+    """But the searcher its own, with which it may predict and measure."""
+    given: dict[str, set[str]] = {}
+    for name, _, spec in pod_specs(objects):
+        owner = name.rpartition("/")[2]
+        for volume in spec.get("volumes", ()):
+            secret = volume.get("secret", {})
+            if secret.get("secretName") == "donna":
+                assert secret.get("items"), f"{owner} is given the whole Secret"
+                given.setdefault(owner, set()).update(item["key"] for item in secret["items"])
+    tokens = {owner: {key for key in keys if key.endswith("token")} for owner, keys in given.items()}
+    assert {owner: keys for owner, keys in tokens.items() if keys} == {"searcher": {"searcher-token"}}
+    assert given.get("profiler", set()) <= {"token-digest", "searcher-token-digest"}
+
+
 def test_a_secret_is_made_once() -> None:
     kept: list[dict[str, Any]] = []
 
@@ -276,7 +292,8 @@ def test_a_secret_is_made_once() -> None:
     assert not make_secret(core, "donna", "donna", ["token", "database-password"])
     kubernetes_validate.validate(kept[0], VERSION, strict=True)
     values = kept[0]["stringData"]
-    assert set(values) == {"token", "database-password"} and len(set(values.values())) == 2
+    assert set(values) == {"token", "token-digest", "database-password"} and len(set(values.values())) == 3
     assert all(len(value) > 40 for value in values.values())
+    assert values["token-digest"] == f"sha256:{digest_of(values['token'])}"
     server.shutdown()
     server.server_close()
