@@ -1,7 +1,7 @@
 """Makes a Secret of random values in the cluster: `python -m donna.cluster_secret NAME KEY...`.
 
-Beside a key that ends in "token" it has one that ends in "token-digest": a service that knows the digest lets the token's
-holder in, and could not call others itself.
+Beside a key that ends in "token" it has one that ends in "token-digest": a service that knows the digest lets the
+token's holder in, and could not call others itself.
 
 One that exists stays as it is, so that applying an installation again changes no password. Needs the right to create
 Secrets in its own namespace, and no other.
