@@ -11,6 +11,7 @@ from donna.jobs import Report
 from donna.nets.cut import Cut
 from services.distiller import keys
 from services.distiller.product import finish
+from services.distiller.remembered import is_whole
 from services.distiller.student import Student
 
 
@@ -39,7 +40,8 @@ class Shelf:
             ("head", cut.head, cut.output_shapes[-1], cut.names[-1]),
         ):
             key = keys.part_key(source=source, part=name, boundary=boundary)
-            if key not in self._report.recall([key]):
+            known = self._report.recall([key])
+            if key not in known or not is_whole(known[key], self._artifacts):
                 self._report.remember(key, self._product(module, shape))
             ends[name] = self._report.recall([key])[key]
         return ends

@@ -17,6 +17,7 @@ from services.distiller.admission import Admission, block_keys
 from services.distiller.checkpoint import Checkpoints
 from services.distiller.group import Group
 from services.distiller.materials import Materials
+from services.distiller.remembered import Remembered
 from services.distiller.request import Request
 from services.distiller.settings import DistillerSettings
 from services.distiller.shelf import Shelf
@@ -54,8 +55,9 @@ class DistillWork:
         compute.one_thread_each()
         materials = Materials(artifacts, settings.data_root)
         threads = settings.num_threads()
+        recall = Remembered(store, artifacts).recall
         admission = Admission(
-            artifacts, materials, store.recall, memory_bytes=settings.memory_bytes, threads=threads
+            artifacts, materials, recall, memory_bytes=settings.memory_bytes, threads=threads
         )
         return cls(
             artifacts,

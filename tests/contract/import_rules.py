@@ -55,7 +55,16 @@ ALONE = ("donna.jobs.record",)
 # here is mathematics.
 EVERY = ("__main__", "settings", "servicer", "telemetry", "work", "worker", "wire", "messages")
 OUTER: dict[str, tuple[str, ...]] = {
-    "distiller": ("admission", "catalogue", "checkpoint", "group", "inspection", "materials", "shelf"),
+    "distiller": (
+        "admission",
+        "catalogue",
+        "checkpoint",
+        "group",
+        "inspection",
+        "materials",
+        "remembered",
+        "shelf",
+    ),
     "predictor": ("shelf",),
     "searcher": (
         *(

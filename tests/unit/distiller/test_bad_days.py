@@ -255,3 +255,18 @@ def test_a_damaged_checkpoint_only_costs_time(tmp_path: Path, undisturbed: Libra
     worker.leases.report(task, checkpoint={"checkpoint": junk.sha256})
     run_task(worker.leases, worker.work, task, worker.stopping)
     assert worker.finish(job).digest == undisturbed.digest
+
+
+def test_blocks_whose_files_are_gone_are_made_again(tmp_path: Path, undisturbed: Library) -> None:
+    """The rest is not: and the library is the same, down to the bytes."""
+    worker = Worker(tmp_path)
+    worker.create()
+    worker.run()
+    lost = next(e for block in undisturbed.blocks for e in block.entries if e.option == OPTIONS[0])
+    for sha256 in (lost.fragment, undisturbed.stem.weights):
+        worker.artifacts.remove(sha256)
+    job = worker.create()
+    worker.run()
+    assert worker.finish(job).digest == undisturbed.digest
+    assert worker.artifacts.get_bytes(lost.fragment) and worker.artifacts.get_bytes(undisturbed.stem.weights)
+    assert worker.store.get(job.name).cost["blocks_trained"] == 1
