@@ -1,4 +1,4 @@
-"""What is remembered of earlier work, as far as its bytes are still there: blocks whose files are gone are made again."""
+"""What is remembered of earlier work, while its bytes are there: blocks whose files are gone are made again."""
 
 from __future__ import annotations
 
