@@ -101,7 +101,7 @@ def test_an_image_that_claims_too_much(width: int, height: int) -> None:
         (("blocks", 0, "name"), 7),
         (("blocks", 0, "input_shape"), [1, -8, 8]),
         (("blocks", 0, "output_shape"), "188"),
-        (("blocks",), {}),
+        (("blocks",), {"0": {}}),
         (("stem", "macs"), 0.5),
         (("head", "fragment"), 0),
         (("reference",), []),
