@@ -70,24 +70,28 @@ def write_models(client: Any, job: Any, output: Path, *, json: bool) -> None:
     from donna.cli.output import print_json, print_table
     from donna.errors import FailedPrecondition
     from donna.pipeline.folder import write_whole
+    from donna.pipeline.result import int8_name
 
     exported = [n for n in job.networks if n.model.onnx.sha256]
     if not exported:
         raise FailedPrecondition(f"{job.name} has exported no network")
     output.mkdir(parents=True, exist_ok=True)
     rows = []
-    for network in exported:
-        name = _name(network)
-        path = write_whole(output / f"{name}.onnx", client.download(network.model.onnx))
+    files = [(_name(n), n, n.accuracy, n.model) for n in exported]
+    files += [(int8_name(_name(n)), n, n.int8_model.accuracy, n.int8_model) for n in exported]
+    for name, network, accuracy, model in files:
+        if not model.onnx.sha256:
+            continue
+        path = write_whole(output / f"{name}.onnx", client.download(model.onnx))
         rows.append(
             {
                 "network": name,
-                "accuracy": network.accuracy,
+                "accuracy": accuracy,
                 "num_samples": network.num_samples,
                 "parameters": network.parameters,
                 "macs": network.macs,
-                "size_bytes": network.model.onnx.size_bytes,
-                "onnx_top1_agreement": network.model.top1_agreement,
+                "size_bytes": model.onnx.size_bytes,
+                "onnx_top1_agreement": model.top1_agreement,
                 "file": str(path),
             }
         )

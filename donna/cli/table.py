@@ -34,7 +34,8 @@ def print_result(result: dict[str, Any], folder: Path, console: Console | None =
     table.add_column("para-\nmeters", justify="right")
     table.add_column("multiply-\nadds", justify="right")
     table.add_column("size, KB", justify="right")
-    for model in (result["reference"], *result["models"]):
+    rows = [row for model in (result["reference"], *result["models"]) for row in _rows(model)]
+    for model in rows:
         table.add_row(
             model["name"],
             model.get("architecture", ""),
@@ -46,7 +47,7 @@ def print_result(result: dict[str, Any], folder: Path, console: Console | None =
             style="bold" if model["name"] == "reference" else None,
         )
     console.print(table)
-    if any(model.get("unstable_devices") for model in (result["reference"], *result["models"])):
+    if any(model.get("unstable_devices") for model in rows):
         console.print(UNSTABLE)
     for device in devices:
         console.print(found(result, device))
@@ -58,6 +59,11 @@ def print_result(result: dict[str, Any], folder: Path, console: Console | None =
             f"{predictor['kendall_tau_loo']:.2f})."
         )
     console.print(f"Models, front, picture, result and report.html: {folder}")
+
+
+def _rows(model: dict[str, Any]) -> list[dict[str, Any]]:
+    """A network, and below it the quantised model of it where there is one."""
+    return [model, *([model | model["int8"] | {"name": "  in 8 bits"}] if "int8" in model else [])]
 
 
 def _latency(model: dict[str, Any], device: str) -> str:

@@ -185,11 +185,29 @@ def _sample(sample: predictor_pb2.PredictedSample) -> dict[str, Any]:
 
 
 def _model(name: str, network: finetuner_pb2.FinetunedNetwork, outcome: Outcome) -> dict[str, Any]:
-    latencies = outcome.latencies[name]
-    return {
+    """A network with its ONNX model; `int8` has the quantised model, where one was asked for."""
+    figures = {
         "name": name,
         "accuracy": network.accuracy,
         "num_samples": network.num_samples,
+        "parameters": network.parameters,
+        "macs": network.macs,
+        **_exported(name, network.model, outcome),
+    }
+    if not network.int8_model.onnx.sha256:
+        return figures
+    quantised = _exported(int8_name(name), network.int8_model, outcome)
+    return figures | {"int8": {"accuracy": network.int8_model.accuracy, **quantised}}
+
+
+def int8_name(name: str) -> str:
+    """What the quantised model of a network is called."""
+    return f"{name}.int8"
+
+
+def _exported(name: str, model: finetuner_pb2.ExportedModel, outcome: Outcome) -> dict[str, Any]:
+    latencies = outcome.latencies[name]
+    return {
         "latency_ms": {device: latency.median_ms for device, latency in latencies.items()},
         "latency_interval_ms": {device: list(latency.interval_ms) for device, latency in latencies.items()},
         "latency_rounds_ms": {device: list(latency.rounds_ms) for device, latency in latencies.items()},
@@ -198,13 +216,11 @@ def _model(name: str, network: finetuner_pb2.FinetunedNetwork, outcome: Outcome)
             for device, reference in outcome.latencies["reference"].items()
         },
         "unstable_devices": [device for device, latency in latencies.items() if latency.unstable],
-        "parameters": network.parameters,
-        "macs": network.macs,
-        "size_bytes": network.model.onnx.size_bytes,
+        "size_bytes": model.onnx.size_bytes,
         "onnx": f"models/{name}.onnx",
-        "onnx_sha256": network.model.onnx.sha256,
-        "onnx_top1_agreement": network.model.top1_agreement,
-        "onnx_max_abs_diff": network.model.max_abs_diff,
+        "onnx_sha256": model.onnx.sha256,
+        "onnx_top1_agreement": model.top1_agreement,
+        "onnx_max_abs_diff": model.max_abs_diff,
     }
 
 

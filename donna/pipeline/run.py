@@ -26,7 +26,7 @@ from donna.pipeline.folder import RunFolder
 from donna.pipeline.improvement import Round, unknown_of_front
 from donna.pipeline.outcome import Outcome
 from donna.pipeline.plan import PROBED, make_plan, measurement_s, recipes
-from donna.pipeline.result import build_result, front_csv
+from donna.pipeline.result import build_result, front_csv, int8_name
 from donna.pipeline.spec import Spec
 from donna.pipeline.turns import ROUNDS, Latency
 from donna.pipeline.winners import choose_winners
@@ -348,6 +348,8 @@ class Run:
                         f"{name} could not be trained: {network.error.message if network else ''}"
                     )
                 self.outcome.onnx[name] = self.client.download(network.model.onnx)
+                if network.int8_model.onnx.sha256:
+                    self.outcome.onnx[int8_name(name)] = self.client.download(network.int8_model.onnx)
             self.outcome.latencies = self._measure(self.outcome.onnx, bar)
 
     def winner_name(self, index: int) -> str:

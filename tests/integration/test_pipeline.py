@@ -221,10 +221,13 @@ def test_every_phase_has_a_command_of_its_own(
     found = command(state, "search", spec, "--library", library["name"], *words)
     best = "-".join(map(str, found["front"][0]["architecture"].get("choices", [])))
     first, second = tmp_path / "first", tmp_path / "second"
-    finetuned = command(state, "finetune", spec, best, "--library", str(manifest), "--output", str(first))
+    words = (spec, best, "--library", str(manifest), "--output", str(first), "--set", "finetune.int8=true")
+    finetuned = command(state, "finetune", *words)
     exported = command(state, "export", finetuned["name"], "--output", str(second))
-    assert [m["network"] for m in exported["models"]] == [best]
-    assert (first / f"{best}.onnx").read_bytes() == (second / f"{best}.onnx").read_bytes()
+    names = [best, f"{best}.int8"]
+    assert [m["network"] for m in exported["models"]] == names
+    for name in names:
+        assert (first / f"{name}.onnx").read_bytes() == (second / f"{name}.onnx").read_bytes()
     assert exported["models"][0]["onnx_top1_agreement"] == 1.0
     onnxruntime.InferenceSession(str(second / f"{best}.onnx"), providers=["CPUExecutionProvider"])
     jobs = command(state, "jobs", "list", "--all", "--kind", "finetuneJobs")

@@ -1,6 +1,7 @@
 // Models, costs, times, latency tables, versions: what is best read as a table.
 function drawModels() {
-  const rows = [run.reference, ...run.models], base = run.reference;
+  const quantised = (m) => (m.int8 ? [{ ...m, ...m.int8, name: `${m.name}, 8 bits` }] : []);
+  const rows = [run.reference, ...run.models].flatMap((m) => [m, ...quantised(m)]), base = run.reference;
   const mark = (row) => (row.unstable_devices ?? []);
   at("models-note").hidden = !rows.some((m) => mark(m).length);
   at("models-table").replaceChildren(table([
