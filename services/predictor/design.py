@@ -86,19 +86,22 @@ def most_informative(library: Library, candidates_CN: np.ndarray, k: int, known:
     Raises InvalidArgument when fewer than k candidates are not known.
     """
     taken = {tuple(row) for row in known.tolist()}
-    left = [i for i, row in enumerate(candidates_CN.tolist()) if tuple(row) not in taken]
-    if k > len(left):
+    known_C = np.array([tuple(row) in taken for row in candidates_CN.tolist()])
+    if k > (~known_C).sum():
         raise InvalidArgument.of(
-            "num_architectures", f"must be at most {len(left)}, the candidates not yet known, got {k}"
+            "num_architectures", f"must be at most {(~known_C).sum()}, the candidates not yet known, got {k}"
         )
     exchange = Exchange(standardised(library, bulk=_FAR), known)
     F_CP = exchange.rows(candidates_CN)
     inverse_PP = np.linalg.inv(exchange.known_PP)
+    gain_C = np.where(known_C, -np.inf, np.einsum("cp,cp->c", F_CP @ inverse_PP, F_CP))
     chosen: list[int] = []
     for _ in range(k):
-        gain = np.einsum("cp,cp->c", F_CP[left] @ inverse_PP, F_CP[left])
-        chosen.append(left.pop(int(np.argmax(gain))))
-        _rank_one(inverse_PP, F_CP[chosen[-1]], 1.0)
+        best = int(np.argmax(gain_C))
+        gain_C -= (F_CP @ (inverse_PP @ F_CP[best])) ** 2 / (1.0 + gain_C[best])
+        gain_C[best] = -np.inf
+        _rank_one(inverse_PP, F_CP[best], 1.0)
+        chosen.append(best)
     return candidates_CN[chosen]
 
 
