@@ -16,7 +16,7 @@ READY := $(VENV)/.ready
 PROTOS := $(wildcard protos/donna/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test images push test-compose test-chaos test-fuzz check format protos docs clean bench-predict bench-search bench-improve bench-profile bench-distill bench-scale bench-load
+.PHONY: help setup demo test images push test-compose test-chaos test-fuzz check format protos release-protos docs clean bench-predict bench-search bench-improve bench-profile bench-distill bench-scale bench-load
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make TARGET\n"} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ format: $(READY) ## Format the code
 
 protos: $(READY) ## Generate donna/v1 from protos/
 	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=. --pyi_out=. --grpc_python_out=. $(PROTOS)
+
+release-protos: $(READY) ## Freeze the contract of a release: what later changes are compared with
+	$(BIN)/buf build protos --exclude-source-info --output protos/released.binpb
 
 images: ## Build the images of the five services (REGISTRY, VERSION, TORCH_INDEX)
 	set -e; for service in $(SERVICES); do \

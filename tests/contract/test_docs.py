@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import runpy
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+import yaml
 
 from donna.cli.app import build
+from tests.unit.rpc.serving import NAME, Small, endpoint, serving
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("docs", "services", "deploy", "examples")
@@ -145,3 +150,28 @@ def test_every_file_of_the_method_is_named_once_with_its_mark() -> None:
     assert len(rows) > 20
     for mark in ("[paper]", "[known]", "[ours]"):
         assert mark in text
+
+
+def test_the_hooks_run_what_ci_runs() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    run = re.findall(r"^make \S+", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    assert {hook["entry"] for hook in hooks} == set(run)
+
+
+def test_a_service_is_called_as_the_page_on_reflection_says(tmp_path: Path) -> None:
+    page = (ROOT / "docs/how-to/call-without-generated-code.md").read_text()
+    script = tmp_path / "call.py"
+    script.write_text(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0])
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(script), *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+
+    with serving(endpoint(Small())) as address:
+        assert NAME in call(address).stdout.split()
+        health = call(address, "grpc.health.v1.Health/Check", "{}")
+        assert health.stdout.strip() in page.replace("\n    ", "\n"), health
+        found = call(address, f"{NAME}/GetDevice", '{"name": "devices/1"}')
+        assert json.loads(found.stdout) == {"device": {"name": "devices/1"}}
+        watched = call(address, f"{NAME}/WatchMeasurement")
+        assert "first" in watched.stdout and "second" in watched.stdout

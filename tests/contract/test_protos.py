@@ -41,6 +41,25 @@ def test_buf_would_complain(tmp_path: Path) -> None:
     assert "camel_case" in said.stdout
 
 
+def breaking(folder: Path) -> subprocess.CompletedProcess[str]:
+    against = str(ROOT / "protos" / "released.binpb")
+    command = [buf(), "breaking", "protos", "--against", against]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+def test_clients_of_the_last_release_go_on_working() -> None:
+    said = breaking(ROOT)
+    assert (said.returncode, said.stdout + said.stderr) == (0, ""), "docs/versioning.md says what may change"
+
+
+def test_a_field_that_is_gone_would_be_noticed(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "protos", tmp_path / "protos")
+    common = tmp_path / "protos/donna/v1/common.proto"
+    common.write_text(common.read_text().replace("string sha256 = 2;", "string digest = 2;"))
+    said = breaking(tmp_path)
+    assert said.returncode != 0 and "sha256" in said.stdout
+
+
 def test_what_is_generated_is_what_the_contract_says(tmp_path: Path) -> None:
     outputs = [f"--{kind}_out={tmp_path}" for kind in ("python", "pyi", "grpc_python")]
     subprocess.run(
