@@ -250,7 +250,10 @@ def worker_name() -> str:
 
 
 class Placement(Protocol):
-    """Where workers run. `place` is called often and must be cheap."""
+    """Where workers run. `place` is called often and must be cheap; `failing` while workers cannot live there."""
+
+    @property
+    def failing(self) -> bool: ...
 
     def place(self, wanted: int) -> None:
         """Sees to it that up to `wanted` tasks can be worked on at once; 0: no job is active."""
@@ -284,8 +287,9 @@ class Engine:
 
     @property
     def alive(self) -> bool:
-        """False when the engine's thread has died or was stopped: the service is not healthy then."""
-        return self._thread.is_alive()
+        """False when the engine's thread has died or was stopped, or workers keep dying: the service is not healthy
+        then."""
+        return self._thread.is_alive() and not self._placement.failing
 
     def create(self, spec: dict[str, Any], *, request_id: str = "") -> Job:
         """Stores a job, split into tasks; idempotent by `request_id`."""

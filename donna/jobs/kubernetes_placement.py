@@ -33,6 +33,8 @@ class KubernetesJobs:
     job, with the cluster's own words.
     """
 
+    failing = False  # a Job whose pods keep dying ends, and its donna job with it
+
     def __init__(
         self, store: JobStore, kind: str, api_client: Any, *, namespace: str, options: JobOptions
     ) -> None:

@@ -21,10 +21,15 @@ STOP_GRACE_S = 10.0
 IDLE_S = 60.0
 THREAD_IDLE_S = 2.0  # a new thread costs nothing, a waiting one asks the store again and again
 STEADY_S = 60.0  # a worker that lived as long did not fail to start
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 30.0
+FAILING = 3
+"""So many workers that died one after the other, without one that lived, mean that none can."""
 
 
 class Threads:
     """Up to `limit` worker threads inside the service: for work that waits more than it computes."""
+
+    failing = False
 
     def __init__(self, store: JobStore, work: Work, *, limit: int) -> None:
         self._store = store
@@ -65,7 +70,13 @@ class Processes:
         self._limit = limit
         self._processes: dict[subprocess.Popen[bytes], float] = {}  # and when they were started
         self._failures = 0
+        self._failed_at = 0.0
         self._not_before = 0.0
+
+    @property
+    def failing(self) -> bool:
+        """Whether workers keep dying. Forgotten after a while: without work nothing would ever show that they live."""
+        return self._failures >= FAILING and time.monotonic() - self._failed_at < STEADY_S
 
     @property
     def running(self) -> tuple[int, ...]:
@@ -83,8 +94,11 @@ class Processes:
                 self._failures = 0
             if code != 0:
                 self._failures += 1
-                self._not_before = now + min(2.0**self._failures * 0.25, 30.0)
+                self._failed_at = now
+                self._not_before = now + min(2.0**self._failures * FIRST_PAUSE_S, LONGEST_PAUSE_S)
                 log.warning("a worker of %s ended with code %d", self._module, code)
+        if any(now - started_at > STEADY_S for started_at in self._processes.values()):
+            self._failures = 0
         while len(self._processes) < min(wanted, self._limit) and now >= self._not_before:
             self._processes[lifeline.spawn(["-m", self._module])] = now
 

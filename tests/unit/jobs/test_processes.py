@@ -72,3 +72,20 @@ def test_a_worker_that_cannot_start_is_not_started_in_a_loop(live: JobStore, tmp
     placement.place(1)  # at once: the pause is not over
     assert placement.running == ()
     placement.close()
+
+
+def test_a_service_whose_workers_keep_dying_is_not_healthy(
+    live: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("donna.jobs.placement.FIRST_PAUSE_S", 0.001)
+    placement = Processes("tests.unit.jobs.no_such_module", limit=1)
+    work = Squares()
+    engine = Engine(live, work, placement)
+    engine.start()
+    assert engine.alive
+    name = engine.create({"count": 1, "folder": str(tmp_path)}).name
+    eventually(lambda: not engine.alive)
+    live.cancel(name)  # nothing is to do any more, and after a while nothing is known against it
+    monkeypatch.setattr("donna.jobs.placement.STEADY_S", 0.0)
+    eventually(lambda: engine.alive)
+    engine.close()
