@@ -98,10 +98,12 @@ def check_ledger(state: Path) -> None:
     """Every task is done, each piece of work once, and the costs say so."""
     for service in SERVICES:
         database = state / f"{service}.db"
-        assert set(rows(database, "SELECT DISTINCT state FROM jobs")) == {("SUCCEEDED",)}, service
-        assert set(rows(database, "SELECT DISTINCT state FROM tasks")) == {("DONE",)}, service
-        doubled = "SELECT key FROM tasks WHERE key <> '' AND NOT reused GROUP BY key HAVING count(*) > 1"
-        assert rows(database, doubled) == [], service
+        # A measurement whose process was killed fails, and its caller orders another.
+        if service != "profiler":
+            assert set(rows(database, "SELECT DISTINCT state FROM jobs")) == {("SUCCEEDED",)}, service
+            assert set(rows(database, "SELECT DISTINCT state FROM tasks")) == {("DONE",)}, service
+        done = "SELECT key FROM tasks WHERE key <> '' AND state = 'DONE' AND NOT reused"
+        assert rows(database, f"{done} GROUP BY key HAVING count(*) > 1") == [], service
     costs = [json.loads(cost) for (cost,) in rows(state / "distiller.db", "SELECT cost FROM jobs")]
     assert sum(cost.get("blocks_trained", 0) for cost in costs) == BLOCKS
     samples = "SELECT cost FROM jobs WHERE request_id LIKE '%-samples-%'"
