@@ -1,12 +1,20 @@
-"""Bounds of a search that no network of the space can meet, refused in the words of the spec. Pure."""
+"""What no space or no network of it can meet, refused in the words of the spec. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from donna.errors import FailedPrecondition
+from donna.errors import FailedPrecondition, InvalidArgument
 from donna.pipeline.spec import Spec
 from donna.v1 import common_pb2, distiller_pb2, searcher_pb2
+
+
+def check_size(spec: Spec, num_architectures: int) -> None:
+    """Raises InvalidArgument when the space has fewer networks than are to be finetuned; 0 means not known."""
+    needed = spec.predictor.samples + spec.predictor.holdout
+    if 0 < num_architectures < needed:
+        said = f"samples and holdout are {needed}, but the space has {num_architectures} networks"
+        raise InvalidArgument.of("predictor.samples", said)
 
 
 def check_feasibility(table: searcher_pb2.FeasibilityTable) -> None:

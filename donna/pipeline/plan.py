@@ -125,7 +125,7 @@ def make_plan(
 def measurements(spec: Spec) -> int:
     """Networks that one search measures at most."""
     search = spec.search
-    if not any(item.metric == "latency_ms" for item in (*search.objectives, *search.bounds)):
+    if "latency_ms" not in {o.metric for o in search.objectives} | {b.metric for b in search.bounds}:
         return 0
     evaluations = search.population * search.generations if search.algorithm == "nsga2" else search.population
     measured = evaluations if search.latency == "measured" else search.population

@@ -19,7 +19,7 @@ from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument
 from donna.pipeline import messages
 from donna.pipeline.baselines import baseline_search, baselines, uniform
 from donna.pipeline.blame import blame
-from donna.pipeline.bounds import check_costs, check_feasibility
+from donna.pipeline.bounds import check_costs, check_feasibility, check_size
 from donna.pipeline.display import Bar, Display, Silence, show_progress
 from donna.pipeline.evaluations import evaluations_csv
 from donna.pipeline.folder import RunFolder
@@ -92,7 +92,7 @@ class Run:
                 with blame(PROBED[phase]):
                     trained[phase] = self.client.create(request, validate_only=True)
             library = self.client.create(messages.block_library(spec, None), validate_only=True)
-            self._check_size(int(library.num_architectures or 0))
+            check_size(spec, int(library.num_architectures or 0))
             check_costs(spec, library.plan.costs)
             plan = make_plan(spec, library, trained, measurement_s(self.client, self.device))
             self.folder.keep_plan({p.name: p.seconds for p in plan.phases if p.seconds is not None})
@@ -105,14 +105,6 @@ class Run:
             for index, item in enumerate(getattr(self.spec.search, group)):
                 if item.metric == "latency_ms":
                     yield f"search.{group}[{index}].device", item.device or self.device
-
-    def _check_size(self, num_architectures: int) -> None:
-        needed = self.spec.predictor.samples + self.spec.predictor.holdout
-        if 0 < num_architectures < needed:
-            raise InvalidArgument.of(
-                "predictor.samples",
-                f"samples and holdout are {needed}, but the space has {num_architectures} networks",
-            )
 
     def train_reference(self) -> common_pb2.Artifact | None:
         """Trains the reference, or takes the weights that the spec names."""
@@ -178,7 +170,7 @@ class Run:
             bar.update(done, len(turns), name, None)
             taken[name, device].append(self.client.measure(device, models[name], settings, skip_cache=True))
         return {
-            name: {device: _latency(taken[name, device]) for device in self.client.profilers}
+            name: {device: Latency.of(taken[name, device]) for device in self.client.profilers}
             for name in models
         }
 
@@ -402,13 +394,6 @@ class Run:
                 yield bar
         finally:
             self.folder.add_timing(phase, time.monotonic() - started)
-
-
-def _latency(rounds: Sequence[profiler_pb2.MeasurementResult]) -> Latency:
-    return Latency(
-        rounds_ms=tuple(figures.median_ms for figures in rounds),
-        num_settled=sum(not figures.unstable for figures in rounds),
-    )
 
 
 def _architecture(sample: predictor_pb2.AccuracySample) -> Architecture:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 ROUNDS = 5
 """The smallest and the largest of five medians enclose the true one in 1 - 2 / 2^5, about 94 %, of cases."""
@@ -20,6 +21,14 @@ class Latency:
 
     rounds_ms: tuple[float, ...]
     num_settled: int
+
+    @classmethod
+    def of(cls, rounds: Sequence[Any]) -> Latency:
+        """From the profiler's figures of each round."""
+        return cls(
+            rounds_ms=tuple(figures.median_ms for figures in rounds),
+            num_settled=sum(not figures.unstable for figures in rounds),
+        )
 
     @property
     def median_ms(self) -> float:

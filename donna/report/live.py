@@ -21,8 +21,8 @@ def live_html(
 
 def live_result(search: searcher_pb2.Search, library: Library) -> dict[str, Any]:
     """What a search knows of what `result.json` holds: no reference, no models, no predictor."""
-    devices = {o.device for o in (*search.spec.objectives, *search.spec.bounds) if o.device}
-    devices |= set(search.num_measured)
+    asked = {o.device for o in search.spec.objectives} | {b.device for b in search.spec.bounds}
+    devices = (asked | set(search.num_measured)) - {""}
     return {
         "name": search.name,
         "devices": {device: {} for device in sorted(devices)},

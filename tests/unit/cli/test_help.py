@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -72,3 +73,15 @@ def test_the_command_starts_light() -> None:
     code = f"import sys, donna.cli.app; print(sorted({heavy}))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "number", "offered"), [("donna pre", 1, ["predictor"]), ("donna jobs c", 2, ["cancel"])]
+)
+def test_the_shell_completes_commands(words: str, number: int, offered: list[str]) -> None:
+    asked = {"_DONNA_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(number)}
+    code = "import sys; sys.argv[0] = 'donna'; from donna.cli import main; main()"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **asked}, timeout=60
+    )
+    assert shown.stdout.split() == offered, shown.stderr
