@@ -3,19 +3,24 @@
     python deploy/dependencies.py searcher cluster
 
 The images install this before they copy any code, so that a change of code leaves the layers of the
-dependencies as they are. Standard library only: it runs where nothing is installed yet.
+dependencies as they are. What only the `donna` command needs is left out: images hold services.
+Standard library only: it runs where nothing is installed yet.
 """
 
+import re
 import sys
 import tomllib
 from pathlib import Path
+
+COMMAND = frozenset({"typer", "rich"})
 
 
 def dependencies(pyproject: Path, extras: list[str]) -> list[str]:
     """The requirements of the project and of some of its extras. Raises KeyError for an unknown extra."""
     project = tomllib.loads(pyproject.read_text())["project"]
     groups = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
-    return list(dict.fromkeys(requirement for group in groups for requirement in group))
+    every = dict.fromkeys(requirement for group in groups for requirement in group)
+    return [requirement for requirement in every if re.match(r"[\w-]+", requirement)[0] not in COMMAND]  # type: ignore[index]
 
 
 if __name__ == "__main__":

@@ -12,53 +12,48 @@ from __future__ import annotations
 import hashlib
 import secrets
 import sys
-from typing import Any
 
-from donna.placement import own_namespace
+from donna.cluster_api import ClusterApi, own_namespace
+from donna.errors import DonnaError
 
 BYTES = 32
-CONFLICT = 409
 
 
-def make_secret(core: Any, namespace: str, name: str, keys: list[str]) -> bool:
+def make_secret(api: ClusterApi, namespace: str, name: str, keys: list[str]) -> bool:
     """Creates the Secret with a random value for each key; False when there is one already.
 
-    `core` is a kubernetes CoreV1Api, whose ApiException is raised for any other answer.
+    Raises Unavailable when the cluster refuses.
     """
-    from kubernetes.client import ApiException
-
     values = {key: secrets.token_urlsafe(BYTES) for key in keys}
     digests = {
         f"{key}-digest": f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
         for key, value in values.items()
         if key.endswith("token")
     }
-    body = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": "donna"}},
-        "type": "Opaque",
-        "stringData": values | digests,
-    }
-    try:
-        core.create_namespaced_secret(namespace, body, _request_timeout=(5.0, 30.0))
-    except ApiException as error:
-        if error.status == CONFLICT:
-            return False
-        raise
-    return True
+    return api.create_secret(
+        namespace,
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": "donna"}},
+            "type": "Opaque",
+            "stringData": values | digests,
+        },
+    )
 
 
 def main(arguments: list[str]) -> int:
-    """Says whether the Secret was made; 2 for a wrong command line."""
+    """Says whether the Secret was made; 1 when the cluster refuses, 2 for a wrong command line."""
     if len(arguments) < 2:
         sys.stderr.write("usage: python -m donna.cluster_secret NAME KEY...\n")
         return 2
-    from kubernetes import client, config
-
-    config.load_config()
-    made = make_secret(client.CoreV1Api(), own_namespace(), arguments[0], arguments[1:])
-    sys.stdout.write(f"{arguments[0]}: {'made' if made else 'kept'}\n")
+    name, *keys = arguments
+    try:
+        made = make_secret(ClusterApi.of_this_pod(), own_namespace(), name, keys)
+    except DonnaError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 1
+    sys.stdout.write(f"{name}: {'made' if made else 'kept'}\n")
     return 0
 
 

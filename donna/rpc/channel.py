@@ -44,12 +44,18 @@ wrappers: list[Callable[[grpc.Channel], grpc.Channel]] = []
 """What every channel is wrapped in, to trace its calls for one; put here when a program starts."""
 
 
-def open_channel(address: str, credentials: grpc.ChannelCredentials | None = None) -> grpc.Channel:
-    """A channel to `host:port`; it connects when first used."""
+def open_channel(
+    address: str, credentials: grpc.ChannelCredentials | None = None, server_name: str = ""
+) -> grpc.Channel:
+    """A channel to `host:port`; it connects when first used.
+
+    `server_name`, when given, is what the server's certificate is checked for instead of the host.
+    """
     if credentials is None:
         channel = grpc.insecure_channel(address, options=_OPTIONS)
     else:
-        channel = grpc.secure_channel(address, credentials, options=_OPTIONS)
+        named = (("grpc.ssl_target_name_override", server_name),) if server_name else ()
+        channel = grpc.secure_channel(address, credentials, options=(*_OPTIONS, *named))
     for wrap in wrappers:
         channel = wrap(channel)
     return channel

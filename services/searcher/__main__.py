@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import partial
 
 from donna.artifacts import ArtifactStore
+from donna.cluster_api import ClusterApi, own_namespace
 from donna.jobs import JobStore
 from donna.jobs.engine import Engine
 from donna.jobs.placement import Threads
-from donna.placement import own_namespace
 from donna.rpc.authentication import read_optional
 from donna.rpc.channel import open_channel
 from donna.rpc.hub import DeviceHub, hub_endpoint
@@ -63,7 +63,8 @@ def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore)
     beside = None
     if settings.profiler_selector:
         beside = Discovery(
-            profilers.add,
+            partial(profilers.add, open_channel=partial(connect, server_name=settings.profiler_tls_name)),
+            api=ClusterApi.of_this_pod(),
             selector=settings.profiler_selector,
             namespace=own_namespace(),
             reserved=addresses,

@@ -12,13 +12,13 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from donna.errors import InvalidArgument
+from donna.cluster_api import ClusterApi
+from donna.errors import Unavailable
 
 log = logging.getLogger("donna.searcher")
 
 DEVICE_LABEL = "donna.dev/device"
 PORT_NAME = "grpc"
-CALL_S = (5.0, 15.0)
 
 
 def addresses(pods: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -56,29 +56,20 @@ def _join(host: str, port: int) -> str:
 class Discovery:
     """Asks for the pods again and again and tells `on_profiler(name, address)` of what is new or has moved.
 
-    `reserved` names stay with the profilers that were named by settings. Raises InvalidArgument when no cluster is
-    configured.
+    `reserved` names stay with the profilers that were named by settings.
     """
 
     def __init__(
         self,
         on_profiler: Callable[[str, str], None],
         *,
+        api: ClusterApi,
         selector: str,
         namespace: str,
         reserved: Collection[str] = (),
         interval_s: float = 10.0,
-        api_client: Any = None,
     ) -> None:
-        from kubernetes import client, config
-
-        if api_client is None:
-            try:
-                config.load_config()
-            except config.ConfigException as error:
-                raise InvalidArgument.of("profiler_selector", f"no cluster is configured: {error}") from None
-            api_client = client.ApiClient()
-        self._core = client.CoreV1Api(api_client)
+        self._api = api
         self._on_profiler = on_profiler
         self._selector = selector
         self._namespace = namespace
@@ -87,12 +78,8 @@ class Discovery:
         self._told: dict[str, str] = {}
 
     def look(self) -> dict[str, str]:
-        """The profilers that are ready now; new ones and moved ones are told."""
-        listed = self._core.list_namespaced_pod(
-            self._namespace, label_selector=self._selector, _request_timeout=CALL_S
-        )
-        pods = self._core.api_client.sanitize_for_serialization(listed).get("items") or ()
-        found = addresses(pods)
+        """The profilers that are ready now; new ones and moved ones are told. Raises Unavailable."""
+        found = addresses(self._api.pods(self._namespace, self._selector))
         for name, address in found.items():
             if name not in self._reserved and self._told.get(name) != address:
                 log.info("the profiler of %s is at %s", name, address)
@@ -105,6 +92,8 @@ class Discovery:
         while True:
             try:
                 await asyncio.to_thread(self.look)
-            except Exception as error:  # whatever it is, the profilers that are known stay
-                log.warning("the cluster could not be asked for profilers: %s", type(error).__name__)
+            except Unavailable as error:  # the profilers that are known stay
+                log.warning("no profilers are looked for now: %s", error.message)
+            except Exception:  # whatever it is: who stops looking finds no device any more
+                log.exception("looking for profilers failed by a defect")
             await asyncio.sleep(self._interval_s)

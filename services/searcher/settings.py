@@ -34,6 +34,10 @@ class SearcherSettings(ServiceSettings):
     )
     peer_tls_certificate: str = Field(default="", description="PEM file of this client's certificate.")
     peer_tls_key: str = Field(default="", description="PEM file of this client's key.")
+    profiler_tls_name: str = Field(
+        default="",
+        description="Name that profilers found by label have in their certificate; empty means their address.",
+    )
     call_deadline_s: float = Field(default=30.0, gt=0, description="Deadline of one call to a profiler.")
     measurement_deadline_s: float = Field(
         default=300.0, gt=0, description="A running measurement is given up after this time."

@@ -9,9 +9,9 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-from kubernetes import client
 
 import donna
+from donna.cluster_api import ClusterApi
 from donna.cluster_secret import make_secret
 from donna.jobs.kubernetes_job import CONTAINER, JobOptions, job_manifest
 from donna.rpc.authentication import digest_of
@@ -285,11 +285,9 @@ def test_a_secret_is_made_once() -> None:
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    core = client.CoreV1Api(
-        client.ApiClient(client.Configuration(host=f"http://127.0.0.1:{server.server_address[1]}"))
-    )
-    assert make_secret(core, "donna", "donna", ["token", "database-password"])
-    assert not make_secret(core, "donna", "donna", ["token", "database-password"])
+    api = ClusterApi(f"http://127.0.0.1:{server.server_address[1]}")
+    assert make_secret(api, "donna", "donna", ["token", "database-password"])
+    assert not make_secret(api, "donna", "donna", ["token", "database-password"])
     kubernetes_validate.validate(kept[0], VERSION, strict=True)
     values = kept[0]["stringData"]
     assert set(values) == {"token", "token-digest", "database-password"} and len(set(values.values())) == 3

@@ -1,15 +1,24 @@
-"""Profilers of a cluster, over the real client and an HTTP server that lists pods."""
+"""Profilers of a cluster, over an HTTP server that lists pods, and over TLS by their name."""
 
 import json
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client
 
+from donna.cluster_api import ClusterApi
+from donna.errors import FailedPrecondition, Unavailable
+from donna.rpc.authentication import channel_credentials, server_credentials
+from donna.rpc.channel import open_channel
 from services.searcher.discovery import Discovery, addresses, device_name
+from services.searcher.profilers import Profilers
+from tests.unit.rpc.serving import Small, endpoint, serving
 
 
 def pod(node: str, ip: str, *, ready: bool = True, port: str = "grpc", **labels: str) -> dict[str, Any]:
@@ -36,10 +45,12 @@ class Pods:
         self.items: list[dict[str, Any]] = []
         self.status = 200
         self.asked: list[str] = []
+        self.tokens: list[str] = []
 
 
 @pytest.fixture
-def pods() -> Iterator[tuple[Pods, str]]:
+def pods(tmp_path: Path) -> Iterator[tuple[Pods, ClusterApi]]:
+    """What the cluster has, and the API of a service account whose token is "first"."""
     kept = Pods()
 
     class Handler(BaseHTTPRequestHandler):
@@ -47,6 +58,7 @@ def pods() -> Iterator[tuple[Pods, str]]:
 
         def do_GET(self) -> None:
             kept.asked.append(self.path)
+            kept.tokens.append(self.headers.get("Authorization", ""))
             self.send_response(kept.status)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
@@ -54,7 +66,8 @@ def pods() -> Iterator[tuple[Pods, str]]:
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield kept, f"http://127.0.0.1:{server.server_address[1]}"
+    (tmp_path / "token").write_text("first\n")
+    yield kept, ClusterApi(f"http://127.0.0.1:{server.server_address[1]}", account=tmp_path)
     server.shutdown()
     server.server_close()
 
@@ -80,15 +93,15 @@ def test_names_are_what_searches_can_use() -> None:
     assert device_name("") == "unnamed"
 
 
-def test_new_and_moved_profilers_are_told_once(pods: tuple[Pods, str]) -> None:
-    kept, url = pods
+def test_new_and_moved_profilers_are_told_once(pods: tuple[Pods, ClusterApi]) -> None:
+    kept, api = pods
     told: list[tuple[str, str]] = []
     discovery = Discovery(
         lambda name, address: told.append((name, address)),
+        api=api,
         selector="app.kubernetes.io/name=profiler",
         namespace="lab",
         reserved=("local",),
-        api_client=client.ApiClient(client.Configuration(host=url)),
     )
     kept.items = [pod("a", "10.0.0.1"), pod("local", "10.0.0.5")]
     discovery.look()
@@ -99,6 +112,49 @@ def test_new_and_moved_profilers_are_told_once(pods: tuple[Pods, str]) -> None:
     assert told[1:] == [("a", "10.0.0.7:50051"), ("b", "10.0.0.2:50051")]
     assert "labelSelector=app.kubernetes.io%2Fname%3Dprofiler" in kept.asked[0]
     kept.status = 503
-    with pytest.raises(client.ApiException):
+    with pytest.raises(Unavailable, match="answers 503 to GET /api/v1/namespaces/lab/pods"):
         discovery.look()
     assert len(told) == 3
+
+
+def test_the_token_of_the_account_is_read_again_for_every_request(
+    pods: tuple[Pods, ClusterApi], tmp_path: Path
+) -> None:
+    kept, api = pods
+    api.pods("lab", "a=b")
+    (tmp_path / "token").write_text("second")
+    api.pods("lab", "a=b")
+    assert kept.tokens == ["Bearer first", "Bearer second"]
+
+
+def test_an_api_that_is_away_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="does not answer"):
+        ClusterApi("http://127.0.0.1:1", account=tmp_path).pods("lab", "a=b")
+
+
+def test_outside_of_a_cluster_there_is_no_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(FailedPrecondition, match="no pod of a cluster"):
+        ClusterApi.of_this_pod()
+
+
+def test_a_profiler_that_moves_is_known_by_the_name_in_its_certificate(tmp_path: Path) -> None:
+    """Pods have new addresses all the time, which no certificate can hold."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs the openssl command")
+    certificate, key = str(tmp_path / "tls.crt"), str(tmp_path / "tls.key")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-days", "2", "-subj", "/CN=profiler", "-addext", "subjectAltName=DNS:profiler", "-keyout", key,
+         "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    connect = partial(open_channel, credentials=channel_credentials(certificate))
+    with serving(endpoint(Small()), credentials=server_credentials(certificate, key, "")) as address:
+        profilers = Profilers({}, connect, call_deadline_s=10)
+        profilers.add("named", address, open_channel=partial(connect, server_name="profiler"))
+        assert profilers.sites("named") == ()
+        for other in ("", "predictor"):
+            profilers.add("other", address, open_channel=partial(connect, server_name=other))
+            with pytest.raises(Unavailable):
+                profilers.sites("other")
