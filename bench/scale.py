@@ -6,7 +6,6 @@ planner; times from assumed rates, which stand in the output; makespans from a s
 
 from __future__ import annotations
 
-import heapq
 import json
 import sys
 from dataclasses import asdict, dataclass
@@ -19,7 +18,8 @@ from donna.nets import references
 from donna.nets.costs import count
 from donna.nets.cut import cut as cut_at
 from donna.space import Option
-from services.distiller.plan import Plan, Variant, make_plan, shared_bytes, variants
+from services.distiller.plan import Plan, make_plan
+from services.distiller.variants import Variant, shared_bytes, variants
 
 IMAGES, SHAPE, BLOCKS = 1_281_167, (3, 224, 224), tuple(f"features.{n}" for n in range(2, 7))
 GRID = {
@@ -50,17 +50,6 @@ def options() -> list[Option]:
     for name, values in GRID.items():
         made = [{**one, name: value} for one in made for value in values]
     return [Option(family="inverted_residual", parameters=tuple(sorted(one.items()))) for one in made]
-
-
-def balanced(found: list[Variant], groups: int) -> Plan:
-    """What the planner does not do: so many groups of about equal work, the largest variants dealt out first."""
-    loads = [(0, number) for number in range(groups)]
-    dealt: list[list[Variant]] = [[] for _ in range(groups)]
-    for variant in sorted(found, key=lambda variant: -variant.costs.macs):
-        load, number = heapq.heappop(loads)
-        dealt[number].append(variant)
-        heapq.heappush(loads, (load + variant.costs.macs, number))
-    return Plan(groups=tuple(map(tuple, dealt)), reused=(), memory_bytes=0)
 
 
 def group_s(group: tuple[Variant, ...], reference_macs: int, assumed: Assumed) -> tuple[float, float]:
@@ -112,39 +101,30 @@ def report(plan: Plan, reference_macs: int, assumed: Assumed, gpus: int) -> dict
 
 
 def main() -> None:
-    """Prints the report for memory budgets from one group a GPU down to groups of a few blocks."""
+    """Prints the report for each number of GPUs: planned for so many workers and for more, and with less memory."""
     assumed = Assumed()
     model = references.build({"provider": "torchvision", "arguments": {"name": "efficientnet_b0"}})
     cut = cut_at(model, BLOCKS, SHAPE)
     grid = [options() for _ in BLOCKS]
     found = variants(cut, grid, lambda n, option: f"{n}/{option}")
-    shared = shared_bytes(cut, assumed.batch_size)
-    reference_macs = count(cut.model, cut.input_shape).macs
+    reference = count(cut.model, cut.input_shape)
+    shared = shared_bytes(cut, reference, assumed.batch_size)
 
-    def plan(budget_bytes: int) -> Plan:
+    def plan(workers: int, budget_bytes: int) -> Plan:
         return make_plan(
             found,
             (),
             budget_bytes=budget_bytes,
             shared_bytes=shared,
+            reference_macs=reference.macs,
             batch_size=assumed.batch_size,
             threads=1,
+            workers=workers,
         )
 
+    whole = assumed.gpu_memory_bytes
+    cases = [(1, whole), (1, whole >> 2), (1, whole >> 4), (1, whole >> 5), (2, whole), (4, whole)]
     weights = sum(variant.costs.weight_bytes for variant in found)
-    reports = []
-    for gpus in (8, 64, 512):
-        for budget in (assumed.gpu_memory_bytes, *(assumed.gpu_memory_bytes >> n for n in (2, 4, 5))):
-            made = plan(budget)
-            if not reports or len(made.groups) != reports[-1]["groups"] or gpus != reports[-1]["gpus"]:
-                reports.append({"budget_gib": budget / 2**30, **report(made, reference_macs, assumed, gpus)})
-        reports.append(
-            {
-                "budget_gib": None,
-                "balanced": True,
-                **report(balanced(found, gpus), reference_macs, assumed, gpus),
-            }
-        )
     json.dump(
         {
             "assumed": asdict(assumed),
@@ -153,9 +133,18 @@ def main() -> None:
             "fragments_bytes": weights,
             "largest_weights_bytes": max(variant.costs.weight_bytes for variant in found),
             "shared_bytes": shared,
-            "reference_macs": reference_macs,
+            "reference_macs": reference.macs,
             "mean_variant_macs": float(np.mean([variant.costs.macs for variant in found])),
-            "reports": reports,
+            "planned_for_one_worker": report(plan(1, whole), reference.macs, assumed, 8),
+            "reports": [
+                {
+                    "workers_planned_for": rounds * gpus,
+                    "budget_gib": budget / 2**30,
+                    **report(plan(rounds * gpus, budget), reference.macs, assumed, gpus),
+                }
+                for gpus in (8, 64, 512)
+                for rounds, budget in cases
+            ],
         },
         sys.stdout,
         indent=2,

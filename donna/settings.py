@@ -101,7 +101,11 @@ class TrainingSettings(ServiceSettings):
     job_namespace: str = Field(
         default="", description="Namespace of the Jobs; empty means the service's own."
     )
-    job_parallelism: int = Field(default=64, ge=1, description="Pods of one Job that run at once.")
+    job_parallelism: int = Field(
+        default=8,
+        ge=1,
+        description="Pods of one Job that run at once; block libraries are split for so many.",
+    )
     job_queue: str = Field(default="", description="Kueue queue that the Jobs wait in; empty means none.")
     job_retries: int = Field(
         default=3, ge=0, description="Times that one task's pod may fail before its job does."

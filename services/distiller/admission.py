@@ -15,8 +15,9 @@ from donna.nets.costs import Costs, count
 from donna.space import Option
 from services.distiller import keys
 from services.distiller.materials import Material, Materials
-from services.distiller.plan import Plan, Variant, make_plan, shared_bytes, variants
+from services.distiller.plan import Plan, make_plan
 from services.distiller.request import Request
+from services.distiller.variants import Variant, shared_bytes, variants
 
 Recall = Callable[[list[str]], dict[str, dict[str, Any]]]
 
@@ -54,7 +55,7 @@ class Planned:
 
 
 class Admission:
-    """Admits requests; `recall` tells which blocks are known already."""
+    """Admits requests, and plans their work for so many `workers`; `recall` tells which blocks are known already."""
 
     def __init__(
         self,
@@ -64,12 +65,14 @@ class Admission:
         *,
         memory_bytes: int,
         threads: int,
+        workers: int,
     ) -> None:
         self._artifacts = artifacts
         self._materials = materials
         self._recall = recall
         self._memory_bytes = memory_bytes
         self._threads = threads
+        self._workers = workers
         self._counted: dict[str, tuple[list[Variant], tuple[Costs, Costs]]] = {}
 
     def admit(self, raw: dict[str, Any]) -> Request:
@@ -104,13 +107,16 @@ class Admission:
         found, ends = self._count(material, request)
         known = self._recall([variant.key for variant in found])
         batch_size = request.recipe.batch_size
+        reference = count(material.cut.model, material.cut.input_shape)
         made = make_plan(
             found,
             known,
             budget_bytes=self._memory_bytes,
-            shared_bytes=shared_bytes(material.cut, batch_size),
+            shared_bytes=shared_bytes(material.cut, reference, batch_size),
+            reference_macs=reference.macs,
             batch_size=batch_size,
             threads=self._threads,
+            workers=self._workers,
         )
         passes = _passes(material, request, len(made.groups))
         return Planned(request=request, plan=made, variants=found, ends=ends, reference_passes=passes)

@@ -20,13 +20,13 @@ from services.distiller.checkpoint import Checkpoints
 from services.distiller.distill import distill, passes
 from services.distiller.materials import Material
 from services.distiller.memory import ran_out
-from services.distiller.plan import Variant
 from services.distiller.quality import HeldOut, recalibrate_all
 from services.distiller.request import Request
 from services.distiller.shelf import Shelf
 from services.distiller.state import pack, unpack
 from services.distiller.statistics import ChannelMoments, add_all, guarded
 from services.distiller.student import Student, enrol
+from services.distiller.variants import Variant
 
 _FINISHING = 0.1
 """The share of a group's progress that measuring and storing its blocks counts for."""

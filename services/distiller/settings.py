@@ -43,3 +43,7 @@ class DistillerSettings(TrainingSettings):
     def num_threads(self) -> int:
         """How many threads step blocks in each worker."""
         return self.threads or max(1, len(os.sched_getaffinity(0)) // self.workers)
+
+    def num_workers(self) -> int:
+        """How many groups train at the same time, wherever that is."""
+        return self.job_parallelism if self.placement == "kubernetes" else self.workers

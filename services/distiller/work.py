@@ -57,7 +57,12 @@ class DistillWork:
         threads = settings.num_threads()
         recall = Remembered(store, artifacts).recall
         admission = Admission(
-            artifacts, materials, recall, memory_bytes=settings.memory_bytes, threads=threads
+            artifacts,
+            materials,
+            recall,
+            memory_bytes=settings.memory_bytes,
+            threads=threads,
+            workers=settings.num_workers(),
         )
         return cls(
             artifacts,
