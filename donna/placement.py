@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
+from donna.cluster_api import own_namespace
 from donna.errors import InvalidArgument
 from donna.jobs.engine import Placement
 from donna.jobs.placement import Processes
+from donna.jobs.record import Job
 from donna.jobs.store import JobStore
 from donna.settings import TrainingSettings
 
-NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-
 
 def worker_placement(
-    settings: TrainingSettings, store: JobStore, kind: str, service: str, *, limit: int
+    settings: TrainingSettings,
+    store: JobStore,
+    kind: str,
+    service: str,
+    *,
+    limit: int,
+    processes: Callable[[Job], int] = lambda job: 1,
 ) -> Placement:
-    """Up to `limit` processes here, or one Job for each job of the kind on the cluster.
+    """Up to `limit` workers here, or one Job for each job of the kind on the cluster.
 
-    Raises InvalidArgument when a cluster is asked for where none can be reached.
+    `processes` says how many processes a worker starts for each task of a job; on a cluster its pod is given so many
+    GPUs. Raises InvalidArgument when a cluster is asked for where none can be reached.
     """
     if settings.placement == "local":
         return Processes(f"services.{service}.worker", limit=limit)
@@ -38,6 +45,7 @@ def worker_placement(
         kind,
         client.ApiClient(),
         namespace=settings.job_namespace or own_namespace(),
+        processes=processes,
         options=JobOptions(
             template=settings.job_template or f"{service}-worker",
             parallelism=settings.job_parallelism,
@@ -47,11 +55,3 @@ def worker_placement(
             keep_s=settings.job_keep_s,
         ),
     )
-
-
-def own_namespace() -> str:
-    """The namespace of the pod that this process runs in, "default" outside of a cluster."""
-    try:
-        return NAMESPACE_FILE.read_text().strip()
-    except OSError:
-        return "default"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ class JobOptions:
     """How Jobs are run; the pods themselves are described by a PodTemplate of the cluster."""
 
     template: str
-    parallelism: int = 64
+    parallelism: int = 8
     queue: str = ""
     retries: int = 3
     deadline_s: int = 0
@@ -35,13 +36,15 @@ def job_name(template: str, name: str) -> str:
 
 
 def job_manifest(
-    name: str, num_tasks: int, template: Mapping[str, Any], options: JobOptions
+    name: str, num_tasks: int, template: Mapping[str, Any], options: JobOptions, processes: int = 1
 ) -> dict[str, Any]:
     """The Job of the donna job `name`, whose pods are made from the `template` of a PodTemplate.
 
-    The container called "worker" is told job and index. A pod that is evicted or preempted does not count as
-    failed; one that finds its settings wrong fails the Job at once; since a donna job needs all its tasks, so does
-    an index that has failed too often. Raises FailedPrecondition for a template without a worker.
+    The template says what one process needs; a task of several (torchrun, in one pod) is given so many times the
+    processors, the memory and the GPUs. The container called "worker" is told job and index. A pod that is evicted
+    or preempted does not count as failed; one that finds its settings wrong fails the Job at once; since a donna job
+    needs all its tasks, so does an index that has failed too often. Raises FailedPrecondition for a template without
+    a worker.
     """
     pod = copy.deepcopy(dict(template))
     containers = [c for c in pod.get("spec", {}).get("containers", ()) if c["name"] == CONTAINER]
@@ -51,6 +54,9 @@ def job_manifest(
         )
     worker = containers[0]
     worker["args"] = [*worker.get("args", ()), "--job", name, "--index", "$(JOB_COMPLETION_INDEX)"]
+    for quantities in (worker.get("resources") or {}).values():
+        if isinstance(quantities, dict):  # requests and limits; claims are a list
+            quantities |= {name: times(processes, text) for name, text in quantities.items()}
     pod["spec"]["restartPolicy"] = "Never"  # failures are counted by the Job
     labels = {KIND_LABEL: name.partition("/")[0]}
     pod["metadata"] = {
@@ -95,6 +101,12 @@ def job_manifest(
         },
         "spec": spec,
     }
+
+
+def times(factor: int, quantity: Any) -> str:
+    """`factor` times a quantity of Kubernetes: 2 times "1500m" is "3000m", 2 times 1 is "2"."""
+    number, suffix = re.fullmatch(r"([0-9.]+)([a-zA-Z0-9]*)", str(quantity)).groups()  # type: ignore[union-attr]
+    return f"{factor * float(number):g}{suffix}" if "." in number else f"{factor * int(number)}{suffix}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from urllib3.exceptions import HTTPError
@@ -30,13 +31,20 @@ class KubernetesJobs:
 
     `api_client` is a kubernetes.client.ApiClient. What the service had created before it was restarted, or what
     another replica creates, is found by label: names are the same for the same job. A Job that fails fails its donna
-    job, with the cluster's own words.
+    job, with the cluster's own words. `processes` tells how many processes each task of a job has.
     """
 
     failing = False  # a Job whose pods keep dying ends, and its donna job with it
 
     def __init__(
-        self, store: JobStore, kind: str, api_client: Any, *, namespace: str, options: JobOptions
+        self,
+        store: JobStore,
+        kind: str,
+        api_client: Any,
+        *,
+        namespace: str,
+        options: JobOptions,
+        processes: Callable[[Job], int] = lambda job: 1,
     ) -> None:
         from kubernetes.client import BatchV1Api, CoreV1Api
 
@@ -44,6 +52,7 @@ class KubernetesJobs:
         self._kind = kind
         self._namespace = namespace
         self._options = options
+        self._processes = processes
         self._batch = BatchV1Api(api_client)
         self._core = CoreV1Api(api_client)
         self._looked_at: set[str] = set()
@@ -122,7 +131,7 @@ class KubernetesJobs:
             )
             pod = self._core.api_client.sanitize_for_serialization(template.template)
             num_tasks = sum(self._store.task_states(job.name).values())
-            manifest = job_manifest(job.name, num_tasks, pod, self._options)
+            manifest = job_manifest(job.name, num_tasks, pod, self._options, self._processes(job))
             self._batch.create_namespaced_job(self._namespace, manifest, _request_timeout=(CONNECT_S, CALL_S))
             log.info("created Job %s for %s", manifest["metadata"]["name"], job.name)
         except ApiException as error:

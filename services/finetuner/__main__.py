@@ -11,13 +11,15 @@ from donna.service import Parts, main
 from donna.v1 import finetuner_pb2, finetuner_pb2_grpc
 from services.finetuner.servicer import FinetunerServicer
 from services.finetuner.settings import FinetunerSettings
-from services.finetuner.work import FinetuneWork
+from services.finetuner.work import FinetuneWork, processes
 
 
 def build(settings: FinetunerSettings, store: JobStore, artifacts: ArtifactStore) -> Parts:
     """Puts the service together."""
     work = FinetuneWork(artifacts, settings.data_root)
-    workers = worker_placement(settings, store, work.kind, "finetuner", limit=settings.num_workers())
+    workers = worker_placement(
+        settings, store, work.kind, "finetuner", limit=settings.num_workers(), processes=processes
+    )
     engine = Engine(store, work, workers)
     endpoint = Endpoint(
         add=finetuner_pb2_grpc.add_FinetunerServiceServicer_to_server,

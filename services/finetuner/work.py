@@ -78,6 +78,11 @@ class FinetuneWork:
         return {"networks": [task.result for task in tasks]}
 
 
+def processes(job: Job) -> int:
+    """How many processes train each network of a job."""
+    return Request.parse(job.spec).recipe.processes
+
+
 class Checkpoints:
     """Keeps the last checkpoint of a task in the artifact store, and its hash in the job store.
 

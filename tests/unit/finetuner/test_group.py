@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from services.finetuner.materials import Materials
 from services.finetuner.recipe import Recipe
 from services.finetuner.replicas import train_in_group
 from services.finetuner.request import NetworkRequest, Request
+from services.finetuner.work import processes
 from services.finetuner.workshop import Workshop
 
 from .conftest import DATASET
@@ -45,6 +47,7 @@ def test_two_processes_equal_one(world, tmp_path, monkeypatch):
         on_step=lambda done, total: steps.append((done, total)),
         on_checkpoint=checkpoints.append,
     )
+    assert processes(SimpleNamespace(spec=request.to_dict())) == 2, "what a pod of its Job has GPUs for"
     alone = replace(request, recipe=replace(recipe, processes=1))
     workshop = Workshop(Materials(world.store, None, torch.device("cpu")))
     network = workshop.build(alone, alone.networks[0])

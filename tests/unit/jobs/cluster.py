@@ -147,11 +147,16 @@ class Cluster:
         if name in self.jobs:
             self.set_condition(name, "Complete")
 
-    def _delete(self, http: BaseHTTPRequestHandler, name: str) -> None:
+    def delete(self, name: str) -> dict[str, Any] | None:
+        """The Job that was there, None when there was none."""
         with self._lock:
             job = self.jobs.pop(name, None)
             if job is not None:
                 self._tell("DELETED", job)
+        return job
+
+    def _delete(self, http: BaseHTTPRequestHandler, name: str) -> None:
+        job = self.delete(name)
         _send(http, 200 if job else 404, job or _status(404, "not found"))
 
     def _watch(self, http: BaseHTTPRequestHandler, version: int, label: str) -> None:

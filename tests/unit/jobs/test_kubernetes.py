@@ -270,6 +270,39 @@ def test_jobs_of_others_are_left_alone(engine: Engine, cluster: Cluster, tmp_pat
     assert "stranger" in cluster.jobs
 
 
+def test_a_job_that_somebody_deletes_is_made_again(engine: Engine, cluster: Cluster, tmp_path: Path) -> None:
+    job = engine.create({"count": 2, "held": [1], "folder": str(tmp_path)})
+    eventually(lambda: len(runs(tmp_path)) == 2)
+    cluster.delete(next(iter(cluster.jobs)))
+    eventually(lambda: cluster.requests.count("POST jobs") == 2)
+    (tmp_path / "open-1").touch()
+    eventually(state(engine.store, job.name, JobState.SUCCEEDED))
+    assert len(runs(tmp_path)) == 2, "the tasks that were done or held are not begun again"
+
+
+def test_a_task_of_several_processes_is_given_so_many_gpus(
+    own: JobStore, cluster: Cluster, tmp_path: Path
+) -> None:
+    resources = {"requests": {"cpu": "1500m", "memory": "1.5Gi"}, "limits": {"nvidia.com/gpu": 1}}
+    worker = {**TEMPLATE["template"]["spec"]["containers"][0], "resources": resources}  # type: ignore[index]
+    cluster.templates["distiller-worker"] = {"template": {"spec": {"containers": [worker]}}}
+    api = client.ApiClient(client.Configuration(host=cluster.start()))
+    placement = KubernetesJobs(
+        own, "squares", api, namespace="lab", options=OPTIONS, processes=lambda job: job.spec["processes"]
+    )
+    engine = Engine(own, Squares(), placement)
+    engine.start()
+    job = engine.create({"count": 1, "processes": 4, "folder": str(tmp_path)})
+    eventually(state(own, job.name, JobState.SUCCEEDED))
+    engine.close()
+    (made,) = cluster.jobs.values()
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    assert container["resources"] == {
+        "requests": {"cpu": "6000m", "memory": "6Gi"},
+        "limits": {"nvidia.com/gpu": "4"},
+    }
+
+
 def test_a_queue_admits_the_job() -> None:
     options = JobOptions(template="distiller-worker", queue="gpus", deadline_s=60)
     made = job_manifest("squares/1f", 7, TEMPLATE["template"], options)
