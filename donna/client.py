@@ -116,7 +116,7 @@ class Client:
                 return _Absent(stub.__name__.removesuffix("ServiceStub").lower())
             channel = open_channel(address, credentials)
             self._channels.append(channel)
-            return Remote(stub, channel, token=token)
+            return Remote(stub, channel, token=token, patience_s=PATIENCE_S)
 
         self.distiller = remote(distiller_pb2_grpc.DistillerServiceStub, endpoints.distiller)
         self.finetuner = remote(finetuner_pb2_grpc.FinetunerServiceStub, endpoints.finetuner)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from donna.rpc.status import from_rpc_error
 
 DEADLINE_S = 60.0
 WATCH_DEADLINE_S = 24 * 3600.0
+RETRY_S = 0.5
 
 _SERVICE_CONFIG = json.dumps(
     {
@@ -64,7 +66,9 @@ def open_channel(
 class Remote:
     """A generated stub whose calls have deadlines, carry the token, and raise donna.errors.
 
-    `remote.GetSearch(request)` calls the rpc of that name; a streaming rpc returns an iterator.
+    `remote.GetSearch(request)` calls the rpc of that name; a streaming rpc returns an iterator. A server that has
+    answered before and is away is waited for, up to `patience_s`: it is being restarted. One that never answered is
+    not, since its address may be wrong.
     """
 
     def __init__(
@@ -74,8 +78,11 @@ class Remote:
         *,
         token: str = "",
         deadline_s: float = DEADLINE_S,
+        patience_s: float = 0.0,
     ) -> None:
         self._stub = stub(channel)
+        self._patience_s = patience_s
+        self._answered = False
         self._metadata = ((HEADER, f"Bearer {token}"),) if token else ()
         self._deadline_s = deadline_s
 
@@ -85,13 +92,25 @@ class Remote:
 
         def call(request: Any, *, deadline_s: float | None = None) -> Any:
             timeout = deadline_s or (WATCH_DEADLINE_S if streams else self._deadline_s)
-            try:
-                response = method(request, timeout=timeout, metadata=self._metadata)
-            except grpc.RpcError as error:
-                raise from_rpc_error(error) from None
-            return _iterate(response) if streams else response
+            wait_until = time.monotonic() + (self._patience_s if self._answered else 0.0)
+            while True:
+                try:
+                    response = method(request, timeout=timeout, metadata=self._metadata)
+                except grpc.RpcError as error:
+                    if not _is_away(error) or time.monotonic() > wait_until:
+                        raise from_rpc_error(error) from None
+                    time.sleep(RETRY_S)
+                    continue
+                self._answered = self._answered or not streams
+                return _iterate(response) if streams else response
 
         return call
+
+
+def _is_away(error: grpc.RpcError) -> bool:
+    """Nobody is there, as against a server that says what of its own is away, with details."""
+    said = any(name == "grpc-status-details-bin" for name, _ in error.trailing_metadata() or ())
+    return error.code() is grpc.StatusCode.UNAVAILABLE and not said
 
 
 def _iterate(response: Any) -> Iterator[Any]:

@@ -1,7 +1,9 @@
 """Every error of the tree travels over a real connection and comes back as itself."""
 
 import inspect
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -173,6 +175,25 @@ def test_an_error_of_the_transport_has_a_class_too() -> None:
         remote = Remote(ProfilerServiceStub, channel, deadline_s=20)
         with pytest.raises(errors.Unavailable):
             remote.GetDevice(pb.GetDeviceRequest())
+
+
+def test_a_server_that_is_restarted_is_waited_for_when_it_was_there_before() -> None:
+    request = pb.GetDeviceRequest(name="devices/1")
+    with serving(endpoint(Small())) as address, open_channel(address) as channel:
+        remote = Remote(ProfilerServiceStub, channel, deadline_s=20, patience_s=30)
+        assert remote.GetDevice(request).device.name == "devices/1"
+    answers: list[str] = []
+    with open_channel(address) as channel, ThreadPoolExecutor(1) as pool:
+        stranger = Remote(ProfilerServiceStub, channel, deadline_s=20, patience_s=30)
+        with pytest.raises(errors.Unavailable):
+            stranger.GetDevice(request)
+        stranger._answered = True
+        waiting = pool.submit(lambda: answers.append(stranger.GetDevice(request).device.name))
+        time.sleep(6)  # longer than the channel itself tries
+        assert not waiting.done()
+        with serving(endpoint(Small()), listen=address):
+            waiting.result(30)
+    assert answers == ["devices/1"]
 
 
 def test_a_method_that_the_service_lacks(remote: Remote) -> None:
