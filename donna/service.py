@@ -33,6 +33,8 @@ from donna.telemetry.tracing import Tracing, start_tracing
 S = TypeVar("S", bound=ServiceSettings)
 log = logging.getLogger("donna.service")
 
+DATABASE_PATIENCE_S = 60.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
@@ -53,7 +55,9 @@ def open_stores(settings: ServiceSettings, service: str) -> tuple[JobStore, Arti
     except OSError as error:
         raise FailedPrecondition(f"the state folder cannot be made: {error.strerror}") from error
     password = read_optional(settings.database_password_file, "database_password_file")
-    database = open_database(settings.database_url(service), password=password, schema=service)
+    database = open_database(
+        settings.database_url(service), password=password, schema=service, patience_s=DATABASE_PATIENCE_S
+    )
     return JobStore(database, max_active=settings.max_active_jobs), open_artifacts(settings)
 
 

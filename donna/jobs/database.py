@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import time
@@ -9,23 +10,27 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
 from donna.errors import FailedPrecondition, InvalidArgument, Unavailable
 from donna.jobs.migrate import migrate
 from donna.jobs.schema import jobs
 
+log = logging.getLogger("donna.jobs")
+
 BUSY_MS = 30_000
+RETRY_S = 1.0
 
 
-def open_database(url: str, *, password: str = "", schema: str = "") -> Engine:
+def open_database(url: str, *, password: str = "", schema: str = "", patience_s: float = 0.0) -> Engine:
     """An engine with all tables in place and up to date.
 
     On PostgreSQL the tables are in `schema` (the user's default when empty), so that services can share a database
     and own their tables; `password` is used in place of the url's.
     SQLite runs in WAL mode with full sync, and a writing transaction takes the write lock at its start, so that
-    concurrent processes wait for each other instead of failing half-way. Raises InvalidArgument for a url
-    that is none, FailedPrecondition when the database cannot be opened.
+    concurrent processes wait for each other instead of failing half-way. A server that does not answer yet is waited
+    for, up to `patience_s`: services of a cluster start in any order. Raises InvalidArgument for a url that is none,
+    FailedPrecondition when the database cannot be opened.
     """
     try:
         parsed = make_url(url)
@@ -54,13 +59,18 @@ def open_database(url: str, *, password: str = "", schema: str = "") -> Engine:
         raise InvalidArgument.of(
             "database", "must be a URL such as sqlite:///state.db or postgresql+psycopg://…"
         ) from error
-    try:
-        migrate(engine)
-    except DBAPIError as error:
-        raise FailedPrecondition(
-            f"the database cannot be opened: {error.orig}", reason="DATABASE_NOT_OPENED"
-        ) from error
-    return engine
+    wait_until = time.monotonic() + (patience_s if engine.dialect.name != "sqlite" else 0.0)
+    while True:
+        try:
+            migrate(engine)
+            return engine
+        except DBAPIError as error:
+            if not isinstance(error, OperationalError) or time.monotonic() > wait_until:
+                raise FailedPrecondition(
+                    f"the database cannot be opened: {error.orig}", reason="DATABASE_NOT_OPENED"
+                ) from error
+            log.warning("the database does not answer yet: %s", error.orig)
+            time.sleep(RETRY_S)
 
 
 def check_database(engine: Engine) -> None:

@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -20,10 +21,14 @@ from tests.deploy.settings import known_variables, settings_class
 
 VERSION = "1.36"
 SERVICES = ("distiller", "finetuner", "predictor", "searcher", "profiler")
-CUSTOM = {"LocalQueue", "PrometheusRule"}  # of operators: no published schemas of Kubernetes itself
+CUSTOM = {
+    "LocalQueue",
+    "PrometheusRule",
+    "PodMonitor",
+}  # of operators: no published schemas of Kubernetes itself
 RENDERINGS = [
     ".", "base", "overlays/cpu", "overlays/lab", *(f"+{name}" for name in components()),
-    "+gpu+s3+external-postgres+tls+network-policies+kueue",
+    "+gpu+s3+external-postgres+tls+network-policies+kueue+monitoring",
 ]  # fmt: skip
 
 pytestmark = pytest.mark.skipif(program() is None, reason="neither kubectl nor kustomize is installed")
@@ -246,6 +251,24 @@ def test_with_policies_everything_is_denied_and_then_only_known_parts_are_named(
         assert matches(policy["spec"]["podSelector"]), name
         for peer in [p for r in policy["spec"].get("ingress", []) for p in r["from"]]:
             assert "namespaceSelector" in peer or matches(peer["podSelector"]), name
+
+
+def test_monitoring_asks_every_service_where_it_tells(tmp_path: Path) -> None:
+    objects = with_components(tmp_path, "monitoring", "network-policies")
+    (endpoint,) = named(objects, "PodMonitor")["donna"]["spec"]["podMetricsEndpoints"]
+    (asked,) = named(objects, "PodMonitor")["donna"]["spec"]["selector"]["matchExpressions"]
+    assert sorted(asked["values"]) == sorted(SERVICES)
+    policy = named(objects, "NetworkPolicy")["metrics"]["spec"]
+    for kind in ("Deployment", "DaemonSet"):
+        for name, found in named(objects, kind).items():
+            (container,) = found["spec"]["template"]["spec"]["containers"]
+            port = {p["name"]: p["containerPort"] for p in container["ports"]}[endpoint["port"]]
+            told = {v["name"]: v.get("value") for v in container["env"]}
+            assert told[f"DONNA_{name.upper()}_METRICS_LISTEN"] == f"0.0.0.0:{port}"
+            assert policy["ingress"][0]["ports"] == [{"port": port, "protocol": "TCP"}]
+    dashboard = named(objects, "ConfigMap")["donna-dashboard"]
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(dashboard["data"]["donna.json"])["panels"]
 
 
 def test_every_component_and_overlay_has_a_line_in_the_readme() -> None:

@@ -1,22 +1,31 @@
 """The steps lead to the tables that the code has, once, whoever runs them and however many at once."""
 
+import hashlib
 import re
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy.exc import OperationalError
 
 from donna.errors import FailedPrecondition
 from donna.jobs import JobState, TaskSpec, migrations
+from donna.jobs import database as module
 from donna.jobs.database import open_database
 from donna.jobs.lease import Leases
 from donna.jobs.migrate import HEAD
 from donna.jobs.schema import metadata
 from donna.jobs.store import JobStore
+
+RELEASED = {
+    "r0001_job_store.py": "3a5efd38c096e6a5e9456351c55a4f0da36d3917f127714260b800f5cc3607d5",
+}
 
 
 def test_the_steps_make_the_tables_of_the_code(database: str) -> None:
@@ -31,6 +40,59 @@ def test_the_steps_make_the_tables_of_the_code(database: str) -> None:
 def test_the_last_step_is_the_one_that_the_code_expects() -> None:
     steps = sorted((Path(migrations.__file__).parent / "versions").glob("r*.py"))
     assert re.search(r'^revision = "(\w+)"', steps[-1].read_text(), re.MULTILINE)[1] == HEAD  # type: ignore[index]
+
+
+def test_steps_that_were_released_are_never_edited() -> None:
+    """Databases were made by them: a change of the tables is a step of its own. Since 0.1.0."""
+    for name, sha256 in RELEASED.items():
+        source = (Path(migrations.__file__).parent / "versions" / name).read_bytes()
+        assert hashlib.sha256(source).hexdigest() == sha256, f"{name} was released: add a step instead"
+
+
+def test_a_database_of_the_first_release_becomes_one_of_this(database: str) -> None:
+    engine = create_engine(database)
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            schema = connection.execute(text("SHOW search_path")).scalar_one()
+            connection.execute(text(f"CREATE SCHEMA {schema}"))
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        columns = [column["name"] for column in inspect(connection).get_columns("jobs")]
+        values = {**dict.fromkeys(columns, 0), "name": "squares/1", "kind": "squares", "state": "QUEUED"}
+        values |= {"spec": '{"n": 1}', "cost": "{}", "error": None, "result": None, "spec_sha256": "0" * 64}
+        values |= dict.fromkeys(("message", "waiting_for", "request_id"), "")
+        names = ", ".join(values)
+        connection.execute(text(f"INSERT INTO jobs ({names}) VALUES (:{', :'.join(values)})"), values)  # noqa: S608 - a test
+    engine.dispose()
+    upgraded = open_database(database)
+    assert JobStore(upgraded).get("squares/1").spec == {"n": 1}
+    with upgraded.connect() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == HEAD
+    upgraded.dispose()
+
+
+def test_a_server_that_comes_late_is_waited_for(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [OperationalError("SELECT 1", {}, Exception("connection refused"))] * 2
+    real = module.migrate
+
+    def migrate(engine: Engine) -> None:
+        if answers:
+            raise answers.pop()
+        real(engine)
+
+    monkeypatch.setattr(module, "migrate", migrate)
+    monkeypatch.setattr(module, "RETRY_S", 0.01)
+    if database.startswith("sqlite"):
+        with pytest.raises(FailedPrecondition, match="connection refused"):
+            open_database(database, patience_s=60)  # a file does not come late
+    else:
+        open_database(database, patience_s=60).dispose()
+        assert answers == []
+        answers += [OperationalError("SELECT 1", {}, Exception("connection refused"))]
+        with pytest.raises(FailedPrecondition, match="connection refused"):
+            open_database(database)
 
 
 def test_opening_again_keeps_what_is_there(database: str) -> None:
