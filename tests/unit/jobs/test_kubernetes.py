@@ -283,7 +283,7 @@ def test_a_job_that_somebody_deletes_is_made_again(engine: Engine, cluster: Clus
 def test_a_task_of_several_processes_is_given_so_many_gpus(
     own: JobStore, cluster: Cluster, tmp_path: Path
 ) -> None:
-    resources = {"requests": {"cpu": "1500m", "memory": "1.5Gi"}, "limits": {"nvidia.com/gpu": 1}}
+    resources = {"requests": {"cpu": "1500m", "memory": "1.5Gi"}, "limits": {"nvidia.com/gpu": "1"}}
     worker = {**TEMPLATE["template"]["spec"]["containers"][0], "resources": resources}  # type: ignore[index]
     cluster.templates["distiller-worker"] = {"template": {"spec": {"containers": [worker]}}}
     api = client.ApiClient(client.Configuration(host=cluster.start()))
