@@ -25,6 +25,7 @@ from donna.jobs.store import JobStore
 
 RELEASED = {
     "r0001_job_store.py": "3a5efd38c096e6a5e9456351c55a4f0da36d3917f127714260b800f5cc3607d5",
+    "r0002_parts.py": "cef5231b6f128880cfc2d10a8d894ea162aa88ce8e9d2e6433c054e16afd0a5a",
 }
 
 

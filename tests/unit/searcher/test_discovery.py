@@ -14,8 +14,8 @@ import pytest
 
 from donna.cluster_api import ClusterApi
 from donna.errors import FailedPrecondition, Unavailable
-from donna.rpc.authentication import channel_credentials, server_credentials
 from donna.rpc.channel import open_channel
+from donna.rpc.tls import channel_credentials, server_credentials
 from services.searcher.discovery import Discovery, addresses, device_name
 from services.searcher.profilers import Profilers
 from tests.unit.rpc.serving import Small, endpoint, serving
