@@ -76,7 +76,7 @@ def print_plan(
     rows = [
         (
             p.name,
-            ", ".join(f"{value:,.10g} {words(key)}" for key, value in p.work.items()),
+            ", ".join(counted(key, value) for key, value in p.work.items()),
             duration(seconds[p.name]),
         )
         for p in found.phases
@@ -115,6 +115,7 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def words(name: str) -> str:
-    """A key as a person reads it."""
-    return name.replace("_", " ")
+def counted(name: str, value: float) -> str:
+    """A key and its value as a person reads them: 3 network epochs, 1 network."""
+    text = name.replace("_", " ")
+    return f"{value:,.10g} {text.removesuffix('s') if value == 1 else text}"

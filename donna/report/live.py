@@ -11,6 +11,9 @@ from donna.report.page import report_html
 from donna.space.library import Library
 from donna.v1 import common_pb2, searcher_pb2
 
+HAS = {"succeeded": "has", "failed": "has", "cancelled": "was"}
+"""What a state that is over is said with."""
+
 
 def live_html(
     search: searcher_pb2.Search, library: Library, evaluations: Iterable[searcher_pb2.Evaluation]
@@ -42,9 +45,9 @@ def live_result(search: searcher_pb2.Search, library: Library) -> dict[str, Any]
 
 def _headline(search: searcher_pb2.Search) -> str:
     state = common_pb2.JobState.Name(search.job.state).removeprefix("JOB_STATE_").lower()
-    waiting = f", waiting for {search.job.waiting_for}" if search.job.waiting_for else ""
+    waiting = f" for {search.job.waiting_for}" if search.job.waiting_for else ""
     generation = (
-        f"generation {len(search.generations)} of {search.spec.generations}" if search.generations else ""
+        f": generation {len(search.generations)} of {search.spec.generations}" if search.generations else ""
     )
-    error = search.job.error.message
-    return ". ".join(filter(None, (f"The search is {state}{waiting}", generation, error))) + "."
+    error = f" {search.job.error.message}." if search.job.error.message else ""
+    return f"The search {HAS.get(state, 'is')} {state}{waiting}{generation}.{error}"

@@ -51,7 +51,7 @@ def test_a_search_that_has_ended_is_shown_whole(artifacts, fake, searcher) -> No
         "-".join(map(str, point.architecture.choices)) for point in search.front
     ]
     assert told["evaluations"]["total"] == search.num_evaluations
-    assert told["headline"] == "The search is succeeded. generation 8 of 8."
+    assert told["headline"] == "The search has succeeded: generation 8 of 8."
     assert len(told["library"]["blocks"]) == 4
     assert f'href="/{search.name}"' in ask(address, "/")[2]
     service.parts.close()
