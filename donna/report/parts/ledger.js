@@ -40,10 +40,11 @@ const COSTS = [
 function drawCost() {
   const phases = Object.entries(run.timings_s).filter(([phase]) => phase !== "total"), total = run.timings_s.total || 1;
   const tint = (i) => `color-mix(in oklab, var(--front) ${100 - (75 * i) / Math.max(1, phases.length - 1)}%, var(--won))`;
+  const planned = (phase) => (run.planned_s?.[phase] ? `, planned ${duration(run.planned_s[phase])}` : "");
   at("cost-times").replaceChildren(
     h("p", { class: "note" }, `${duration(total)} in all, by phase:`),
     h("div", { class: "times", "aria-hidden": "true" }, phases.map(([, seconds], i) => h("i", { style: `flex:${seconds};background:${tint(i)}` }))),
-    h("div", { class: "legend" }, phases.map(([phase, seconds], i) => h("span", null, h("i", { class: "swatch", style: `background:${tint(i)}` }), `${phase} ${duration(seconds)}`))));
+    h("div", { class: "legend" }, phases.map(([phase, seconds], i) => h("span", null, h("i", { class: "swatch", style: `background:${tint(i)}` }), `${phase} ${duration(seconds)}${planned(phase)}`))));
   const by = run.cost_by_phase ?? {}, shown = COSTS.filter(([name]) => run.cost[name]);
   const columns = Object.entries(by).filter(([, cost]) => shown.some(([name]) => cost[name]));
   at("cost-table").replaceChildren(table([

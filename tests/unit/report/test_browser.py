@@ -52,8 +52,9 @@ def text(browser: Any, selector: str) -> str:
 
 
 def test_it_shows_the_whole_run_without_a_complaint(opened: Open) -> None:
-    result = runs.run_result()
+    result = runs.run_result(planned_s={"library": 61.0})
     page = opened(result, runs.evaluations_csv(result))
+    assert "planned 1 min" in text(page, "#cost-times")
     marks = page.find_elements("css selector", "#front-chart .mark")
     assert len(marks) == len(result["front"]) + len(result["models"]) + 1
     assert len(page.find_elements("css selector", "#blocks-table td[data-choice]")) == 4 * 17
