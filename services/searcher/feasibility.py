@@ -51,9 +51,9 @@ def function_range(
 ) -> Range:
     """Range of any function of (A, N) choices: exact for spaces up to ENUMERABLE, else an estimate.
 
-    The ends of a larger space are found by coordinate descent from the best of a uniform sample: every
-    option of one block after the other, until nothing changes. For a first-order function that is exact too,
-    for a second-order one nearly always; `exact` is False all the same.
+    The ends of a larger space are found by descent from the best of a uniform sample, swapping blocks until nothing
+    gets better. For a first-order function that is exact too, for a second-order one nearly always; `exact` is False
+    all the same.
     """
     counts = np.asarray(num_options)
     if np.prod(counts, dtype=float) <= ENUMERABLE:
@@ -68,18 +68,30 @@ def function_range(
 
 
 def _descend(function: Callable[[np.ndarray], np.ndarray], starts: np.ndarray, counts: np.ndarray) -> float:
-    """The smallest value that swapping one block at a time reaches from any of the starts."""
-    X, best = starts.copy(), np.inf
+    """The smallest value that swapping blocks reaches from any of the starts (S, N).
+
+    Every option of every block is tried at once, since a call may go to another process. Of a first-order function
+    the best options of all blocks are best together; where they are not, the best single swap is taken.
+    """
+    N = len(counts)
+    where = np.repeat(np.arange(N), counts)
+    options = np.concatenate([np.arange(count) for count in counts])
+    first = np.cumsum(counts) - counts
+    X, values = starts, function(starts)
     while True:
-        for n, count in enumerate(counts):
-            swaps = np.repeat(X[:, None, :], count, axis=1)
-            swaps[:, :, n] = np.arange(count)
-            values = function(swaps.reshape(-1, X.shape[1])).reshape(len(X), count)
-            X[:, n] = np.argmin(values, axis=1)
-            reached = float(values.min())
-        if reached >= best:
-            return best
-        best = reached
+        swaps = np.repeat(X[:, None, :], len(options), axis=1)
+        swaps[:, np.arange(len(options)), where] = options
+        swapped = function(swaps.reshape(-1, N)).reshape(len(X), -1)
+        one = swaps[np.arange(len(X)), np.argmin(swapped, axis=1)]
+        every = np.stack(
+            [np.argmin(swapped[:, i : i + count], axis=1) for i, count in zip(first, counts, strict=True)],
+            axis=1,
+        )
+        together, single = function(every), swapped.min(axis=1)
+        X = np.where((together < single)[:, None], every, one)
+        before, values = values, np.minimum(together, single)
+        if not (values < before).any():
+            return float(before.min())
 
 
 def check(rows: Sequence[Row]) -> None:
