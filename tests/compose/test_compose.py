@@ -79,12 +79,13 @@ def run(
     token = folder / "token"
     token.write_text(stack.token())
     losses: list[tuple[str, Callable[[], bool]]] = [
-        ("finetuner", lambda: under_way(client, "finetuneJobs")),
+        ("finetuner", lambda: under_way(client, "finetuneJobs")),  # the reference
         ("distiller", lambda: under_way(client, "blockLibraries")),
-        ("finetuner", lambda: under_way(client, "finetuneJobs", ended=1)),
+        ("finetuner", lambda: under_way(client, "finetuneJobs", ended=2)),  # the samples
         ("searcher", lambda: under_way(client, "searches")),
         ("profiler", lambda: under_way(client, "searches")),
         ("predictor", lambda: under_way(client, "searches")),
+        ("finetuner", lambda: under_way(client, "finetuneJobs", ended=3)),  # the winners
     ]
     pipeline = start(stack, folder / "out", token)
     lost = []
@@ -117,7 +118,7 @@ def test_the_result_is_complete(run: tuple[dict[str, Any], list[str]]) -> None:
 
 
 def test_a_container_was_lost_in_every_phase(run: tuple[dict[str, Any], list[str]]) -> None:
-    assert run[1] == ["finetuner", "distiller", "finetuner", "searcher", "profiler", "predictor"]
+    assert run[1] == ["finetuner", "distiller", "finetuner", "searcher", "profiler", "predictor", "finetuner"]
 
 
 def test_nothing_was_done_twice(stack: Stack, client: Client, run: tuple[dict[str, Any], list[str]]) -> None:
