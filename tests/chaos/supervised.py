@@ -79,6 +79,15 @@ class Supervised:
         for process in self._processes.values():
             lifeline.stop(process)
 
+    def serving(self) -> bool:
+        """Whether all of them can be connected to."""
+        for port in self.ports.values():
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
+            except OSError:
+                return False
+        return True
+
     def victims(self) -> dict[str, list[psutil.Process]]:
         """Every process of these services by what it is: `distiller`, `distiller.worker`, `profiler.nursery`."""
         found: dict[str, list[psutil.Process]] = {}

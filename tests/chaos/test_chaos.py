@@ -29,7 +29,9 @@ from tests.integration.conftest import TINY
 
 KILLS = int(os.environ.get("DONNA_CHAOS_KILLS", "100"))
 SEED = int(os.environ.get("DONNA_CHAOS_SEED", "1"))
-PAUSE_S = (0.5, 4.0)
+PAUSE_S = (0.2, 2.0)
+HASTE = 0.2
+"""The share of kills that do not wait until everything serves again: some hit a service while it starts."""
 RUN_DEADLINE_S = 1200.0
 PREDICTED: dict[str, Any] = {
     **TINY,
@@ -51,7 +53,11 @@ class Killer:
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
         self.done: Counter[tuple[str, str]] = Counter()
+        self._wait()
+
+    def _wait(self) -> None:
         self.next_at = time.monotonic() + self._random.uniform(*PAUSE_S)
+        self.hasty = self._random.random() < HASTE
 
     def strike(self, phase: str, victims: dict[str, list[psutil.Process]]) -> None:
         """Kills one process of the kind that was killed least in this phase."""
@@ -66,7 +72,7 @@ class Killer:
         except psutil.NoSuchProcess:
             return  # it ended by itself just now, and that is no kill
         self.done[phase, kind] += 1
-        self.next_at = time.monotonic() + self._random.uniform(*PAUSE_S)
+        self._wait()
 
 
 def disturbed(folder: Path, spec: dict[str, Any], killer: Killer | None, kills: int) -> dict[str, Any]:
@@ -77,7 +83,8 @@ def disturbed(folder: Path, spec: dict[str, Any], killer: Killer | None, kills: 
         command = Command(spec_file(folder, spec), folder / "out", services.endpoints)
         while not command.ended():
             assert time.monotonic() < deadline, f"stuck in {command.phase}:\n" + "\n".join(command.said[-20:])
-            if killer is not None and killer.done.total() < kills and time.monotonic() > killer.next_at:
+            due = killer is not None and killer.done.total() < kills and time.monotonic() > killer.next_at
+            if killer is not None and due and (killer.hasty or services.serving()):
                 victims = services.victims()
                 victims["command"] = [psutil.Process(command.process.pid)]
                 killer.strike(command.phase, victims)
