@@ -16,7 +16,7 @@ READY := $(VENV)/.ready
 PROTOS := $(wildcard protos/donna/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test images push test-compose test-chaos test-fuzz check format protos release-protos docs clean bench-predict bench-search bench-improve bench-profile bench-distill bench-scale bench-load
+.PHONY: help setup demo test images push test-compose test-chaos test-fuzz check format protos release-protos docs clean bench-predict bench-search bench-improve bench-profile bench-distill bench-controls bench-scale bench-load
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make TARGET\n"} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,7 +95,10 @@ bench-profile: $(READY) ## Print how repeatable and how costly measurements are,
 	$(BIN)/python -m bench.profile
 
 bench-distill: $(READY) ## Print the time of a library against one block at a time, as JSON
-	$(BIN)/python -m bench.distill
+	$(BIN)/python -m bench.distill --options 24 48 96
+
+bench-controls: $(READY) ## Print what library weights and distillation are worth (DATA=folder, ARGS=--train a --test b), as JSON
+	$(BIN)/python -m bench.controls $(if $(DATA),--data-root $(DATA)) $(ARGS)
 
 bench-scale: $(READY) ## Print what a full ImageNet library costs on 8, 64 and 512 GPUs, on paper, as JSON
 	$(BIN)/python -m bench.scale

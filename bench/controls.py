@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--widths", type=int, nargs=4, default=[8, 16, 24, 32])
     parser.add_argument("--train", default="", help="Parquet file in the data root; empty means digits")
     parser.add_argument("--test", default="", help="Parquet file that was set apart for testing")
-    parser.add_argument("--data-root", default="")
+    parser.add_argument("--data-root", default="", help="folder of the Parquet files")
     options = parser.parse_args()
     if options.data_root:
         os.environ["DONNA_DATA_ROOT"] = options.data_root

@@ -1,13 +1,14 @@
 """Wall time of a block library against three other ways to spend it, on one machine in one run. Prints JSON.
 
-    python -m bench.distill --options 24 --steps 4
+    python -m bench.distill --options 24 48 96 --steps 2
 
 - ours: the distiller's own loop: one reference pass per batch, all blocks stepped by its threads.
 - one_at_a_time: each block alone, in plain eager PyTorch; the reference runs only as far as the block needs it.
 - students_alone: plain eager forward, backward, step on ready tensors: no reference, no data.
 All train the same blocks of the same reference on the same batches of random 32x32 images with AdamW; the two
-others have torch's own threads, as many as ours. Times are of `--steps` steps after a first one that is not
-counted, the least of `--repeats`.
+others have torch's own threads, as many as ours. Each runs in a process of its own, so that none profits from what
+another has set. Times are of `--steps` steps after a first one that is not counted, the least of `--repeats` that
+take turns. The first number of options is measured in all three ways, further ones in ours, for the growth.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import argparse
 import json
 import os
 import platform
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -189,40 +192,63 @@ def training_flops(whole: Cut, chosen: Sequence[Option]) -> int:
     )
 
 
+WAYS: dict[str, Callable[[Cut, Sequence[Option], Sequence[Tensor], int, str], Callable[[], float]]] = {
+    "ours": ours,
+    "one_at_a_time": one_at_a_time,
+    "students_alone": students_alone,
+}
+
+
+def in_a_process(way: str, number: int, given: argparse.Namespace) -> float:
+    """Seconds of one way, in an interpreter of its own."""
+    told = {"only": way, "options": number}
+    told |= {name: getattr(given, name) for name in ("steps", "batch_size", "threads", "device")}
+    words = [word for name, value in told.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    child = subprocess.run(
+        [sys.executable, "-m", "bench.distill", *words], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return float(child.stdout)
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--options", type=int, nargs="+", choices=(24, 48, 96), default=[24])
-    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--only", choices=tuple(WAYS), help=argparse.SUPPRESS)
     given = parser.parse_args()
     whole = reference()
-    images = [torch.rand(given.batch_size, *IMAGE) for _ in range(given.steps + 1)]
+    if given.only:
+        images = [torch.rand(given.batch_size, *IMAGE) for _ in range(given.steps + 1)]
+        run = WAYS[given.only](whole, options(given.options[0]), images, given.threads, given.device)
+        print(run())
+        return
     product = matrix_flops(given.threads, given.device)
     results = []
     for number in given.options:
-        chosen = options(number)
+        ways = tuple(WAYS) if number == given.options[0] else ("ours",)
         seconds: dict[str, float] = {}
         for _ in range(given.repeats):
-            for way in (ours, one_at_a_time, students_alone):
-                taken = way(whole, chosen, images, given.threads, given.device)()
-                seconds[way.__name__] = min(taken, seconds.get(way.__name__, taken))
-        flops = training_flops(whole, chosen) * given.batch_size * given.steps / seconds["ours"]
-        results.append(
-            {
-                "options": number,
-                "students": number * len(BLOCKS),
-                "seconds": seconds,
-                "ms_per_student_step": 1e3 * seconds["ours"] / (number * len(BLOCKS) * given.steps),
-                "times_faster_than_one_at_a_time": seconds["one_at_a_time"] / seconds["ours"],
-                "share_of_students_alone": seconds["ours"] / seconds["students_alone"],
-                "flops": flops,
-                "share_of_matrix_product": flops / product,
-            }
-        )
+            for way in ways:
+                taken = in_a_process(way, number, given)
+                seconds[way] = min(taken, seconds.get(way, taken))
+        flops = training_flops(whole, options(number)) * given.batch_size * given.steps / seconds["ours"]
+        result: dict[str, Any] = {
+            "options": number,
+            "students": number * len(BLOCKS),
+            "seconds": seconds,
+            "ms_per_student_step": 1e3 * seconds["ours"] / (number * len(BLOCKS) * given.steps),
+            "flops": flops,
+            "share_of_matrix_product": flops / product,
+        }
+        if len(ways) > 1:
+            result["times_faster_than_one_at_a_time"] = seconds["one_at_a_time"] / seconds["ours"]
+            result["share_of_students_alone"] = seconds["ours"] / seconds["students_alone"]
+        results.append(result)
     report = {
         "bench": "distill",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

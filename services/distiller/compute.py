@@ -1,7 +1,8 @@
-"""The device and the threads that a group of blocks is trained with."""
+"""The device, the threads and the memory that a group of blocks is trained with."""
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 import torch
 
 from donna.errors import FailedPrecondition
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
 
 
 @contextmanager
@@ -23,8 +26,32 @@ def working(device: str, threads: int) -> Iterator[tuple[torch.device, ThreadPoo
         raise FailedPrecondition("the device is set to cuda, but torch finds no GPU", reason="DEVICE_MISSING")
     chosen = torch.device("cuda" if cuda and device != "cpu" else "cpu")
     workers = threads if chosen.type == "cpu" else 2
-    with ThreadPoolExecutor(workers, thread_name_prefix="block", initializer=_prepare_thread) as pool:
-        yield chosen, pool
+    allocator = _keep_memory()
+    try:
+        with ThreadPoolExecutor(workers, thread_name_prefix="block", initializer=_prepare_thread) as pool:
+            yield chosen, pool
+    finally:
+        if allocator is not None:
+            allocator.malloc_trim(0)
+
+
+def _keep_memory() -> ctypes.CDLL | None:
+    """Lets glibc's allocator keep what is freed, in one place for all threads, until it is told to give it back.
+
+    Every step allocates the same tensors, of megabytes each. By default they go back to the kernel at once, and each
+    page is zeroed again when it is next touched: a third of the time of a block on 32x32 maps (166 against 110 ms
+    for a step, 13,700 against 1,900 page faults). Other allocators are left alone.
+    """
+    allocator = ctypes.CDLL(None)
+    if not hasattr(allocator, "mallopt") or not hasattr(allocator, "malloc_trim"):
+        return None
+    for option, value in (
+        (_M_ARENA_MAX, 1),
+        (_M_MMAP_THRESHOLD, 1 << 30),
+        (_M_TRIM_THRESHOLD, (1 << 31) - 1),
+    ):
+        allocator.mallopt(option, value)
+    return allocator
 
 
 def one_thread_each() -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
 from donna.nets.arguments import Parameter
 
+# Those whose gradient needs their output alone work in place, on what a normalisation has just written: a map less to
+# write and to keep. An activation must not come first in a block, whose input others read too.
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "relu6": nn.ReLU6,
+    "relu": partial(nn.ReLU, inplace=True),
+    "relu6": partial(nn.ReLU6, inplace=True),
     "silu": nn.SiLU,
     "hard_swish": nn.Hardswish,
     "gelu": nn.GELU,
