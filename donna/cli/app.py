@@ -8,6 +8,7 @@ import typer
 
 import donna
 from donna.cli import (
+    convert,
     distill,
     finetune,
     inspect,
@@ -25,6 +26,7 @@ from donna.cli import (
 PANELS = (
     ("A whole run", (run.run, plan.plan, report.report, mlflow.mlflow)),
     ("Phase by phase", (distill.distill, search.search, finetune.finetune, finetune.export)),
+    ("Weights", (convert.convert,)),
     ("Devices", (profile.profile, profile.devices)),
     ("Services", (services.up, services.down, services.status)),
 )
