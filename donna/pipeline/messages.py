@@ -23,6 +23,7 @@ def reference_message(spec: Spec, weights: common_pb2.Artifact | None) -> common
 def dataset_message(spec: Spec) -> common_pb2.Dataset:
     """The data and its split."""
     data = spec.dataset
+    normalise = data.normalise
     return common_pb2.Dataset(
         provider=data.provider,
         arguments=dict_to_struct(data.arguments),
@@ -31,6 +32,7 @@ def dataset_message(spec: Spec) -> common_pb2.Dataset:
             common_pb2.Augmentation(name=step.name, arguments=dict_to_struct(step.arguments))
             for step in data.augment
         ],
+        normalisation=common_pb2.Normalisation(**normalise.model_dump()) if normalise else None,
     )
 
 

@@ -51,7 +51,10 @@ class DistillationRecipe(Section):
     batch_size: Count = 64
     learning_rate: Positive = 1e-2
     weight_decay: NonNegative = 1e-4
+    warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
     optimizer: str = "adamw"
+    calibration_batches: Count = 32
+    quality_points: Count = 3
     replace_one_quality: bool = False
 
 
@@ -88,13 +91,21 @@ class Augmentation(Section):
     arguments: dict[str, Any] = {}
 
 
+class Normalisation(Section):
+    """x -> (x - mean) / std on pixels in [0, 1]; one value of each for every channel."""
+
+    mean: Annotated[tuple[float, ...], Field(min_length=1)]
+    std: Annotated[tuple[Positive, ...], Field(min_length=1)]
+
+
 class Dataset(Section):
-    """The data, by registered provider."""
+    """The data, by registered provider; `normalise` replaces the provider's own normalisation."""
 
     provider: str
     arguments: dict[str, Any] = {}
     split: Split
     augment: tuple[Augmentation, ...] = ()
+    normalise: Normalisation | None = None
 
 
 class OptionGrid(BaseModel):

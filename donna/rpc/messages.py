@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -184,7 +184,7 @@ def reference_to_dict(message: pb.Reference) -> dict[str, Any]:
 def dataset_to_dict(message: pb.Dataset) -> dict[str, Any]:
     """A dataset as the description that donna.data loads."""
     split = message.split
-    return {
+    described: dict[str, Any] = {
         "provider": message.provider,
         "arguments": struct_to_dict(message.arguments, "dataset.arguments"),
         "split": {
@@ -202,3 +202,23 @@ def dataset_to_dict(message: pb.Dataset) -> dict[str, Any]:
             for index, a in enumerate(message.augmentations)
         ],
     }
+    if message.HasField("normalisation"):
+        normalisation = message.normalisation
+        described["normalise"] = {"mean": list(normalisation.mean), "std": list(normalisation.std)}
+    return described
+
+
+def dataset_message(described: Mapping[str, Any]) -> pb.Dataset:
+    """The description of a dataset, every default written out, on the wire."""
+    message = pb.Dataset(
+        provider=described["provider"],
+        arguments=dict_to_struct(described["arguments"]),
+        split=pb.DatasetSplit(**{name: int(value) for name, value in described["split"].items()}),
+        augmentations=[
+            pb.Augmentation(name=step["name"], arguments=dict_to_struct(step["arguments"]))
+            for step in described["augment"]
+        ],
+    )
+    if normalise := described.get("normalise"):
+        message.normalisation.CopyFrom(pb.Normalisation(**normalise))
+    return message

@@ -45,7 +45,8 @@ class Entry:
     `key` names the training that made it: family, options, reference, dataset, recipe and seed.
     `qualities` holds extra measures by name (e.g. `kl`, the divergence of the reference's logits when this
     block alone replaces the reference's). `activation_bytes` is the peak of live activations inside the
-    block for one image.
+    block for one image. `curve` has the quality at several points of the training as (steps done, NSR), the
+    last being `quality`.
     """
 
     option: str
@@ -58,6 +59,7 @@ class Entry:
     weights: str
     fragment: str
     qualities: dict[str, float] = field(default_factory=dict)
+    curve: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +213,10 @@ class Library:
                     name=_text(block["name"]),
                     input_shape=_shape(block["input_shape"]),
                     output_shape=_shape(block["output_shape"]),
-                    entries=tuple(_checked(Entry(**entry)) for entry in block["entries"]),
+                    entries=tuple(
+                        _checked(Entry(**{**entry, "curve": _curve(entry.get("curve", ()))}))
+                        for entry in block["entries"]
+                    ),
                 )
                 for block in raw.pop("blocks")
             )
@@ -266,6 +271,13 @@ def _shape(value: Any) -> tuple[int, ...]:
     if not isinstance(value, list) or not all(type(size) is int and 0 < size < 1 << 31 for size in value):
         raise TypeError("shape")
     return tuple(value)
+
+
+def _curve(value: Any) -> tuple[tuple[int, float], ...]:
+    points = [(step, nsr) for step, nsr in value]
+    if not all(type(step) is int and type(nsr) in (int, float) for step, nsr in points):
+        raise TypeError("curve")
+    return tuple(points)
 
 
 def _finite(text: str) -> float:

@@ -152,16 +152,26 @@ class Reference(_message.Message):
     def __init__(self, provider: _Optional[str] = ..., arguments: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., weights: _Optional[_Union[Artifact, _Mapping]] = ..., provenance: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Dataset(_message.Message):
-    __slots__ = ("provider", "arguments", "split", "augmentations")
+    __slots__ = ("provider", "arguments", "split", "augmentations", "normalisation")
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     AUGMENTATIONS_FIELD_NUMBER: _ClassVar[int]
+    NORMALISATION_FIELD_NUMBER: _ClassVar[int]
     provider: str
     arguments: _struct_pb2.Struct
     split: DatasetSplit
     augmentations: _containers.RepeatedCompositeFieldContainer[Augmentation]
-    def __init__(self, provider: _Optional[str] = ..., arguments: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., split: _Optional[_Union[DatasetSplit, _Mapping]] = ..., augmentations: _Optional[_Iterable[_Union[Augmentation, _Mapping]]] = ...) -> None: ...
+    normalisation: Normalisation
+    def __init__(self, provider: _Optional[str] = ..., arguments: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., split: _Optional[_Union[DatasetSplit, _Mapping]] = ..., augmentations: _Optional[_Iterable[_Union[Augmentation, _Mapping]]] = ..., normalisation: _Optional[_Union[Normalisation, _Mapping]] = ...) -> None: ...
+
+class Normalisation(_message.Message):
+    __slots__ = ("mean", "std")
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    STD_FIELD_NUMBER: _ClassVar[int]
+    mean: _containers.RepeatedScalarFieldContainer[float]
+    std: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, mean: _Optional[_Iterable[float]] = ..., std: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class DatasetSplit(_message.Message):
     __slots__ = ("training", "quality", "validation", "test", "seed")

@@ -28,7 +28,7 @@ class BlockSpace(_message.Message):
     def __init__(self, name: _Optional[str] = ..., options: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DistillationRecipe(_message.Message):
-    __slots__ = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed", "optimizer", "replace_one_quality")
+    __slots__ = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed", "optimizer", "replace_one_quality", "warmup_fraction", "calibration_batches", "quality_points")
     EPOCHS_FIELD_NUMBER: _ClassVar[int]
     BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
     LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +36,9 @@ class DistillationRecipe(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     OPTIMIZER_FIELD_NUMBER: _ClassVar[int]
     REPLACE_ONE_QUALITY_FIELD_NUMBER: _ClassVar[int]
+    WARMUP_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_BATCHES_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_POINTS_FIELD_NUMBER: _ClassVar[int]
     epochs: float
     batch_size: int
     learning_rate: float
@@ -43,10 +46,13 @@ class DistillationRecipe(_message.Message):
     seed: int
     optimizer: str
     replace_one_quality: bool
-    def __init__(self, epochs: _Optional[float] = ..., batch_size: _Optional[int] = ..., learning_rate: _Optional[float] = ..., weight_decay: _Optional[float] = ..., seed: _Optional[int] = ..., optimizer: _Optional[str] = ..., replace_one_quality: bool = ...) -> None: ...
+    warmup_fraction: float
+    calibration_batches: int
+    quality_points: int
+    def __init__(self, epochs: _Optional[float] = ..., batch_size: _Optional[int] = ..., learning_rate: _Optional[float] = ..., weight_decay: _Optional[float] = ..., seed: _Optional[int] = ..., optimizer: _Optional[str] = ..., replace_one_quality: bool = ..., warmup_fraction: _Optional[float] = ..., calibration_batches: _Optional[int] = ..., quality_points: _Optional[int] = ...) -> None: ...
 
 class BlockLibrary(_message.Message):
-    __slots__ = ("name", "spec", "job", "manifest", "num_blocks", "num_options", "num_architectures", "plan")
+    __slots__ = ("name", "spec", "job", "manifest", "num_blocks", "num_options", "num_architectures", "plan", "settling")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     JOB_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +61,7 @@ class BlockLibrary(_message.Message):
     NUM_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     NUM_ARCHITECTURES_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
+    SETTLING_FIELD_NUMBER: _ClassVar[int]
     name: str
     spec: BlockLibrarySpec
     job: _common_pb2.Job
@@ -63,10 +70,21 @@ class BlockLibrary(_message.Message):
     num_options: _containers.RepeatedScalarFieldContainer[int]
     num_architectures: str
     plan: DistillationPlan
-    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[BlockLibrarySpec, _Mapping]] = ..., job: _Optional[_Union[_common_pb2.Job, _Mapping]] = ..., manifest: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., num_blocks: _Optional[int] = ..., num_options: _Optional[_Iterable[int]] = ..., num_architectures: _Optional[str] = ..., plan: _Optional[_Union[DistillationPlan, _Mapping]] = ...) -> None: ...
+    settling: _containers.RepeatedCompositeFieldContainer[BlockSettling]
+    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[BlockLibrarySpec, _Mapping]] = ..., job: _Optional[_Union[_common_pb2.Job, _Mapping]] = ..., manifest: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., num_blocks: _Optional[int] = ..., num_options: _Optional[_Iterable[int]] = ..., num_architectures: _Optional[str] = ..., plan: _Optional[_Union[DistillationPlan, _Mapping]] = ..., settling: _Optional[_Iterable[_Union[BlockSettling, _Mapping]]] = ...) -> None: ...
+
+class BlockSettling(_message.Message):
+    __slots__ = ("block", "rank_correlation", "settled")
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    RANK_CORRELATION_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_FIELD_NUMBER: _ClassVar[int]
+    block: str
+    rank_correlation: float
+    settled: bool
+    def __init__(self, block: _Optional[str] = ..., rank_correlation: _Optional[float] = ..., settled: bool = ...) -> None: ...
 
 class DistillationPlan(_message.Message):
-    __slots__ = ("blocks_to_train", "blocks_to_reuse", "groups", "reference_passes", "estimated_memory_bytes", "estimated_s", "costs")
+    __slots__ = ("blocks_to_train", "blocks_to_reuse", "groups", "reference_passes", "estimated_memory_bytes", "estimated_s", "costs", "estimated_from")
     BLOCKS_TO_TRAIN_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_TO_REUSE_FIELD_NUMBER: _ClassVar[int]
     GROUPS_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +92,7 @@ class DistillationPlan(_message.Message):
     ESTIMATED_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_S_FIELD_NUMBER: _ClassVar[int]
     COSTS_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_FROM_FIELD_NUMBER: _ClassVar[int]
     blocks_to_train: int
     blocks_to_reuse: int
     groups: int
@@ -81,7 +100,8 @@ class DistillationPlan(_message.Message):
     estimated_memory_bytes: int
     estimated_s: float
     costs: _containers.RepeatedCompositeFieldContainer[CostRange]
-    def __init__(self, blocks_to_train: _Optional[int] = ..., blocks_to_reuse: _Optional[int] = ..., groups: _Optional[int] = ..., reference_passes: _Optional[int] = ..., estimated_memory_bytes: _Optional[int] = ..., estimated_s: _Optional[float] = ..., costs: _Optional[_Iterable[_Union[CostRange, _Mapping]]] = ...) -> None: ...
+    estimated_from: str
+    def __init__(self, blocks_to_train: _Optional[int] = ..., blocks_to_reuse: _Optional[int] = ..., groups: _Optional[int] = ..., reference_passes: _Optional[int] = ..., estimated_memory_bytes: _Optional[int] = ..., estimated_s: _Optional[float] = ..., costs: _Optional[_Iterable[_Union[CostRange, _Mapping]]] = ..., estimated_from: _Optional[str] = ...) -> None: ...
 
 class CostRange(_message.Message):
     __slots__ = ("metric", "smallest", "largest")
@@ -94,7 +114,7 @@ class CostRange(_message.Message):
     def __init__(self, metric: _Optional[_Union[_common_pb2.Metric, str]] = ..., smallest: _Optional[float] = ..., largest: _Optional[float] = ...) -> None: ...
 
 class BlockEntry(_message.Message):
-    __slots__ = ("block", "choice", "option", "nsr", "qualities", "parameters", "macs", "weight_bytes", "activation_bytes", "weights", "fragment", "key")
+    __slots__ = ("block", "choice", "option", "nsr", "qualities", "parameters", "macs", "weight_bytes", "activation_bytes", "weights", "fragment", "key", "curve")
     class QualitiesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -114,6 +134,7 @@ class BlockEntry(_message.Message):
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     FRAGMENT_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
+    CURVE_FIELD_NUMBER: _ClassVar[int]
     block: int
     choice: int
     option: str
@@ -126,7 +147,16 @@ class BlockEntry(_message.Message):
     weights: _common_pb2.Artifact
     fragment: _common_pb2.Artifact
     key: str
-    def __init__(self, block: _Optional[int] = ..., choice: _Optional[int] = ..., option: _Optional[str] = ..., nsr: _Optional[float] = ..., qualities: _Optional[_Mapping[str, float]] = ..., parameters: _Optional[int] = ..., macs: _Optional[int] = ..., weight_bytes: _Optional[int] = ..., activation_bytes: _Optional[int] = ..., weights: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., fragment: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., key: _Optional[str] = ...) -> None: ...
+    curve: _containers.RepeatedCompositeFieldContainer[QualityPoint]
+    def __init__(self, block: _Optional[int] = ..., choice: _Optional[int] = ..., option: _Optional[str] = ..., nsr: _Optional[float] = ..., qualities: _Optional[_Mapping[str, float]] = ..., parameters: _Optional[int] = ..., macs: _Optional[int] = ..., weight_bytes: _Optional[int] = ..., activation_bytes: _Optional[int] = ..., weights: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., fragment: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., key: _Optional[str] = ..., curve: _Optional[_Iterable[_Union[QualityPoint, _Mapping]]] = ...) -> None: ...
+
+class QualityPoint(_message.Message):
+    __slots__ = ("step", "nsr")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    NSR_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    nsr: float
+    def __init__(self, step: _Optional[int] = ..., nsr: _Optional[float] = ...) -> None: ...
 
 class CreateBlockLibraryRequest(_message.Message):
     __slots__ = ("spec", "request_id", "validate_only")

@@ -140,16 +140,32 @@ class ExportedModel(_message.Message):
     def __init__(self, onnx: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., top1_agreement: _Optional[float] = ..., max_abs_diff: _Optional[float] = ..., num_samples: _Optional[int] = ..., opset: _Optional[int] = ..., accuracy: _Optional[float] = ...) -> None: ...
 
 class FinetuneJob(_message.Message):
-    __slots__ = ("name", "spec", "job", "networks")
+    __slots__ = ("name", "spec", "job", "networks", "plan")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     JOB_FIELD_NUMBER: _ClassVar[int]
     NETWORKS_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
     name: str
     spec: FinetuneSpec
     job: _common_pb2.Job
     networks: _containers.RepeatedCompositeFieldContainer[FinetunedNetwork]
-    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[FinetuneSpec, _Mapping]] = ..., job: _Optional[_Union[_common_pb2.Job, _Mapping]] = ..., networks: _Optional[_Iterable[_Union[FinetunedNetwork, _Mapping]]] = ...) -> None: ...
+    plan: FinetunePlan
+    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[FinetuneSpec, _Mapping]] = ..., job: _Optional[_Union[_common_pb2.Job, _Mapping]] = ..., networks: _Optional[_Iterable[_Union[FinetunedNetwork, _Mapping]]] = ..., plan: _Optional[_Union[FinetunePlan, _Mapping]] = ...) -> None: ...
+
+class FinetunePlan(_message.Message):
+    __slots__ = ("networks_to_train", "networks_to_reuse", "network_epochs", "estimated_s", "estimated_from")
+    NETWORKS_TO_TRAIN_FIELD_NUMBER: _ClassVar[int]
+    NETWORKS_TO_REUSE_FIELD_NUMBER: _ClassVar[int]
+    NETWORK_EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_S_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_FROM_FIELD_NUMBER: _ClassVar[int]
+    networks_to_train: int
+    networks_to_reuse: int
+    network_epochs: float
+    estimated_s: float
+    estimated_from: str
+    def __init__(self, networks_to_train: _Optional[int] = ..., networks_to_reuse: _Optional[int] = ..., network_epochs: _Optional[float] = ..., estimated_s: _Optional[float] = ..., estimated_from: _Optional[str] = ...) -> None: ...
 
 class CreateFinetuneJobRequest(_message.Message):
     __slots__ = ("spec", "request_id", "validate_only")

@@ -16,6 +16,7 @@ from donna.space import Option
 from services.distiller import keys
 from services.distiller.materials import Material, Materials
 from services.distiller.plan import Plan, make_plan
+from services.distiller.probe import Pace, probe
 from services.distiller.request import Request
 from services.distiller.variants import Variant, shared_bytes, variants
 
@@ -31,6 +32,8 @@ class Planned:
     variants: Sequence[Variant]
     ends: tuple[Costs, Costs]
     reference_passes: int
+    estimated_s: float
+    estimated_from: str
 
     def record(self) -> dict[str, Any]:
         """The plan as JSON; `costs` has (smallest, largest) of whole networks."""
@@ -40,6 +43,8 @@ class Planned:
             "groups": len(self.plan.groups),
             "reference_passes": self.reference_passes,
             "estimated_memory_bytes": self.plan.memory_bytes,
+            "estimated_s": self.estimated_s,
+            "estimated_from": self.estimated_from,
             "costs": {field.name: self._range(field.name) for field in fields(Costs)},
         }
 
@@ -55,7 +60,9 @@ class Planned:
 
 
 class Admission:
-    """Admits requests, and plans their work for so many `workers`; `recall` tells which blocks are known already."""
+    """Admits requests, and plans their work for so many `workers`; `recall` tells which blocks are known already.
+    `probe_device` is the device to measure a few steps on for the plan's time, or None when blocks are trained on
+    another machine."""
 
     def __init__(
         self,
@@ -66,6 +73,7 @@ class Admission:
         memory_bytes: int,
         threads: int,
         workers: int,
+        probe_device: str | None,
     ) -> None:
         self._artifacts = artifacts
         self._materials = materials
@@ -73,6 +81,8 @@ class Admission:
         self._memory_bytes = memory_bytes
         self._threads = threads
         self._workers = workers
+        self._probe_device = probe_device
+        self._paces: dict[str, Pace] = {}
         self._counted: dict[str, tuple[list[Variant], tuple[Costs, Costs]]] = {}
 
     def admit(self, raw: dict[str, Any]) -> Request:
@@ -119,7 +129,35 @@ class Admission:
             workers=self._workers,
         )
         passes = _passes(material, request, len(made.groups))
-        return Planned(request=request, plan=made, variants=found, ends=ends, reference_passes=passes)
+        estimated_s, estimated_from = self._estimate(material, request, made, passes)
+        return Planned(
+            request=request,
+            plan=made,
+            variants=found,
+            ends=ends,
+            reference_passes=passes,
+            estimated_s=estimated_s,
+            estimated_from=estimated_from,
+        )
+
+    def _estimate(self, material: Material, request: Request, plan: Plan, passes: int) -> tuple[float, str]:
+        """Seconds on one worker, and where that comes from; measured once for a set of blocks to train."""
+        missing = [variant for group in plan.groups for variant in group]
+        if not missing:
+            return 0.0, "every block is known already"
+        if self._probe_device is None:
+            return 0.0, "not estimated: blocks are trained on other machines than this one"
+        name = keys.digest([variant.key for variant in missing])
+        if name not in self._paces:
+            pace = probe(missing, material, request.recipe, device=self._probe_device, threads=self._threads)
+            self._paces = {name: pace}
+        pace, training = self._paces[name], len(material.dataset.split("training"))
+        return pace.estimate_s(
+            blocks=len(missing),
+            steps=request.recipe.steps(training),
+            passes=passes,
+            measured_batches=_measured_batches(material, request),
+        ), pace.origin
 
     def _count(self, material: Material, request: Request) -> tuple[list[Variant], tuple[Costs, Costs]]:
         """Variants and ends of a request; of the last request they are kept, for a check and its job follow."""
@@ -142,9 +180,16 @@ def block_keys(material: Material, request: Request) -> Callable[[int, Option], 
 
 
 def _passes(material: Material, request: Request, groups: int) -> int:
-    """Batches through the reference: for each group training, calibration and quality; once the statistics."""
+    """Batches through the reference: for each group training, and calibration and quality at every measured point;
+    once the statistics."""
+    recipe, training = request.recipe, len(material.dataset.split("training"))
+    for_each = recipe.steps(training) + _measured_batches(material, request)
+    return groups * for_each + (math.ceil(training / recipe.batch_size) if groups else 0)
+
+
+def _measured_batches(material: Material, request: Request) -> int:
+    """Batches of calibration and quality through every block, at all measured points together."""
     recipe = request.recipe
     training, quality = (len(material.dataset.split(part)) for part in ("training", "quality"))
     calibration = min(recipe.calibration_batches, recipe.steps_per_epoch(training))
-    for_each = recipe.steps(training) + calibration + math.ceil(quality / recipe.batch_size)
-    return groups * for_each + (math.ceil(training / recipe.batch_size) if groups else 0)
+    return len(recipe.quality_steps(training)) * (calibration + math.ceil(quality / recipe.batch_size))

@@ -11,10 +11,14 @@ from donna.data import Dataset
 from services.distiller.recipe import Recipe
 
 
-def training(dataset: Dataset, recipe: Recipe, first_step: int = 0) -> Iterator[Tensor]:
-    """The (B, C, H, W) images of steps `first_step` to the last, augmented, in the order of the recipe's seed."""
+def training(
+    dataset: Dataset, recipe: Recipe, first_step: int = 0, end: int | None = None
+) -> Iterator[Tensor]:
+    """The (B, C, H, W) images of the steps from `first_step` to before `end` (None: to the last), augmented, in the
+    order of the recipe's seed."""
     part = dataset.split("training")
-    steps, per_epoch = recipe.steps(len(part)), recipe.steps_per_epoch(len(part))
+    per_epoch = recipe.steps_per_epoch(len(part))
+    steps = recipe.steps(len(part)) if end is None else end
     step = first_step
     while step < steps:
         epoch, done = divmod(step, per_epoch)

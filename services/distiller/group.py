@@ -15,6 +15,7 @@ from torch import Tensor
 
 from donna.errors import ResourceExhausted
 from donna.jobs import Report
+from donna.nets.cut import Cut
 from services.distiller import batches, keys
 from services.distiller.checkpoint import Checkpoints
 from services.distiller.distill import distill, passes
@@ -33,7 +34,8 @@ _FINISHING = 0.1
 
 
 class Group:
-    """Distils variants of one request. `pool` steps them; `report` is the running task's."""
+    """Distils variants of one request. `pool` steps them; `report` is the running task's; `splits` counts how often
+    memory ran out."""
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class Group:
         self._shelf = shelf
         self._steps = self._recipe.steps(len(self._dataset.split("training")))
         self._done, self._total = 0.0, 0.0
+        self.splits = 0
 
     def train(self, variants: Sequence[Variant]) -> None:
         """Trains, measures, exports and remembers every variant. Where memory runs out, halves come one after
@@ -75,6 +78,7 @@ class Group:
             return
         torch.cuda.empty_cache()
         self._total -= len(variants)
+        self.splits += 1
         half = len(variants) // 2
         self._say(0.0, f"out of memory: {len(variants)} blocks go on in two groups")
         self.train(variants[:half])
@@ -94,18 +98,29 @@ class Group:
             )
             for v in variants
         ]
-        first_step = unpack(students, self._checkpoints.load())
-        images = batches.training(self._dataset, self._recipe, first_step)
+        step = unpack(students, self._checkpoints.load())
+        *points, last = self._recipe.quality_steps(len(self._dataset.split("training")))
+        for point in points:
+            step = self._advance(students, variances, step, point)
+            if any(point not in student.curve for student in students if not student.failed):
+                self._measure(students, variances, point)
+        self._advance(students, variances, step, last)
+        self._finish(students, variances)
+        self._checkpoints.clear()
+
+    def _advance(self, students: Sequence[Student], variances: Sequence[Tensor], step: int, end: int) -> int:
+        """Trains from `step` to `end`, and returns where the students are: no earlier than they were."""
         per_epoch = self._recipe.steps_per_epoch(len(self._dataset.split("training")))
-        for step in distill(
+        done = distill(
             students,
-            self._passes(images),
+            self._passes(batches.training(self._dataset, self._recipe, step, end)),
             variances,
             self._recipe,
             steps=self._steps,
-            first_step=first_step,
+            first_step=step,
             pool=self._pool,
-        ):
+        )
+        for step in done:
             share = step / self._steps
             self._say(
                 (1 - _FINISHING) * share * len(students),
@@ -113,23 +128,41 @@ class Group:
             )
             if self._checkpoints.due():
                 self._checkpoints.save(pack(students, step))
-        self._finish(students, variances)
-        self._checkpoints.clear()
+        return step
 
-    def _finish(self, students: Sequence[Student], variances: Sequence[Tensor]) -> None:
-        """Measures all students that made it, then stores each."""
+    def _measure(
+        self,
+        students: Sequence[Student],
+        variances: Sequence[Tensor],
+        step: int,
+        replaced_in: Cut | None = None,
+    ) -> HeldOut:
+        """The quality after `step` steps, into every student's curve. Training is not touched by it: it does not
+        read the normalisation statistics that are estimated here."""
+        for student in students:
+            student.inspect(step)
         alive = [student for student in students if not student.failed]
-        self._say((1 - _FINISHING) * len(students), f"measuring {len(students)} blocks")
         recalibrate_all(alive, self._passes(batches.calibration(self._dataset, self._recipe)), self._pool)
-        held_out = HeldOut(alive, self._cut if self._recipe.replace_one_quality else None)
+        held_out = HeldOut(alive, replaced_in)
         for maps in self._passes(batches.held_out(self._dataset, self._recipe)):
             held_out.add(maps, self._pool)
             self._report.check()
+        for student in alive:
+            if math.isfinite(nsr := held_out.nsr(student, variances[student.n])):
+                student.curve[step] = nsr
+            student.module.train(student.trained)
+        return held_out
+
+    def _finish(self, students: Sequence[Student], variances: Sequence[Tensor]) -> None:
+        """Measures all students that made it, then stores each."""
+        self._say((1 - _FINISHING) * len(students), f"measuring {len(students)} blocks")
+        replaced_in = self._cut if self._recipe.replace_one_quality else None
+        held_out = self._measure(students, variances, self._steps, replaced_in)
         for count, student in enumerate(students, 1):
             scores = {} if student.failed else held_out.scores(student, variances[student.n])
             if not all(map(math.isfinite, scores.values())):
                 student.failed = "the quality on held-out images is not finite"
-            student.module.to("cpu")
+            student.module.eval().to("cpu")
             self._shelf.put_block(student, cut=self._cut, scores=scores, epochs=self._recipe.epochs)
             share = (1 - _FINISHING) + _FINISHING * count / len(students)
             self._say(share * len(students), f"storing block {count} of {len(students)}")

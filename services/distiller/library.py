@@ -16,6 +16,7 @@ def entry(option: str, key: str, result: Mapping[str, Any]) -> Entry:
         key=key,
         quality=result["quality"],
         qualities=dict(result["qualities"]),
+        curve=tuple((int(step), float(nsr)) for step, nsr in result.get("curve", ())),
         weights=result["weights"],
         fragment=result["fragment"],
         **_costs(result),

@@ -15,17 +15,21 @@ _MAX_SEED = 2**31 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """`epochs` are passes of the training part through each block; `calibration_batches` of them estimate the
-    normalisation statistics again before the quality is measured; `warmup` is a share of the steps."""
+    """`epochs` are passes of the training part through each block; `calibration_batches` batches estimate the
+    normalisation statistics again before a quality is measured; `warmup_fraction` is a share of the steps.
+
+    The quality is measured at `quality_points` evenly spaced points of the training, the last at its end: whether
+    the ranking of a block's options still changes between the last two says whether `epochs` were enough."""
 
     epochs: float = 1.0
     batch_size: int = 64
     learning_rate: float = 3e-3
     weight_decay: float = 0.0
-    warmup: float = 0.1
+    warmup_fraction: float = 0.1
     seed: int = 0
     optimizer: str = "adamw"
     calibration_batches: int = 32
+    quality_points: int = 3
     replace_one_quality: bool = False
 
     def steps_per_epoch(self, num_samples: int) -> int:
@@ -36,12 +40,17 @@ class Recipe:
         """Optimiser steps of each block."""
         return max(1, round(self.epochs * self.steps_per_epoch(num_samples)))
 
+    def quality_steps(self, num_samples: int) -> tuple[int, ...]:
+        """The steps after which the quality is measured, increasing; the last is the last of all."""
+        steps, points = self.steps(num_samples), self.quality_points
+        return tuple(sorted({max(1, round(steps * point / points)) for point in range(1, points + 1)}))
+
     def learning_rate_at(self, step: int, steps: int) -> float:
         """Linear warm-up over the first share of the steps, then half a cosine to zero.
 
         Source: Loshchilov and Hutter, SGDR, ICLR 2017, without restarts.
         """
-        warm = round(self.warmup * steps)
+        warm = round(self.warmup_fraction * steps)
         if step < warm:
             return self.learning_rate * (step + 1) / (warm + 1)
         return self.learning_rate * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm))) / 2
@@ -71,9 +80,10 @@ _RANGES: Mapping[str, tuple[type, float, float]] = {
     "batch_size": (int, 2, 65_536),
     "learning_rate": (float, 1e-9, 100),
     "weight_decay": (float, 0, 10),
-    "warmup": (float, 0, 0.99),
+    "warmup_fraction": (float, 0, 0.99),
     "seed": (int, 0, _MAX_SEED),
     "calibration_batches": (int, 1, 10_000),
+    "quality_points": (int, 1, 100),
 }
 _MAX_EPOCHS = 100_000
 

@@ -29,6 +29,7 @@ class Shelf:
         if not student.failed:
             made |= self._product(student.module, cut.input_shapes[student.n])
             made |= {"quality": scores["nsr"], "qualities": {k: v for k, v in scores.items() if k != "nsr"}}
+            made["curve"] = sorted(student.curve.items())
         counters = {"blocks_trained": 1.0, "block_epochs": epochs} if student.trained else {}
         self._report.remember(student.key, made, **counters)
 

@@ -22,6 +22,9 @@ def pack(students: Sequence[Student], step: int) -> dict[str, Tensor]:
         state[f"{student.key}/seen"] = torch.tensor(True)  # also where there are no weights
         for name, tensor in student.module.state_dict().items():
             state[f"{student.key}/module/{name}"] = tensor
+        if student.curve:
+            points = [[float(at), value] for at, value in student.curve.items()]
+            state[f"{student.key}/curve"] = torch.tensor(points, dtype=torch.float64)
         if student.failed:
             state[f"{student.key}/failed"] = torch.tensor(list(student.failed.encode()), dtype=torch.uint8)
         elif student.optimizer is not None:
@@ -57,6 +60,8 @@ def unpack(students: Sequence[Student], state: Mapping[str, Tensor]) -> int:
 def _restore(student: Student, state: Mapping[str, Tensor]) -> None:
     module = {name[len("module/") :]: tensor for name, tensor in state.items() if name.startswith("module/")}
     load_state(student.module, module, "checkpoint")
+    if "curve" in state:
+        student.curve = {int(at): value for at, value in state["curve"].tolist()}
     if "failed" in state:
         student.failed = bytes(state["failed"].tolist()).decode()
         student.optimizer = None

@@ -21,7 +21,7 @@ class Student:
 
     `trained` is False where there is nothing to learn (the reference's own block, an identity), and then there is
     no `optimizer`; `failed` says why training ended early; `loss` is the sum of the NSR over the steps since it was
-    last looked at.
+    last looked at; `curve` has the held-out NSR by the number of steps done.
     """
 
     n: int
@@ -32,6 +32,7 @@ class Student:
     optimizer: Optimizer | None
     failed: str = ""
     loss: Tensor | None = field(default=None, repr=False)
+    curve: dict[int, float] = field(default_factory=dict)
 
     def step(self, x: Tensor, y: Tensor, variance: Tensor, learning_rate: float) -> None:
         """One optimiser step towards `y` for inputs `x`; no other student is involved."""

@@ -11,6 +11,7 @@ from donna.jobs import Job, Task
 from donna.jobs.store import check_page_size
 from donna.rpc import messages
 from donna.space import Library
+from donna.space.settling import SETTLED
 from donna.v1 import common_pb2
 from donna.v1 import distiller_pb2 as pb
 from services.distiller.admission import Planned
@@ -21,7 +22,7 @@ _METRICS = {
     "weight_bytes": common_pb2.METRIC_MODEL_BYTES,
     "activation_bytes": common_pb2.METRIC_ACTIVATION_BYTES,
 }
-_DEFAULTED = ("epochs", "batch_size", "learning_rate", "optimizer")
+_DEFAULTED = ("epochs", "batch_size", "learning_rate", "optimizer", "calibration_batches", "quality_points")
 
 
 def read_spec(spec: pb.BlockLibrarySpec) -> dict[str, Any]:
@@ -30,6 +31,8 @@ def read_spec(spec: pb.BlockLibrarySpec) -> dict[str, Any]:
         if not spec.HasField(field):
             raise InvalidArgument.of(field, "is required")
     recipe = {field.name: getattr(spec.recipe, field.name) for field in spec.recipe.DESCRIPTOR.fields}
+    if not spec.recipe.HasField("warmup_fraction"):
+        del recipe["warmup_fraction"]
     return {
         "reference": messages.reference_to_dict(spec.reference),
         "dataset": messages.dataset_to_dict(spec.dataset),
@@ -47,15 +50,7 @@ def spec_message(spec: Mapping[str, Any]) -> pb.BlockLibrarySpec:
             arguments=messages.dict_to_struct(reference["arguments"]),
             provenance=reference["provenance"],
         ),
-        dataset=common_pb2.Dataset(
-            provider=dataset["provider"],
-            arguments=messages.dict_to_struct(dataset["arguments"]),
-            split=common_pb2.DatasetSplit(**dataset["split"]),
-            augmentations=[
-                common_pb2.Augmentation(name=a["name"], arguments=messages.dict_to_struct(a["arguments"]))
-                for a in dataset["augment"]
-            ],
-        ),
+        dataset=messages.dataset_message(dataset),
         blocks=[pb.BlockSpace(name=block["name"], options=block["options"]) for block in spec["blocks"]],
     )
     known = {field.name for field in pb.DistillationRecipe.DESCRIPTOR.fields}
@@ -67,14 +62,16 @@ def spec_message(spec: Mapping[str, Any]) -> pb.BlockLibrarySpec:
 
 
 def library_message(job: Job, tasks: Sequence[Task]) -> pb.BlockLibrary:
-    """A library as its job stands. The plan travels with the tasks."""
+    """A library as its job stands. The plan travels with the tasks; groups that were split count as two."""
     counts = [len(block["options"]) for block in job.spec["blocks"]]
     message = pb.BlockLibrary(name=job.name, spec=spec_message(job.spec), job=messages.job_message(job))
     if job.result is not None:
         message.manifest.CopyFrom(messages.artifact_message(Artifact(**job.result["manifest"])))
         counts = job.result["num_options"]
+        message.settling.extend(_settling_message(block) for block in job.result.get("settling", ()))
     _describe_space(message, counts)
     message.plan.CopyFrom(_plan_message(tasks[0].spec["plan"]))
+    message.plan.groups += sum((task.result or {}).get("splits", 0) for task in tasks)
     return message
 
 
@@ -91,6 +88,12 @@ def _plan_message(record: Mapping[str, Any]) -> pb.DistillationPlan:
     for cost, (smallest, largest) in record["costs"].items():
         message.costs.add(metric=_METRICS[cost], smallest=smallest, largest=largest)
     return message
+
+
+def _settling_message(settling: Mapping[str, Any]) -> pb.BlockSettling:
+    correlation = settling["rank_correlation"]
+    settled = correlation is None or correlation >= SETTLED
+    return pb.BlockSettling(block=settling["block"], rank_correlation=correlation, settled=settled)
 
 
 def _describe_space(message: pb.BlockLibrary, counts: Sequence[int]) -> None:
@@ -132,6 +135,7 @@ def entry_messages(library: Library, size_of: Callable[[str], Artifact]) -> list
             weights=messages.artifact_message(size_of(entry.weights)),
             fragment=messages.artifact_message(size_of(entry.fragment)),
             key=entry.key,
+            curve=[pb.QualityPoint(step=step, nsr=nsr) for step, nsr in entry.curve],
         )
         for n, block in enumerate(library.blocks)
         for m, entry in enumerate(block.entries)

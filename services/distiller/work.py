@@ -12,6 +12,7 @@ from typing import Any
 
 from donna.artifacts import ArtifactStore
 from donna.jobs import Job, JobStore, Report, Task, TaskSpec
+from donna.space.settling import rank_correlation
 from services.distiller import compute, keys, library
 from services.distiller.admission import Admission, block_keys
 from services.distiller.checkpoint import Checkpoints
@@ -63,6 +64,7 @@ class DistillWork:
             memory_bytes=settings.memory_bytes,
             threads=threads,
             workers=settings.num_workers(),
+            probe_device=settings.device if settings.placement == "local" else None,
         )
         return cls(
             artifacts,
@@ -102,6 +104,7 @@ class DistillWork:
         shelf = Shelf(self._artifacts, report, task.job)
         known = report.recall([variant.key for variant in variants])
         missing = [variant for variant in variants if variant.key not in known]
+        splits = 0
         if missing:
             with compute.working(self._device, self._threads) as (device, pool):
                 group = Group(
@@ -114,6 +117,7 @@ class DistillWork:
                     shelf=shelf,
                 )
                 group.train(missing)
+                splits = group.splits
         ends = None
         if task.spec["ends"]:
             reference = self._materials.reference_weights(request)
@@ -121,7 +125,7 @@ class DistillWork:
         blocks = report.recall([variant.key for variant in variants])
         # Counted by who made it, so that an interrupted task does not count its own blocks as reused.
         report.cost(blocks_reused=sum(block["made_by"] != task.job for block in blocks.values()))
-        return {"blocks": blocks, "ends": ends}
+        return {"blocks": blocks, "ends": ends, "splits": splits}
 
     def result(self, job: Job, tasks: list[Task]) -> dict[str, Any]:
         """Stores the manifest. Raises FailedPrecondition when no option of a block could be trained."""
@@ -157,4 +161,8 @@ class DistillWork:
         return {
             "manifest": {"sha256": artifact.sha256, "size_bytes": artifact.size_bytes},
             "num_options": list(manifest.num_options),
+            "settling": [
+                {"block": block.name, "rank_correlation": rank_correlation(block)}
+                for block in manifest.blocks
+            ],
         }

@@ -4,8 +4,8 @@ reference and the library exist, the architectures are of that library, the weig
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,20 @@ from donna.space import Library
 from services.finetuner import keys
 from services.finetuner.reference_check import check_reference
 from services.finetuner.request import NetworkRequest, Request
+
+
+Recall = Callable[[list[str]], dict[str, dict[str, Any]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a job will do; `estimated_s` is 0 where there is nothing to estimate from, and `estimated_from` says so."""
+
+    networks_to_train: int
+    networks_to_reuse: int
+    network_epochs: float
+    estimated_s: float
+    estimated_from: str
 
 
 class Admission:
@@ -64,11 +78,44 @@ class Admission:
         self._require(sha256, "library")
         return Library.from_json(self._artifacts.get_bytes(sha256))
 
+    def plan(self, request: Request, recall: Recall) -> Plan:
+        """What of an admitted request is to do, and how long it takes by what `recall` knows of earlier runs."""
+        training = self.training_keys(request)
+        known = recall([*training, self.pace_key(request)])
+        missing = sum(key not in known for key in training)
+        epochs = missing * request.recipe.epochs
+        pace = known.get(self.pace_key(request))
+        if not epochs:
+            said = "nothing is to be trained"
+        elif pace is None:
+            said = (
+                "not estimated: no network of this reference was trained on this data in such batches before"
+            )
+        else:
+            said = (
+                f"an epoch of the first network of this reference on this data took {pace['epoch_s']:.3g} s"
+            )
+        return Plan(
+            networks_to_train=missing,
+            networks_to_reuse=len(training) - missing,
+            network_epochs=epochs,
+            estimated_s=epochs * pace["epoch_s"] if pace else 0.0,
+            estimated_from=said,
+        )
+
+    def pace_key(self, request: Request) -> str:
+        """The key under which workers leave how long an epoch took."""
+        return keys.pace_key(
+            reference=_reference(request),
+            dataset=data.load(request.dataset, root=self._data_root).identity,
+            recipe=request.recipe.to_dict(),
+        )
+
     def training_keys(self, request: Request) -> list[str]:
         """The training key of each network."""
         library = self.library(request.library) if request.library else None
         identity = data.load(request.dataset, root=self._data_root).identity
-        described = {k: request.reference.get(k) for k in ("provider", "arguments", "weights")}
+        described = _reference(request)
         return [
             keys.training_key(
                 network=_ingredients(network, library, request.recipe.initialization),
@@ -94,6 +141,10 @@ class Admission:
                 reason="ARTIFACT_MISSING",
                 violations=[Violation(field=field, description=said)],
             )
+
+
+def _reference(request: Request) -> dict[str, Any]:
+    return {name: request.reference.get(name) for name in ("provider", "arguments", "weights")}
 
 
 def _described(reference: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

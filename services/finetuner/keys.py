@@ -19,6 +19,13 @@ def training_key(
     return _digest("training", network=network, reference=reference, dataset=dataset, recipe=recipe)
 
 
+def pace_key(*, reference: Mapping[str, Any], dataset: str, recipe: Mapping[str, Any]) -> str:
+    """Names how long an epoch of a network of this reference takes: on which data, in which batches, taught or not."""
+    kept = {name: recipe[name] for name in ("batch_size", "processes")}
+    taught = bool(recipe["soft_weight"])
+    return _digest("pace", reference=reference, dataset=dataset, recipe={**kept, "taught": taught})
+
+
 def result_key(
     *, training: str, evaluate_on: str, export: Mapping[str, Any] | None, notes: Mapping[str, Any]
 ) -> str:

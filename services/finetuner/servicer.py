@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from typing import Any
 
 from donna.errors import InvalidArgument
@@ -33,9 +34,12 @@ class FinetunerServicer(finetuner_pb2_grpc.FinetunerServiceServicer):
         if not request.HasField("spec"):
             raise InvalidArgument.of("spec", "is required")
         request_id = check_request_id(request.request_id)
-        spec = self._admission.admit(wire.read_spec(request.spec)).to_dict()
+        admitted = self._admission.admit(wire.read_spec(request.spec))
+        spec = admitted.to_dict()
         if request.validate_only:
-            return pb.CreateFinetuneJobResponse(finetune_job=pb.FinetuneJob(spec=wire.spec_message(spec)))
+            plan = pb.FinetunePlan(**asdict(self._admission.plan(admitted, self._store.recall)))
+            planned = pb.FinetuneJob(spec=wire.spec_message(spec), plan=plan)
+            return pb.CreateFinetuneJobResponse(finetune_job=planned)
         job = self._engine.create(spec, request_id=request_id)
         return pb.CreateFinetuneJobResponse(finetune_job=self._message(job))
 

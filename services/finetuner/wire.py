@@ -78,7 +78,7 @@ def spec_message(raw: dict[str, Any]) -> pb.FinetuneSpec:
     recipe = request.recipe.to_dict()
     message = pb.FinetuneSpec(
         reference=_reference_message(request.reference),
-        dataset=_dataset_message(request.dataset),
+        dataset=messages.dataset_message(request.dataset),
         networks=[_network_message(network.to_dict()) for network in request.networks],
         recipe=pb.FinetuneRecipe(
             **{**recipe, "initialization": f"INITIALIZATION_{recipe['initialization'].upper()}"}
@@ -144,15 +144,3 @@ def _reference_message(raw: dict[str, Any]) -> common_pb2.Reference:
     if raw.get("weights"):
         message.weights.CopyFrom(_artifact_message({"sha256": raw["weights"]}))
     return message
-
-
-def _dataset_message(raw: dict[str, Any]) -> common_pb2.Dataset:
-    return common_pb2.Dataset(
-        provider=raw["provider"],
-        arguments=messages.dict_to_struct(raw["arguments"]),
-        split=common_pb2.DatasetSplit(**{name: int(value) for name, value in raw["split"].items()}),
-        augmentations=[
-            common_pb2.Augmentation(name=a["name"], arguments=messages.dict_to_struct(a["arguments"]))
-            for a in raw["augment"]
-        ],
-    )

@@ -47,12 +47,17 @@ class FinetuneWork:
         """One task for each network; a spec that was admitted."""
         request = Request.parse(spec)
         notes = {"provenance": request.reference.get("provenance") or {}, "library": request.library}
+        pace = self.admission.pace_key(request)
         return [
             TaskSpec(
                 key=keys.result_key(
                     training=training, evaluate_on=request.evaluate_on, export=spec["export"], notes=notes
                 ),
-                spec={**replace(request, networks=(network,)).to_dict(), "training_key": training},
+                spec={
+                    **replace(request, networks=(network,)).to_dict(),
+                    "training_key": training,
+                    "pace_key": pace,
+                },
                 label=network.label,
                 units=max(request.recipe.epochs, 1.0),
             )
@@ -69,9 +74,12 @@ class FinetuneWork:
         if self._trainer is None:
             self._trainer = Trainer(self._artifacts, self._data_root, self._device)
         checkpoints = Checkpoints(self._artifacts, report, self._interval_s, self._clock)
-        return self._trainer.run(
+        result = self._trainer.run(
             Request.parse(task.spec), task.spec["training_key"], report, checkpoints, self._clock
         )
+        if epochs := float(task.spec["recipe"]["epochs"]) if "train_s" in result else 0.0:
+            report.remember(task.spec["pace_key"], {"epoch_s": result["train_s"] / epochs})
+        return result
 
     def result(self, job: Job, tasks: list[Task]) -> dict[str, Any]:
         """The results of all networks, in the order of the request."""

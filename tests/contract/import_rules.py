@@ -63,6 +63,7 @@ OUTER: dict[str, tuple[str, ...]] = {
         "group",
         "inspection",
         "materials",
+        "probe",
         "remembered",
         "shelf",
     ),

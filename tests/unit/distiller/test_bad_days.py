@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from donna.artifacts import Artifact, ArtifactStore
-from donna.errors import FailedPrecondition
+from donna import artifacts
 from donna.jobs import Job, JobState
 from donna.jobs.engine import run_task
 from donna.jobs.lease import Leases
@@ -20,6 +21,7 @@ from donna.space import Library
 from services.distiller import group
 from services.distiller.settings import DistillerSettings
 from services.distiller.student import Student
+from services.distiller.wire import library_message
 from services.distiller.work import KIND, DistillWork
 
 from .conftest import OPTIONS, REQUEST
@@ -104,6 +106,25 @@ def test_a_stopped_worker_is_continued_where_it_was(
     assert second.store.tasks(job.name)[0].state == "DONE"
 
 
+def test_looking_at_qualities_on_the_way_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group.keys, "seed_of", lambda key, seed: seed)  # else another recipe is another start
+    worker = Worker(tmp_path)
+    libraries = []
+    for points in (1, 3):
+        spec = worker.work.admission.admit(REQUEST).to_dict()
+        spec["recipe"]["quality_points"] = points
+        job = worker.store.create(KIND, spec, worker.work.tasks(spec))
+        worker.run()
+        libraries.append(worker.finish(job))
+    for seldom, often in zip(*(library.blocks for library in libraries), strict=True):
+        assert [e.weights for e in seldom.entries] == [e.weights for e in often.entries]
+        assert [e.quality for e in seldom.entries] == [e.quality for e in often.entries]
+        assert [len(e.curve) for e in seldom.entries] == [1] * 4
+        assert [[step for step, _ in e.curve] for e in often.entries] == [[3, 5, 8]] * 4
+
+
 def test_blocks_that_were_stored_before_a_kill_are_not_trained_again(
     tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +174,8 @@ def test_out_of_memory_splits_the_group_and_changes_nothing(
     job = worker.create()
     worker.run()
     assert len(enrolled) == 10 + 16
+    (task,) = worker.store.tasks(job.name)
+    assert library_message(worker.store.get(job.name), [task]).plan.groups == 2
     assert worker.finish(job).digest == undisturbed.digest
 
 
@@ -220,16 +243,16 @@ def test_a_block_whose_quality_is_not_a_number_is_left_out(
 def test_a_full_disk_fails_with_a_sentence_and_goes_on_when_there_is_space(
     tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = ArtifactStore.put_bytes
-    written: list[int] = []
+    real = os.fsync
+    synced: list[int] = []
 
-    def full(self: ArtifactStore, data: bytes) -> Artifact:
-        written.append(1)
-        if len(written) > 9:
-            raise FailedPrecondition("the artifact store cannot be written: No space left on device")
-        return real(self, data)
+    def full(file: int) -> None:
+        synced.append(1)
+        if len(synced) > 9:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(file)
 
-    monkeypatch.setattr(ArtifactStore, "put_bytes", full)
+    monkeypatch.setattr(artifacts.os, "fsync", full)
     worker = Worker(tmp_path)
     job = worker.create()
     worker.run()
@@ -238,6 +261,11 @@ def test_a_full_disk_fails_with_a_sentence_and_goes_on_when_there_is_space(
     assert "No space left on device" in task.error.message
     assert worker.store.get(job.name).state is not JobState.SUCCEEDED
     monkeypatch.undo()
+    stored = list((tmp_path / "artifacts").glob("*/*"))
+    assert len(stored) == 9
+    for path in stored:
+        worker.artifacts.get_bytes(path.name)  # whole, or it would say so
+    assert not list((tmp_path / "artifacts").glob(".incoming-*"))
     again = worker.create()
     assert again.name != job.name
     worker.store.cancel(job.name)

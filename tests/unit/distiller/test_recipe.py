@@ -22,6 +22,7 @@ from services.distiller.recipe import Recipe
         ({"optimizer": "adma"}, ["optimizer"]),
         ({"seed": -1}, ["seed"]),
         ({"epoch": 1}, ["epoch"]),
+        ({"quality_points": 0, "calibration_batches": 0}, ["quality_points", "calibration_batches"]),
         ({"replace_one_quality": 1}, ["replace_one_quality"]),
     ],
 )
@@ -43,8 +44,14 @@ def test_steps_count_full_batches() -> None:
     assert Recipe(epochs=1, batch_size=64).steps(10) == 1
 
 
+def test_qualities_are_measured_at_even_distances_and_at_the_end() -> None:
+    assert Recipe(epochs=2, batch_size=10, quality_points=4).quality_steps(100) == (5, 10, 15, 20)
+    assert Recipe(epochs=1, batch_size=10, quality_points=1).quality_steps(100) == (10,)
+    assert Recipe(epochs=1, batch_size=50, quality_points=5).quality_steps(100) == (1, 2)
+
+
 def test_the_learning_rate_rises_then_falls_to_nearly_nothing() -> None:
-    recipe = Recipe(learning_rate=0.4, warmup=0.1)
+    recipe = Recipe(learning_rate=0.4, warmup_fraction=0.1)
     rates = [recipe.learning_rate_at(step, 100) for step in range(100)]
     assert rates[:11] == sorted(rates[:11])
     assert rates[10] == max(rates) == 0.4

@@ -63,8 +63,8 @@ def test_a_library_is_built_and_counted(service: Service, library: pb.BlockLibra
     assert library.job.state == common_pb2.JOB_STATE_SUCCEEDED, library.job.error
     cost = library.job.cost
     assert (cost.blocks_trained, cost.blocks_reused, cost.block_epochs) == (8, 0, 16)
-    # 8 steps, 4 calibration batches, 2 quality batches and 4 batches for the statistics.
-    assert cost.reference_passes == 18 == library.plan.reference_passes
+    # 8 steps, 4 calibration and 2 quality batches at each of three points, 4 batches for the statistics.
+    assert cost.reference_passes == 30 == library.plan.reference_passes
     assert (library.num_blocks, list(library.num_options), library.num_architectures) == (4, [3] * 4, "81")
     assert (library.plan.blocks_to_train, library.plan.groups) == (12, 1)
     built = manifest(service, library)
@@ -123,6 +123,7 @@ def test_the_same_again_trains_nothing_and_is_the_same_library(
     )
     assert again.manifest.sha256 == library.manifest.sha256
     assert (again.plan.blocks_to_train, again.plan.blocks_to_reuse) == (0, 12)
+    assert (again.plan.estimated_s, again.plan.estimated_from) == (0, "every block is known already")
 
 
 def test_more_options_train_only_the_new_ones(service: Service, library: pb.BlockLibrary) -> None:
@@ -166,8 +167,51 @@ def test_a_plan_is_shown_without_a_job(service: Service) -> None:
     assert planned.name == ""
     assert planned.plan.blocks_to_train == 12
     assert planned.plan.estimated_memory_bytes > 0
+    assert planned.plan.estimated_s > 0
+    assert planned.plan.estimated_from == "measured: 2 steps of 8 of 12 blocks on 2 threads of a CPU"
+    again = service.create(spec(recipe=recipe), validate_only=True)
+    assert again.plan.estimated_s == planned.plan.estimated_s
     listed = service.stub.ListBlockLibraries(pb.ListBlockLibrariesRequest()).block_libraries
     assert all(item.spec.recipe.seed != 99 for item in listed)
+
+
+def test_no_time_is_told_for_machines_that_are_not_here(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service.work.admission, "_probe_device", None)
+    recipe = pb.DistillationRecipe(**{**REQUEST["recipe"], "seed": 98})
+    plan = service.create(spec(recipe=recipe), validate_only=True).plan
+    assert plan.estimated_s == 0
+    assert plan.estimated_from.startswith("not estimated: ")
+
+
+def test_qualities_are_told_against_training(service: Service, library: pb.BlockLibrary) -> None:
+    entries = service.stub.ListBlockEntries(pb.ListBlockEntriesRequest(parent=library.name)).block_entries
+    for entry in entries:
+        assert [point.step for point in entry.curve] == [3, 5, 8]
+        assert entry.curve[-1].nsr == entry.nsr
+    assert [settling.block for settling in library.settling] == list(STAGES)
+    for settling in library.settling:
+        assert -1 <= settling.rank_correlation <= 1
+        assert settling.settled == (settling.rank_correlation >= 0.9)
+
+
+def test_every_field_of_a_recipe_comes_back(service: Service) -> None:
+    recipe = pb.DistillationRecipe(
+        epochs=3, batch_size=16, learning_rate=0.1, weight_decay=0.2, seed=4, optimizer="sgd",
+        replace_one_quality=True, warmup_fraction=0, calibration_batches=5, quality_points=2,
+    )  # fmt: skip
+    normalisation = common_pb2.Normalisation(mean=[0.25], std=[0.5])
+    data = common_pb2.Dataset(
+        provider="digits",
+        split=common_pb2.DatasetSplit(**REQUEST["dataset"]["split"]),
+        normalisation=normalisation,
+    )
+    planned = service.create(spec(OPTIONS[:1], recipe=recipe, dataset=data), validate_only=True)
+    assert planned.spec.recipe == recipe
+    assert planned.spec.dataset.normalisation == normalisation
+    fewest = service.create(spec(recipe=pb.DistillationRecipe(epochs=1)), validate_only=True).spec.recipe
+    assert (fewest.warmup_fraction, fewest.calibration_batches, fewest.quality_points) == (0.1, 32, 3)
 
 
 def test_a_request_id_makes_one_library(service: Service, library: pb.BlockLibrary) -> None:

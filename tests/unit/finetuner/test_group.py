@@ -1,4 +1,4 @@
-"""Two processes train one network as one process does, to within rounding."""
+"""Two processes train one network as one process does, to within rounding; and go on where they were stopped."""
 
 from __future__ import annotations
 
@@ -40,13 +40,17 @@ def test_two_processes_equal_one(world, tmp_path, monkeypatch):
     monkeypatch.setenv("DONNA_FINETUNER_DEVICE", "cpu")
     monkeypatch.setenv("PYTHONPATH", os.getcwd())
     steps, checkpoints = [], []
-    trained = train_in_group(
-        request.to_dict(),
-        2,
-        resume=None,
-        on_step=lambda done, total: steps.append((done, total)),
-        on_checkpoint=checkpoints.append,
-    )
+
+    def in_two(resume=None):
+        return train_in_group(
+            request.to_dict(),
+            2,
+            resume=resume,
+            on_step=lambda done, total: steps.append((done, total)),
+            on_checkpoint=checkpoints.append,
+        )
+
+    trained = in_two()
     assert processes(SimpleNamespace(spec=request.to_dict())) == 2, "what a pod of its Job has GPUs for"
     alone = replace(request, recipe=replace(recipe, processes=1))
     workshop = Workshop(Materials(world.store, None, torch.device("cpu")))
@@ -62,6 +66,11 @@ def test_two_processes_equal_one(world, tmp_path, monkeypatch):
         )
     assert moved > 1e-2
     assert all(total == 16 for _, total in steps)
+
+    steps.clear()
+    again = in_two(resume=checkpoints[0])  # of the first of two epochs
+    assert min(done for done, _ in steps) > 8
+    assert again == trained
 
 
 def test_processes_must_divide_the_batch(world):

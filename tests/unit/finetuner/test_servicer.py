@@ -185,6 +185,25 @@ def test_validate_only_makes_nothing(service: Service, world: World) -> None:
     assert len(service.store.list("finetuneJobs")[0]) == before
 
 
+def test_a_plan_says_what_is_known_and_how_long_the_rest_takes(service: Service, world: World) -> None:
+    def planned(batch_size: int, *architectures: pb.Network) -> pb.FinetunePlan:
+        recipe = pb.FinetuneRecipe(epochs=2, learning_rate=1e-3, seed=11, batch_size=batch_size)
+        asked = spec(world, *architectures, recipe=recipe)
+        request = pb.CreateFinetuneJobRequest(spec=asked, validate_only=True)
+        return service.stub.CreateFinetuneJob(request).finetune_job.plan
+
+    first = planned(48, ARCHITECTURE, OTHER)
+    assert (first.networks_to_train, first.networks_to_reuse, first.network_epochs) == (2, 0, 4)
+    assert (first.estimated_s, first.estimated_from[:14]) == (0, "not estimated:")
+    recipe = pb.FinetuneRecipe(epochs=2, learning_rate=1e-3, seed=11, batch_size=48)
+    (done,) = service.run(spec(world, ARCHITECTURE, recipe=recipe)).networks
+    second = planned(48, ARCHITECTURE, OTHER)
+    assert (second.networks_to_train, second.networks_to_reuse, second.network_epochs) == (1, 1, 2)
+    assert second.estimated_s == pytest.approx(done.train_s)
+    assert "on this data took" in second.estimated_from
+    assert planned(32, OTHER).estimated_s == 0  # other batches, another pace
+
+
 def test_create_is_idempotent_by_request_id(service: Service, world: World) -> None:
     asked = {"spec": spec(world, ARCHITECTURE), "request_id": "once"}
     first = service.run(**asked)

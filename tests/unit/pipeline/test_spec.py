@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from donna.errors import InvalidArgument, NotFound
+from donna.pipeline.messages import block_library
 from donna.pipeline.spec import Spec, parse_spec, read_spec
 
 DIGITS = Path(__file__).parents[3] / "examples" / "digits.yaml"
@@ -49,6 +50,23 @@ def test_a_wrong_key_is_named(section: str, key: str, value: object, field: str)
     with pytest.raises(InvalidArgument) as error:
         parse_spec(values)
     assert field in [violation.field for violation in error.value.violations]
+
+
+def test_normalisation_and_recipe_reach_the_services() -> None:
+    given = {
+        "warmup_fraction": 0.0,
+        "calibration_batches": 7,
+        "quality_points": 5,
+        "replace_one_quality": True,
+    }
+    values = raw()
+    values["dataset"]["normalise"] = {"mean": [0.25], "std": [0.5]}
+    values["distillation"] |= given
+    message = block_library(parse_spec(values), None)
+    assert (message.dataset.normalisation.mean, message.dataset.normalisation.std) == ([0.25], [0.5])
+    assert {name: getattr(message.recipe, name) for name in given} == given
+    assert message.recipe.HasField("warmup_fraction")
+    assert not block_library(parse_spec(raw()), None).dataset.HasField("normalisation")
 
 
 def test_an_unknown_section_is_named() -> None:

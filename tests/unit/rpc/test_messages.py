@@ -113,6 +113,18 @@ def test_a_number_that_json_lacks_names_its_field(number: float) -> None:
     assert [v.field for v in caught.value.violations] == ["spec.reference.arguments.sizes[1].width"]
 
 
+@pytest.mark.parametrize("normalise", [None, {"mean": [0.5, 0.25], "std": [1.0, 0.125]}])
+def test_a_dataset_comes_back(normalise: dict[str, Any] | None) -> None:
+    described: dict[str, Any] = {
+        "provider": "parquet",
+        "arguments": {"train": "a"},
+        "split": {"training": 5, "quality": 4, "validation": 3, "test": 2, "seed": 1},
+        "augment": [{"name": "random_crop", "arguments": {"padding": 2}}],
+    }
+    described |= {"normalise": normalise} if normalise else {}
+    assert messages.dataset_to_dict(messages.dataset_message(described)) == described
+
+
 def _job(**fields: Any) -> Job:
     values: dict[str, Any] = {
         "name": "searches/1", "kind": "searches", "spec": {}, "request_id": "", "state": JobState.RUNNING,

@@ -34,6 +34,7 @@ ENTRIES = st.builds(
     key=HASHES,
     quality=FLOATS,
     qualities=st.dictionaries(st.sampled_from(["kl", "mse"]), FLOATS),
+    curve=st.lists(st.tuples(st.integers(1, 10**9), FLOATS), max_size=3).map(tuple),
     **_costs(),
 )
 BLOCKS = st.builds(
