@@ -52,6 +52,13 @@ def distill(
         f"{library.name}: {int(library.num_architectures):,} networks of {library.num_blocks} blocks; "
         f"{cost.blocks_trained} blocks trained, {cost.blocks_reused} known already"
     )
+    for settling in library.settling:
+        if not settling.settled:
+            say(
+                f"{settling.block}: the ranking of its options has not settled (rank correlation "
+                f"{settling.rank_correlation:.2f} between the last two points of the training); more "
+                "distillation.epochs help"
+            )
 
 
 def plan_rows(plan: object) -> list[tuple[str, object]]:
@@ -68,6 +75,7 @@ def plan_rows(plan: object) -> list[tuple[str, object]]:
     ]
     if plan.estimated_s:
         rows.append(("time on one worker, s", plan.estimated_s))
+    rows.append(("the time is", plan.estimated_from))
     for cost in plan.costs:
         name = common_pb2.Metric.Name(cost.metric).removeprefix("METRIC_").lower().replace("_", " ")
         rows.append((f"{name} of a network", f"{cost.smallest:,.0f} to {cost.largest:,.0f}"))

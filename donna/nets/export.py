@@ -11,6 +11,7 @@ import io
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
+from threading import Lock
 from typing import Any
 
 import onnx
@@ -22,6 +23,7 @@ from donna.errors import FailedPrecondition, InvalidArgument
 IR_VERSION = 10
 OPSETS = (18, 19, 20)
 EXPORTERS = ("torchscript", "dynamo")
+_ONE_AT_A_TIME = Lock()
 
 
 def to_onnx(
@@ -35,7 +37,7 @@ def to_onnx(
     """The ONNX bytes of `module` in eval mode for (N, *input_shape) float32 inputs.
 
     `exporters` are tried in order. Raises InvalidArgument for another opset, FailedPrecondition when none of
-    the exporters can express the module. Not safe in two threads at once: the exporters keep globals.
+    the exporters can express the module. The exporters keep globals: one thread is let in at a time.
     """
     if opset not in OPSETS:
         raise InvalidArgument.of("opset", f"must be one of {OPSETS}, got {opset}")
@@ -48,7 +50,8 @@ def to_onnx(
     try:
         for exporter in exporters:
             try:
-                model = _EXPORT[exporter](module, x, opset)
+                with _ONE_AT_A_TIME:
+                    model = _EXPORT[exporter](module, x, opset)
                 break
             except Exception as error:  # the exporters raise anything
                 problems.append(f"{exporter}: {type(error).__name__}")
