@@ -9,6 +9,7 @@ from donna.placement import worker_placement
 from donna.rpc.server import Endpoint
 from donna.service import Parts, main
 from donna.v1 import finetuner_pb2, finetuner_pb2_grpc
+from services.finetuner.probe import epoch_s
 from services.finetuner.servicer import FinetunerServicer
 from services.finetuner.settings import FinetunerSettings
 from services.finetuner.work import FinetuneWork, processes
@@ -16,7 +17,8 @@ from services.finetuner.work import FinetuneWork, processes
 
 def build(settings: FinetunerSettings, store: JobStore, artifacts: ArtifactStore) -> Parts:
     """Puts the service together."""
-    work = FinetuneWork(artifacts, settings.data_root)
+    probe = epoch_s if settings.placement == "local" else None
+    work = FinetuneWork(artifacts, settings.data_root, probe=probe)
     workers = worker_placement(
         settings, store, work.kind, "finetuner", limit=settings.num_workers(), processes=processes
     )

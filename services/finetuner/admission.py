@@ -19,6 +19,7 @@ from services.finetuner.request import NetworkRequest, Request
 
 
 Recall = Callable[[list[str]], dict[str, dict[str, Any]]]
+Probe = Callable[[Request], float | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +34,14 @@ class Plan:
 
 
 class Admission:
-    """Checks requests and names their tasks."""
+    """Checks requests and names their tasks. `probe` measures the seconds of an epoch for a plan; None where networks
+    are trained on another machine."""
 
-    def __init__(self, artifacts: ArtifactStore, data_root: Path | None) -> None:
+    def __init__(self, artifacts: ArtifactStore, data_root: Path | None, probe: Probe | None = None) -> None:
         self._artifacts = artifacts
         self._data_root = data_root
+        self._probe = probe
+        self._measured_s: dict[str, float | None] = {}
 
     def admit(self, request: Request) -> Request:
         """The request with every default written out, reference and data taken from the library where they
@@ -80,28 +84,30 @@ class Admission:
 
     def plan(self, request: Request, recall: Recall) -> Plan:
         """What of an admitted request is to do, and how long it takes by what `recall` knows of earlier runs."""
-        training = self.training_keys(request)
-        known = recall([*training, self.pace_key(request)])
-        missing = sum(key not in known for key in training)
-        epochs = missing * request.recipe.epochs
-        pace = known.get(self.pace_key(request))
-        if not epochs:
-            said = "nothing is to be trained"
-        elif pace is None:
-            said = (
-                "not estimated: no network of this reference was trained on this data in such batches before"
-            )
-        else:
-            said = (
-                f"an epoch of the first network of this reference on this data took {pace['epoch_s']:.3g} s"
-            )
+        training, pace_key = self.training_keys(request), self.pace_key(request)
+        known = recall([*training, pace_key])
+        missing = [n for n, key in zip(request.networks, training, strict=True) if key not in known]
+        epochs = len(missing) * request.recipe.epochs
+        epoch_s, said = 0.0, "nothing is to be trained"
+        if epochs and (pace := known.get(pace_key)):
+            epoch_s, said = pace["epoch_s"], "the first network trained like this took {:.3g} s for an epoch"
+        elif epochs and (measured := self._measured(replace(request, networks=tuple(missing)), pace_key)):
+            epoch_s, said = measured, f"measured: a few steps of {missing[0].label}, {{:.3g}} s for an epoch"
+        elif epochs:
+            said = "not estimated: no network was trained like this before, and none can be tried here"
         return Plan(
-            networks_to_train=missing,
-            networks_to_reuse=len(training) - missing,
+            networks_to_train=len(missing),
+            networks_to_reuse=len(training) - len(missing),
             network_epochs=epochs,
-            estimated_s=epochs * pace["epoch_s"] if pace else 0.0,
-            estimated_from=said,
+            estimated_s=epochs * epoch_s,
+            estimated_from=said.format(epoch_s),
         )
+
+    def _measured(self, request: Request, name: str) -> float | None:
+        """Seconds of an epoch, measured once for one kind of training."""
+        if self._probe is not None and name not in self._measured_s:
+            self._measured_s = {name: self._probe(request)}
+        return self._measured_s.get(name)
 
     def pace_key(self, request: Request) -> str:
         """The key under which workers leave how long an epoch took."""

@@ -18,7 +18,7 @@ from donna.nets import costs, weights
 from services.finetuner import assembly
 from services.finetuner.checkpoint import Checkpoint
 from services.finetuner.evaluate import Evaluation, evaluate, logits
-from services.finetuner.export import Exported, compare, export
+from services.finetuner.export import Exported, compare, enough, export
 from services.finetuner.materials import Materials, choose_device
 from services.finetuner.metadata import metadata
 from services.finetuner.quantize import quantize
@@ -173,7 +173,7 @@ class Trainer:
         dataset = self._materials.dataset(request.dataset)
         part = dataset.split(request.evaluate_on)
         quantised = quantize(exported.onnx, dataset.split("training"), request.export)
-        compared = compare(quantised, logits(network, part), part, request.export)
+        compared = compare(quantised, logits(network, enough(part)), part, request.export)
         return _exported(compared, self._artifacts.put_bytes(compared.onnx), request.export.opset)
 
 

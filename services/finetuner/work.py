@@ -15,7 +15,7 @@ from typing import Any
 from donna.artifacts import Artifact, ArtifactStore
 from donna.jobs import Job, Report, Task, TaskSpec
 from services.finetuner import keys
-from services.finetuner.admission import Admission
+from services.finetuner.admission import Admission, Probe
 from services.finetuner.request import Request
 
 KIND = "finetuneJobs"
@@ -33,6 +33,7 @@ class FinetuneWork:
         *,
         device: str = "auto",
         checkpoint_interval_s: float = 30.0,
+        probe: Probe | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._artifacts = artifacts
@@ -41,7 +42,7 @@ class FinetuneWork:
         self._interval_s = checkpoint_interval_s
         self._clock = clock
         self._trainer: Any = None
-        self.admission = Admission(artifacts, data_root)
+        self.admission = Admission(artifacts, data_root, probe)
 
     def tasks(self, spec: dict[str, Any]) -> list[TaskSpec]:
         """One task for each network; a spec that was admitted."""

@@ -100,7 +100,7 @@ OUTER: dict[str, tuple[str, ...]] = {
     ),
     "finetuner": (
         *("admission", "materials", "trainer", "workshop"),
-        *("quantize", "reference_check", "replica", "replicas"),
+        *("probe", "quantize", "reference_check", "replica", "replicas"),
     ),
 }
 MATHEMATICS: dict[str, tuple[str, ...]] = {

@@ -47,6 +47,14 @@ def test_format_and_parity(network, dataset, opset):
     assert exported.accuracy == pytest.approx(evaluate(network, part).accuracy)
 
 
+def test_a_small_part_is_not_all_that_is_compared(network):
+    part = load({**DATASET, "split": {**DATASET["split"], "validation": 40}}).split("validation")
+    exported = export(network, part, ExportSettings(), {})
+    assert exported.num_samples == 256
+    assert exported.top1_agreement == 1.0
+    assert exported.accuracy == evaluate(network, part).accuracy
+
+
 def test_normalisation_inside_the_graph_takes_pixels(network, dataset):
     part = dataset.split("validation")
     exported = export(network, part, ExportSettings(include_normalization=True), {})

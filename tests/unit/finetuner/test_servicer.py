@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument, Not
 from donna.rpc.messages import dict_to_struct
 from donna.v1 import common_pb2
 from donna.v1 import finetuner_pb2 as pb
+from services.finetuner.probe import epoch_s
 
 from .conftest import DATASET, REFERENCE, World
 from .serving import Service, served
@@ -202,6 +204,20 @@ def test_a_plan_says_what_is_known_and_how_long_the_rest_takes(service: Service,
     assert second.estimated_s == pytest.approx(done.train_s)
     assert "on this data took" in second.estimated_from
     assert planned(32, OTHER).estimated_s == 0  # other batches, another pace
+
+
+def test_a_few_steps_tell_the_pace_of_what_was_never_trained(
+    service: Service, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DONNA_FINETUNER_ARTIFACTS", str(world.store.path("0" * 64).parent.parent))
+    monkeypatch.setenv("DONNA_FINETUNER_STATE", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.getcwd())
+    monkeypatch.setattr(service.work.admission, "_probe", epoch_s)
+    recipe = pb.FinetuneRecipe(epochs=10, learning_rate=1e-3, soft_weight=0.5, seed=11, batch_size=40)
+    request = pb.CreateFinetuneJobRequest(spec=spec(world, OTHER, recipe=recipe), validate_only=True)
+    plan = service.stub.CreateFinetuneJob(request).finetune_job.plan
+    assert plan.estimated_from.startswith("measured: a few steps of 1-1-1-0")
+    assert plan.estimated_s > 0
 
 
 def test_create_is_idempotent_by_request_id(service: Service, world: World) -> None:
