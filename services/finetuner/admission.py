@@ -17,7 +17,6 @@ from services.finetuner import keys
 from services.finetuner.reference_check import check_reference
 from services.finetuner.request import NetworkRequest, Request
 
-
 Recall = Callable[[list[str]], dict[str, dict[str, Any]]]
 Probe = Callable[[Request], float | None]
 
