@@ -102,7 +102,8 @@ class Group:
         *points, last = self._recipe.quality_steps(len(self._dataset.split("training")))
         for point in points:
             step = self._advance(students, variances, step, point)
-            if any(point not in student.curve for student in students if not student.failed):
+            # An earlier attempt may have gone past this point, or have stopped just before it was measured.
+            if step == point and any(point not in s.curve for s in students if not s.failed):
                 self._measure(students, variances, point)
         self._advance(students, variances, step, last)
         self._finish(students, variances)
