@@ -13,12 +13,12 @@ import time
 from services.finetuner.request import Request
 
 STEPS = 4
-DEADLINE_S = 60
+DEADLINE_S = 30
 
 
 def epoch_s(request: Request) -> float | None:
     """Seconds of an epoch of the first network of an admitted request, on this machine; None when that cannot be
-    told: the network cannot be built, has fewer than three steps, or takes more than a minute for a few."""
+    told: the network cannot be built, has fewer than three steps, or half a minute is not enough."""
     try:
         child = subprocess.run(
             [sys.executable, "-m", "services.finetuner.probe"],

@@ -202,7 +202,7 @@ def test_a_plan_says_what_is_known_and_how_long_the_rest_takes(service: Service,
     second = planned(48, ARCHITECTURE, OTHER)
     assert (second.networks_to_train, second.networks_to_reuse, second.network_epochs) == (1, 1, 2)
     assert second.estimated_s == pytest.approx(done.train_s)
-    assert "on this data took" in second.estimated_from
+    assert "trained like this took" in second.estimated_from
     assert planned(32, OTHER).estimated_s == 0  # other batches, another pace
 
 
