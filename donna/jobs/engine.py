@@ -12,7 +12,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from sqlalchemy.exc import DBAPIError
@@ -223,14 +223,19 @@ def run_worker(
     job: str | None = None,
     idle_s: float | None = None,
     lease_s: float = LEASE_S,
+    choose: Callable[[], Iterable[str]] | None = None,
 ) -> None:
-    """Claims and runs tasks until told to stop, or until nothing was to do for `idle_s` seconds."""
+    """Claims and runs tasks until told to stop, or until nothing was to do for `idle_s` seconds.
+
+    `job` confines it to one job; `choose` names the jobs to try, first come first claimed, at every look.
+    """
     leases = Leases(store, kind=work.kind, owner=worker_name(), ttl_s=lease_s)
     idle_since = time.monotonic()
     while not stopping.is_set():
         heard = store.bell.rings
         try:
-            task = leases.claim(job)
+            jobs = [job] if choose is None else choose()
+            task = next((task for name in jobs if (task := leases.claim(name)) is not None), None)
         except Exception:
             log.warning("the store does not answer; trying again", exc_info=True)
             stopping.wait(1.0)

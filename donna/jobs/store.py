@@ -185,6 +185,16 @@ class JobStore:
             ).all()
         return [self._job(row) for row in rows]
 
+    def active_states(self, kind: str) -> dict[str, JobState]:
+        """Names and states of the jobs that have not ended, oldest first: the cheap question of who waits."""
+        with self.reads.begin() as connection:
+            rows = connection.execute(
+                select(jobs.c.name, jobs.c.state)
+                .where(jobs.c.kind == kind, jobs.c.state.in_(ACTIVE))
+                .order_by(jobs.c.created_at)
+            )
+            return {name: JobState(state) for name, state in rows}
+
     def task_states(self, name: str) -> dict[TaskState, int]:
         """Number of a job's tasks by state: the cheap question whether all are done."""
         with self.reads.begin() as connection:

@@ -8,7 +8,6 @@ from donna.artifacts import ArtifactStore
 from donna.errors import FailedPrecondition
 from donna.graphs import Limits
 from donna.jobs.engine import Engine
-from donna.jobs.placement import Threads
 from donna.jobs.store import JobStore
 from donna.rpc.server import Endpoint
 from donna.service import Parts
@@ -23,6 +22,7 @@ from services.profiler.models import ModelStore
 from services.profiler.servicer import ProfilerServicer
 from services.profiler.settings import ProfilerSettings
 from services.profiler.telemetry import DeviceMetrics
+from services.profiler.turns import Turns
 from services.profiler.work import MeasurementWork
 
 
@@ -37,10 +37,11 @@ def build(settings: ProfilerSettings, store: JobStore, artifacts: ArtifactStore)
     )
     canaries = CanaryLog(settings.state / "profiler-canary.json", every=settings.canary_every)
     work = MeasurementWork(devices, models, canaries)
-    engine = Engine(store, work, Threads(store, work, limit=settings.concurrency))
+    turns = Turns(store, work, [device.identity.name for device in devices])
+    engine = Engine(store, work, turns)
     endpoint = Endpoint(
         add=profiler_pb2_grpc.add_ProfilerServiceServicer_to_server,
-        servicer=ProfilerServicer(engine, devices, models, canaries),
+        servicer=ProfilerServicer(engine, devices, turns, models, canaries),
         name=profiler_pb2.DESCRIPTOR.services_by_name["ProfilerService"].full_name,
     )
     dial = dialler(settings, devices)
@@ -48,7 +49,7 @@ def build(settings: ProfilerSettings, store: JobStore, artifacts: ArtifactStore)
         endpoints=[endpoint],
         engines=[engine],
         beside=dial,
-        collectors=[DeviceMetrics(devices, canaries)],
+        collectors=[DeviceMetrics(devices, turns, canaries)],
         close=devices.close,
     )
 

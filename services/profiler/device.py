@@ -29,7 +29,7 @@ class Identity:
 
 
 class Device(Protocol):
-    """Something that networks are measured on. One measurement at a time: callers hold the device's lease."""
+    """Something that networks are measured on. One measurement at a time: callers see to it."""
 
     @property
     def identity(self) -> Identity:

@@ -49,9 +49,9 @@ def dialler(
 def fingerprints(devices: Devices) -> dict[str, str]:
     """The digest of every device's fingerprint, by its name; those that are away are left out."""
     found = {}
-    for slot in devices:
+    for device in devices:
         try:
-            found[slot.device.identity.name] = fingerprint_sha256(slot.device.fingerprint())
+            found[device.identity.name] = fingerprint_sha256(device.fingerprint())
         except Unavailable:
             continue
     return found

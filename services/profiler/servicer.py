@@ -16,9 +16,10 @@ from donna.rpc.watch import Watcher
 from donna.v1 import profiler_pb2 as pb
 from donna.v1 import profiler_pb2_grpc
 from services.profiler.canary import CanaryLog
-from services.profiler.device import fingerprint_sha256
-from services.profiler.devices import Devices, Slot
+from services.profiler.device import Device, fingerprint_sha256
+from services.profiler.devices import Devices
 from services.profiler.models import Arrival, ModelStore
+from services.profiler.turns import Turns
 from services.profiler.wire import measurement_message, read_network, read_settings, settings_message
 
 MAX_PRIORITY = 1000
@@ -27,8 +28,11 @@ MAX_PRIORITY = 1000
 class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
     """`donna.v1.ProfilerService`."""
 
-    def __init__(self, engine: Engine, devices: Devices, models: ModelStore, canaries: CanaryLog) -> None:
+    def __init__(
+        self, engine: Engine, devices: Devices, turns: Turns, models: ModelStore, canaries: CanaryLog
+    ) -> None:
         self._engine = engine
+        self._turns = turns
         self._store = engine.store
         self._devices = devices
         self._models = models
@@ -37,18 +41,20 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
 
     def ListDevices(self, request: pb.ListDevicesRequest, context: Any) -> pb.ListDevicesResponse:
         size = check_page_size(request.page_size)
-        slots = [slot for slot in self._devices if slot.device.identity.name > request.page_token]
-        page = slots[:size]
-        token = page[-1].device.identity.name if len(slots) > size else ""
-        return pb.ListDevicesResponse(devices=[self._device(slot) for slot in page], next_page_token=token)
+        devices = [device for device in self._devices if device.identity.name > request.page_token]
+        page = devices[:size]
+        token = page[-1].identity.name if len(devices) > size else ""
+        return pb.ListDevicesResponse(
+            devices=[self._device(device) for device in page], next_page_token=token
+        )
 
     def GetDevice(self, request: pb.GetDeviceRequest, context: Any) -> pb.GetDeviceResponse:
         return pb.GetDeviceResponse(
             device=self._device(self._devices.get(check_name(request.name, "devices")))
         )
 
-    def _device(self, slot: Slot) -> pb.Device:
-        device, identity = slot.device, slot.device.identity
+    def _device(self, device: Device) -> pb.Device:
+        identity = device.identity
         away = device.unavailable_reason()
         fingerprint = {} if away else device.fingerprint()
         digest = fingerprint_sha256(fingerprint) if fingerprint else ""
@@ -64,7 +70,7 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
             state={} if away else device.state(),
             available=not away,
             unavailable_reason=away,
-            queue_length=slot.lease.queue_length,
+            queue_length=self._turns.waiting(identity.name),
             canary_drift=canary.drift if canary else 0.0,
         )
 
@@ -107,12 +113,14 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
             checked = pb.Measurement(device=spec["device"], network=request.network, settings=settings)
             return pb.CreateMeasurementResponse(measurement=checked)
         job = self._engine.create(spec, request_id=check_request_id(request.request_id))
-        return pb.CreateMeasurementResponse(measurement=measurement_message(self._answered(job)))
+        return pb.CreateMeasurementResponse(
+            measurement=measurement_message(self._answered(job))
+        )
 
     def _spec(self, request: pb.CreateMeasurementRequest) -> dict[str, Any]:
         name = request.device
-        slot = self._devices.get(check_name(name, "devices", "device")) if name else self._devices.only()
-        identity = slot.device.identity
+        device = self._devices.get(check_name(name, "devices", "device")) if name else self._devices.only()
+        identity = device.identity
         network = read_network(request.network)
         settings = read_settings(request.settings)
         settings = settings.with_provider(settings.provider or identity.providers[0])
@@ -130,7 +138,7 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
             "device": identity.name,
             "network": network.to_json(),
             "settings": settings.to_json(),
-            "fingerprint_sha256": fingerprint_sha256(slot.device.fingerprint()),
+            "fingerprint_sha256": fingerprint_sha256(device.fingerprint()),
             "skip_cache": request.skip_cache,
             "priority": request.priority,
         }

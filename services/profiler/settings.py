@@ -21,7 +21,6 @@ class ProfilerSettings(ServiceSettings):
         default=8 << 30, ge=1 << 20, description="Disk space for models; the least recently used leave first."
     )
     max_model_bytes: int = Field(default=1 << 30, ge=1 << 10, description="Size of one model at most.")
-    concurrency: int = Field(default=4, ge=1, le=256, description="Measurements prepared or waiting at once.")
     canary_every: int = Field(
         default=25, ge=0, description="Measure the canary after so many measurements; 0 means never."
     )

@@ -11,13 +11,15 @@ from donna.errors import Unavailable
 from services.profiler.canary import CanaryLog
 from services.profiler.device import fingerprint_sha256
 from services.profiler.devices import Devices
+from services.profiler.turns import Turns
 
 
 class DeviceMetrics(Collector):
     """Whether each device can be measured on, what waits for it, and whether its canary has moved."""
 
-    def __init__(self, devices: Devices, canaries: CanaryLog) -> None:
+    def __init__(self, devices: Devices, turns: Turns, canaries: CanaryLog) -> None:
         self._devices = devices
+        self._turns = turns
         self._canaries = canaries
 
     def describe(self) -> Iterable[Metric]:
@@ -33,12 +35,12 @@ class DeviceMetrics(Collector):
             "Latency of one network of our own now, relative to its first.",
             labels=("device",),
         )
-        for slot in self._devices:
-            identity = slot.device.identity
-            waiting.add_metric((identity.name,), slot.lease.queue_length)
+        for device in self._devices:
+            identity = device.identity
+            waiting.add_metric((identity.name,), self._turns.waiting(identity.name))
             try:
-                away = slot.device.unavailable_reason()
-                digest = "" if away else fingerprint_sha256(slot.device.fingerprint())
+                away = device.unavailable_reason()
+                digest = "" if away else fingerprint_sha256(device.fingerprint())
             except Unavailable:  # it left between the two questions
                 away, digest = "away", ""
             up.add_metric((identity.name,), not away)

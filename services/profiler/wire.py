@@ -64,19 +64,17 @@ def network_message(network: Network) -> pb.MeasuredNetwork:
     return pb.MeasuredNetwork(fragments=pb.FragmentList(sha256=network.fragments))
 
 
-def measurement_message(job: Job) -> pb.Measurement:
-    """A measurement on the wire; with figures once it has succeeded."""
+def measurement_message(job: Job, *, brief: bool = False) -> pb.Measurement:
+    """A measurement on the wire; with figures once it has succeeded. A brief one leaves out what was asked, and the
+    raw samples: on a slow line they would cost more than everything else."""
     spec = job.spec
-    message = pb.Measurement(
-        name=job.name,
-        device=spec["device"],
-        network=network_message(Network.from_json(spec["network"])),
-        settings=settings_message(MeasurementSettings.from_json(spec["settings"])),
-        job=job_message(job),
-    )
+    message = pb.Measurement(name=job.name, device=spec["device"], job=job_message(job))
+    if not brief:
+        message.network.CopyFrom(network_message(Network.from_json(spec["network"])))
+        message.settings.CopyFrom(settings_message(MeasurementSettings.from_json(spec["settings"])))
     if job.result is not None:
         message.cached = job.result["cached"]
-        message.result.CopyFrom(_result_message(job.result))
+        message.result.CopyFrom(_result_message(job.result | ({"samples_ms": []} if brief else {})))
     return message
 
 

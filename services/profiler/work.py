@@ -1,8 +1,9 @@
-"""How a measurement runs: wait for the device, load the network, measure it in a fresh process, sum it up."""
+"""How a measurement runs: load the network, measure it in a fresh process, sum it up."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -12,8 +13,9 @@ from donna.errors import FailedPrecondition
 from donna.jobs import Job, Report, Task, TaskSpec
 from services.profiler.canary import SETTINGS as CANARY_SETTINGS
 from services.profiler.canary import CanaryLog, canary_model
-from services.profiler.device import fingerprint_sha256
-from services.profiler.devices import Devices, Slot
+from services.profiler.device import Device, fingerprint_sha256
+from services.profiler.devices import Devices
+from services.profiler.failure import TIMEOUT, failure
 from services.profiler.measurement import METHOD_VERSION, Measured, MeasurementSettings, cache_key
 from services.profiler.models import ModelStore
 from services.profiler.network import Network
@@ -47,21 +49,20 @@ class MeasurementWork:
 
     def run(self, task: Task, report: Report) -> dict[str, Any]:
         spec = task.spec
-        slot = self._devices.get(spec["device"])
+        device = self._devices.get(spec["device"])
         settings = MeasurementSettings.from_json(spec["settings"])
         network = Network.from_json(spec["network"])
-        lease_s = settings.deadline_ms / 1000 + LEASE_MARGIN_S
-        with slot.lease.hold(priority=spec["priority"], lease_s=lease_s, check=report.check) as go_on:
-            started = time.monotonic()
-            fingerprint = fingerprint_sha256(slot.device.fingerprint())
-            if fingerprint != spec["fingerprint_sha256"]:
-                said = f"{spec['device']} has changed since the measurement was asked for; ask again"
-                raise FailedPrecondition(said, reason="DEVICE_CHANGED")
-            drift = self._canary_drift(slot, settings, fingerprint, go_on)
-            model = network.load(self._models)
-            state = slot.device.state() | drift
-            measured = slot.device.measure(model, settings, go_on)
-            report.cost(measurements=1, device_s=time.monotonic() - started)
+        go_on = lease(report.check, settings.deadline_ms / 1000 + LEASE_MARGIN_S)
+        started = time.monotonic()
+        fingerprint = fingerprint_sha256(device.fingerprint())
+        if fingerprint != spec["fingerprint_sha256"]:
+            said = f"{spec['device']} has changed since the measurement was asked for; ask again"
+            raise FailedPrecondition(said, reason="DEVICE_CHANGED")
+        drift = self._canary_drift(device, settings, fingerprint, go_on)
+        model = network.load(self._models)
+        state = device.state() | drift
+        measured = device.measure(model, settings, go_on)
+        report.cost(measurements=1, device_s=time.monotonic() - started)
         return figures(measured) | {
             "device_state": state,
             "fingerprint_sha256": fingerprint,
@@ -70,18 +71,30 @@ class MeasurementWork:
         }
 
     def _canary_drift(
-        self, slot: Slot, settings: MeasurementSettings, fingerprint: str, go_on: Any
+        self, device: Device, settings: MeasurementSettings, fingerprint: str, go_on: Callable[[], None]
     ) -> dict[str, str]:
         key = f"{fingerprint}/{settings.provider}"
         if self._canaries.due(key):
             canary = replace(CANARY_SETTINGS, provider=settings.provider)
-            measured = slot.device.measure(canary_model(), canary, go_on)
+            measured = device.measure(canary_model(), canary, go_on)
             self._canaries.record(key, float(np.median(measured.samples_ms)))
         reading = self._canaries.latest(key)
         return {"canary_drift": f"{reading.drift:.4f}"} if reading else {}
 
     def result(self, job: Job, tasks: list[Task]) -> dict[str, Any]:
         return (tasks[0].result or {}) | {"cached": tasks[0].reused}
+
+
+def lease(check: Callable[[], None], lease_s: float) -> Callable[[], None]:
+    """`check` that also raises FailedPrecondition (TIMEOUT) once the device was held for `lease_s` seconds."""
+    until = time.monotonic() + lease_s
+
+    def go_on() -> None:
+        check()
+        if time.monotonic() > until:
+            raise failure(TIMEOUT, f"the lease of the device ran out after {lease_s:g} s")
+
+    return go_on
 
 
 def figures(measured: Measured) -> dict[str, Any]:

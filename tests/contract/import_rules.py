@@ -81,7 +81,7 @@ OUTER: dict[str, tuple[str, ...]] = {
             "measurement",
             "patience",
         ),
-        *("background", "points", "profilers", "standing"),
+        *("background", "points", "profilers", "standing", "weightless"),
     ),
     "profiler": (
         *(
@@ -91,12 +91,11 @@ OUTER: dict[str, tuple[str, ...]] = {
             "host",
             "host_lock",
             "layers",
-            "lease",
             "limits",
             "local_device",
             "models",
         ),
-        *("hub", "network", "nursery", "phones*", "process", "session"),
+        *("hub", "network", "nursery", "phones*", "process", "session", "turns"),
     ),
     "finetuner": (
         *("admission", "materials", "trainer", "workshop"),
