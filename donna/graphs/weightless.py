@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from onnx import ModelProto, StringStringEntryProto, TensorProto, numpy_helper
 
 from donna.errors import InvalidArgument
@@ -28,16 +29,31 @@ _DTYPES: dict[int, type[np.generic]] = {
 }
 
 
-def strip(model: ModelProto, *, seed: int = 0) -> ModelProto:
+def strip(model: ModelProto | bytes, *, seed: int = 0) -> ModelProto:
     """`model` without the data of its large initialisers; `fill` makes a network of equal cost from it.
 
     Each one keeps name, shape and type, and gets `donna.fill` = `<seed>:<low>:<high>`, the range being the
     mean -+ sqrt(3) standard deviations of the real values, cut to their extremes: a uniform filling then has
-    the spread of the real one, and what was positive (a variance) stays positive.
+    the spread of the real one, and what was positive (a variance) stays positive. What no runtime reads, such as
+    the stack traces that exporters write into nodes, is left out too. Raises InvalidArgument for bytes that are no
+    ONNX model.
     """
     stripped = ModelProto()
-    stripped.CopyFrom(model)
+    if isinstance(model, ModelProto):
+        stripped.CopyFrom(model)
+    else:
+        try:
+            stripped.ParseFromString(model)
+        except DecodeError as error:
+            raise InvalidArgument.of("fragment", f"is no ONNX model ({len(model)} bytes)") from error
+    stripped.ClearField("doc_string")
+    stripped.ClearField("metadata_props")
     for graph in graphs(stripped.graph):
+        for field in ("doc_string", "metadata_props", "value_info"):
+            graph.ClearField(field)
+        for node in graph.node:
+            node.ClearField("doc_string")
+            node.ClearField("metadata_props")
         for tensor in graph.initializer:
             values = _fillable(tensor)
             if values is None:

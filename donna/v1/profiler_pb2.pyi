@@ -223,7 +223,7 @@ class UploadModelResponse(_message.Message):
     def __init__(self, sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class CreateMeasurementRequest(_message.Message):
-    __slots__ = ("device", "network", "settings", "request_id", "skip_cache", "priority", "validate_only")
+    __slots__ = ("device", "network", "settings", "request_id", "skip_cache", "priority", "validate_only", "brief")
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
@@ -231,6 +231,7 @@ class CreateMeasurementRequest(_message.Message):
     SKIP_CACHE_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    BRIEF_FIELD_NUMBER: _ClassVar[int]
     device: str
     network: MeasuredNetwork
     settings: _common_pb2.MeasurementSettings
@@ -238,7 +239,8 @@ class CreateMeasurementRequest(_message.Message):
     skip_cache: bool
     priority: int
     validate_only: bool
-    def __init__(self, device: _Optional[str] = ..., network: _Optional[_Union[MeasuredNetwork, _Mapping]] = ..., settings: _Optional[_Union[_common_pb2.MeasurementSettings, _Mapping]] = ..., request_id: _Optional[str] = ..., skip_cache: bool = ..., priority: _Optional[int] = ..., validate_only: bool = ...) -> None: ...
+    brief: bool
+    def __init__(self, device: _Optional[str] = ..., network: _Optional[_Union[MeasuredNetwork, _Mapping]] = ..., settings: _Optional[_Union[_common_pb2.MeasurementSettings, _Mapping]] = ..., request_id: _Optional[str] = ..., skip_cache: bool = ..., priority: _Optional[int] = ..., validate_only: bool = ..., brief: bool = ...) -> None: ...
 
 class CreateMeasurementResponse(_message.Message):
     __slots__ = ("measurement",)
@@ -247,10 +249,12 @@ class CreateMeasurementResponse(_message.Message):
     def __init__(self, measurement: _Optional[_Union[Measurement, _Mapping]] = ...) -> None: ...
 
 class GetMeasurementRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "brief")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    BRIEF_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    brief: bool
+    def __init__(self, name: _Optional[str] = ..., brief: bool = ...) -> None: ...
 
 class GetMeasurementResponse(_message.Message):
     __slots__ = ("measurement",)
@@ -297,10 +301,12 @@ class CancelMeasurementResponse(_message.Message):
     def __init__(self, measurement: _Optional[_Union[Measurement, _Mapping]] = ...) -> None: ...
 
 class WatchMeasurementRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "brief")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    BRIEF_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    brief: bool
+    def __init__(self, name: _Optional[str] = ..., brief: bool = ...) -> None: ...
 
 class WatchMeasurementResponse(_message.Message):
     __slots__ = ("measurement",)

@@ -114,7 +114,7 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
             return pb.CreateMeasurementResponse(measurement=checked)
         job = self._engine.create(spec, request_id=check_request_id(request.request_id))
         return pb.CreateMeasurementResponse(
-            measurement=measurement_message(self._answered(job))
+            measurement=measurement_message(self._answered(job), brief=request.brief)
         )
 
     def _spec(self, request: pb.CreateMeasurementRequest) -> dict[str, Any]:
@@ -152,7 +152,7 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
 
     def GetMeasurement(self, request: pb.GetMeasurementRequest, context: Any) -> pb.GetMeasurementResponse:
         job = self._store.get(check_name(request.name, "measurements"))
-        return pb.GetMeasurementResponse(measurement=measurement_message(job))
+        return pb.GetMeasurementResponse(measurement=measurement_message(job, brief=request.brief))
 
     def ListMeasurements(
         self, request: pb.ListMeasurementsRequest, context: Any
@@ -183,4 +183,4 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
         self, request: pb.WatchMeasurementRequest, context: Any
     ) -> AsyncIterator[pb.WatchMeasurementResponse]:
         async for job in self._watcher.watch(check_name(request.name, "measurements")):
-            yield pb.WatchMeasurementResponse(measurement=measurement_message(job))
+            yield pb.WatchMeasurementResponse(measurement=measurement_message(job, brief=request.brief))

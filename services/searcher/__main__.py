@@ -24,6 +24,7 @@ from services.searcher.profilers import Profilers
 from services.searcher.servicer import SearcherServicer
 from services.searcher.settings import SearcherSettings
 from services.searcher.telemetry import HubMetrics
+from services.searcher.weightless import Weightless
 from services.searcher.work import SearchWork, Surroundings
 
 
@@ -40,6 +41,7 @@ def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore)
     profilers = Profilers(addresses, connect, token=token, call_deadline_s=settings.call_deadline_s)
     around = Surroundings(
         artifacts=artifacts,
+        fragments=Weightless(artifacts),
         predictor=connect(settings.predictor) if settings.predictor else None,
         profilers=profilers,
         token=token,

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from donna.artifacts import ArtifactStore
 from donna.errors import Unavailable
 from donna.jobs.work import Report
 from donna.space import Architecture, Library
@@ -27,6 +26,7 @@ from services.searcher.lane import Away, Back, Done, Failed, Lane, Order
 from services.searcher.measurement import NOT_RUNNABLE, UNSTABLE, Record
 from services.searcher.patience import patiently
 from services.searcher.profilers import Pool, Profilers
+from services.searcher.weightless import Weightless
 
 NOT_MEASURED = "NOT_MEASURED"
 """Note of a network that the limit of measurements left out."""
@@ -53,7 +53,7 @@ class Fleet:
         self,
         *,
         profilers: Profilers,
-        artifacts: ArtifactStore,
+        fragments: Weightless,
         library: Library,
         report: Report,
         job: str,
@@ -61,7 +61,7 @@ class Fleet:
         limits: Limits,
     ) -> None:
         self.records: dict[tuple[str, tuple[int, ...]], Record] = {}
-        self._profilers, self._artifacts, self._library = profilers, artifacts, library
+        self._profilers, self._fragments, self._library = profilers, fragments, library
         self._report, self._job, self._settings, self._limits = report, job, settings, limits
         self.on_measured: Callable[[], None] = lambda: None
         self._pools: dict[str, Pool] = {}
@@ -198,7 +198,7 @@ class Fleet:
         return Lane(
             site=site,
             remote=self._profilers.remote(site.profiler),
-            artifacts=self._artifacts,
+            fragments=self._fragments,
             settings=self._settings,
             deadline_s=self._limits.deadline_s,
             attempts=self._limits.attempts,
@@ -253,5 +253,5 @@ class Fleet:
     def _key(self, order: Order, fingerprint: str, own: bool) -> str:
         """Content key. Failures that may pass (crashes, timeouts) and repetitions belong to this job alone."""
         mine = self._job if own or order.repeat else ""
-        parts = ["donna.measurement/1", order.fragments, fingerprint, self._settings, order.repeat, mine]
+        parts = ["donna.measurement/2", order.fragments, fingerprint, self._settings, order.repeat, mine]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -9,11 +9,11 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from donna.artifacts import ArtifactStore
 from donna.errors import Cancelled, DeadlineExceeded, DonnaError, Internal, NotFound, Unavailable
 from donna.rpc.channel import Remote
 from services.searcher.measurement import NOT_RUNNABLE, Bench, MeasurementFailed, Record
 from services.searcher.profilers import Site
+from services.searcher.weightless import Weightless
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class Lane:
         *,
         site: Site,
         remote: Remote,
-        artifacts: ArtifactStore,
+        fragments: Weightless,
         settings: dict[str, Any],
         deadline_s: float,
         attempts: int,
@@ -81,7 +81,7 @@ class Lane:
         self._bench = Bench(
             site=site,
             remote=remote,
-            artifacts=artifacts,
+            fragments=fragments,
             settings=settings,
             deadline_s=deadline_s,
             stopping=stopping,

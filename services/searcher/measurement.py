@@ -10,11 +10,11 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from donna.artifacts import ArtifactStore
 from donna.errors import Cancelled, DeadlineExceeded, DonnaError, FailedPrecondition, NotFound, Unavailable
 from donna.rpc.channel import Remote
 from donna.v1 import common_pb2, profiler_pb2
 from services.searcher.profilers import Site
+from services.searcher.weightless import Bare, Weightless
 
 CHUNK = 1 << 20
 SLICE_S = 2.0
@@ -67,11 +67,15 @@ class MeasurementFailed(Exception):
 
 @dataclass(kw_only=True)
 class Bench:
-    """A site ready to measure; `known` are the fragments that it has for sure."""
+    """A site ready to measure; `known` are the hashes of what it has for sure.
+
+    Blocks travel, not networks, and without their weights: latency does not depend on them, and they are nearly
+    all bytes of a block. Answers are brief for the same reason.
+    """
 
     site: Site
     remote: Remote
-    artifacts: ArtifactStore
+    fragments: Weightless
     settings: dict[str, Any]
     deadline_s: float
     stopping: threading.Event
@@ -83,25 +87,24 @@ class Bench:
         return self.remote.GetDevice(request).device.available
 
     def measure(self, fragments: Sequence[str], *, request_id: str, skip_cache: bool) -> Record:
-        """Measures the network of these fragments.
+        """Measures the network of these fragments of a library.
 
         Raises Unavailable when the device or its profiler is away, MeasurementFailed when this network failed,
         Cancelled when told to stop, and any other DonnaError for a request that no retry will mend.
         """
         started = time.monotonic()
+        network = [self.fragments.fragment(sha256) for sha256 in fragments]
         try:
             try:
-                self._send(fragments)
-                measurement = self._create(fragments, request_id, skip_cache)
+                self._send(network)
+                measurement = self._create(network, request_id, skip_cache)
             except FailedPrecondition as error:
-                if error.reason == "FRAGMENT_MISSING":
-                    raise
                 if error.reason != "MODEL_MISSING":
                     raise _lost(f"{self.site.name} cannot measure: {error.message}") from error
                 # The profiler came back without its store: send everything once more.
                 self.known.clear()
-                self._send(fragments)
-                measurement = self._create(fragments, request_id, skip_cache)
+                self._send(network)
+                measurement = self._create(network, request_id, skip_cache)
             measurement = self._await(measurement)
         except NotFound as error:
             raise _lost(f"{self.site.name} is gone: {error.message}") from error
@@ -109,39 +112,27 @@ class Bench:
             raise Unavailable(f"{self.site.name} does not answer: {error.message}") from error
         return self._record(measurement, time.monotonic() - started)
 
-    def _create(
-        self, fragments: Sequence[str], request_id: str, skip_cache: bool
-    ) -> profiler_pb2.Measurement:
+    def _create(self, network: Sequence[Bare], request_id: str, skip_cache: bool) -> profiler_pb2.Measurement:
+        hashes = profiler_pb2.FragmentList(sha256=[fragment.sha256 for fragment in network])
         request = profiler_pb2.CreateMeasurementRequest(
             device=self.site.device,
-            network=profiler_pb2.MeasuredNetwork(fragments=profiler_pb2.FragmentList(sha256=fragments)),
+            network=profiler_pb2.MeasuredNetwork(fragments=hashes),
             settings=json_format.ParseDict(self.settings, common_pb2.MeasurementSettings()),
             request_id=request_id,
             skip_cache=skip_cache,
+            brief=True,
         )
         return self.remote.CreateMeasurement(request).measurement
 
-    def _send(self, fragments: Sequence[str]) -> None:
-        unknown = [sha256 for sha256 in dict.fromkeys(fragments) if sha256 not in self.known]
+    def _send(self, network: Sequence[Bare]) -> None:
+        unknown = {part.sha256: part.data for part in network if part.sha256 not in self.known}
         if not unknown:
             return
-        answer = self.remote.FindMissingModels(profiler_pb2.FindMissingModelsRequest(sha256=unknown))
+        answer = self.remote.FindMissingModels(profiler_pb2.FindMissingModelsRequest(sha256=list(unknown)))
         for sha256 in answer.missing_sha256:
-            self.remote.UploadModel(self._pieces(sha256, answer.partial_bytes.get(sha256, 0)))
+            offset = answer.partial_bytes.get(sha256, 0)
+            self.remote.UploadModel(_pieces(sha256, unknown[sha256], offset))
         self.known.update(unknown)
-
-    def _pieces(self, sha256: str, offset: int) -> Iterator[profiler_pb2.UploadModelRequest]:
-        try:
-            data = self.artifacts.get_bytes(sha256)
-        except NotFound as error:
-            raise FailedPrecondition(
-                f"fragment {sha256} of the library is not in the artifact store", reason="FRAGMENT_MISSING"
-            ) from error
-        for start in range(offset, len(data), CHUNK):
-            chunk = common_pb2.Chunk(
-                sha256=sha256, offset=start, total_bytes=len(data), data=data[start : start + CHUNK]
-            )
-            yield profiler_pb2.UploadModelRequest(chunk=chunk)
 
     def _await(self, measurement: profiler_pb2.Measurement) -> profiler_pb2.Measurement:
         """Watches until the end. The deadline counts while it runs; queueing behind others is no fault."""
@@ -152,14 +143,14 @@ class Bench:
                 self._give_up(measurement)
                 raise Cancelled("the search is stopping")
             try:
-                watch = profiler_pb2.WatchMeasurementRequest(name=measurement.name)
+                watch = profiler_pb2.WatchMeasurementRequest(name=measurement.name, brief=True)
                 for response in self.remote.WatchMeasurement(watch, deadline_s=slice_s):
                     measurement = response.measurement
                     if _ended(measurement):
                         return measurement
             except DeadlineExceeded:
                 # Only this slice is over. A profiler that hangs does not answer this either.
-                get = profiler_pb2.GetMeasurementRequest(name=measurement.name)
+                get = profiler_pb2.GetMeasurementRequest(name=measurement.name, brief=True)
                 measurement = self.remote.GetMeasurement(get).measurement
             if measurement.job.state == common_pb2.JOB_STATE_WAITING:
                 self._give_up(measurement)
@@ -196,6 +187,14 @@ class Bench:
         raise MeasurementFailed(
             job.error.reason or "CANCELLED", job.error.message or "cancelled by its profiler"
         )
+
+
+def _pieces(sha256: str, data: bytes, offset: int) -> Iterator[profiler_pb2.UploadModelRequest]:
+    for start in range(offset, len(data), CHUNK):
+        chunk = common_pb2.Chunk(
+            sha256=sha256, offset=start, total_bytes=len(data), data=data[start : start + CHUNK]
+        )
+        yield profiler_pb2.UploadModelRequest(chunk=chunk)
 
 
 def _lost(message: str) -> Unavailable:

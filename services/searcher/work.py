@@ -22,6 +22,7 @@ from services.searcher.fleet import Fleet, Limits
 from services.searcher.loop import saved_evaluations
 from services.searcher.profilers import Profilers
 from services.searcher.spec import SearchSpec
+from services.searcher.weightless import Weightless
 
 KIND = "searches"
 
@@ -31,6 +32,7 @@ class Surroundings:
     """What a search needs of the world outside: stores, the predictor's channel, profilers, patience."""
 
     artifacts: ArtifactStore
+    fragments: Weightless
     predictor: grpc.Channel | None
     profilers: Profilers
     token: str
@@ -60,7 +62,7 @@ class Surroundings:
         """The devices of a search."""
         return Fleet(
             profilers=self.profilers,
-            artifacts=self.artifacts,
+            fragments=self.fragments,
             library=library,
             report=report,
             job=job,

@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+from onnx import ModelProto
 
 from donna.rpc.messages import unpack_architectures
 from donna.space import Library
@@ -67,7 +68,7 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
         self.library, self.script, self.noise, self.factor = library, script, noise, factor
         self.devices, self.kind, self.pause_s = devices, kind, pause_s
         self.offset_ms, self.away = offset_ms, False
-        self.models: set[str] = set()
+        self.models: dict[str, ModelProto] = {}
         self.uploads: Counter[str] = Counter()
         self.measured: Counter[tuple[int, ...]] = Counter()
         self.skipped_cache: Counter[tuple[int, ...]] = Counter()
@@ -77,9 +78,6 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
         self._by_request: dict[str, profiler_pb2.Measurement] = {}
         self._measurements: dict[str, profiler_pb2.Measurement] = {}
         self._attempts: Counter[tuple[int, ...]] = Counter()
-        self._choice_of = {
-            entry.fragment: m for block in library.blocks for m, entry in enumerate(block.entries)
-        }
 
     def ListDevices(self, request: Any, context: Any) -> profiler_pb2.ListDevicesResponse:
         return profiler_pb2.ListDevicesResponse(
@@ -107,13 +105,13 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
     def UploadModel(self, requests: Iterator[Any], context: Any) -> profiler_pb2.UploadModelResponse:
         data = b"".join(request.chunk.data for request in requests)
         sha256 = hashlib.sha256(data).hexdigest()
-        self.models.add(sha256)
+        self.models[sha256] = ModelProto.FromString(data)
         self.uploads[sha256] += 1
         return profiler_pb2.UploadModelResponse(sha256=sha256, size_bytes=len(data))
 
     def CreateMeasurement(self, request: Any, context: Any) -> profiler_pb2.CreateMeasurementResponse:
         fragments = list(request.network.fragments.sha256)
-        assert set(fragments) <= self.models, "a fragment was not sent"
+        assert set(fragments) <= set(self.models), "a fragment was not sent"
         if request.request_id in self._by_request:
             return profiler_pb2.CreateMeasurementResponse(measurement=self._by_request[request.request_id])
         with self._lock:
@@ -121,7 +119,9 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
             self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             time.sleep(self.pause_s)
-            choices = tuple(self._choice_of[sha256] for sha256 in fragments[1:-1])
+            # Fragments of libraries.py are called "block <n> option <m>".
+            names = [self.models[sha256].graph.name for sha256 in fragments[1:-1]]
+            choices = tuple(int(name.rpartition(" ")[2]) for name in names)
             self._attempts[choices] += 1
             word = self.script(choices, self._attempts[choices])
             self.away = word == "AWAY"

@@ -1,30 +1,34 @@
-"""Libraries for service tests: real manifests over fragments that only a fake profiler can read."""
+"""Libraries for service tests: real manifests over small fragments, which a real profiler can run."""
 
 from __future__ import annotations
 
 import hashlib
 
 import numpy as np
+from onnx import ModelProto
 
 from donna.artifacts import ArtifactStore
 from donna.space import Block, Entry, Library, Part
+from tests.unit.graphs import fragments as make
 
 
 def build_library(num_options: tuple[int, ...], artifacts: ArtifactStore, seed: int = 0) -> Library:
-    """Options that cost more tend to lose less; fragment bytes are stored, entry costs are round numbers."""
+    """Options that cost more tend to lose less; fragments are stored, entry costs are round numbers."""
     g = np.random.default_rng(seed)
 
-    def fragment(name: str) -> str:
-        return artifacts.put_bytes(f"fragment {seed} {name}".encode()).sha256
+    def fragment(name: str, model: ModelProto) -> str:
+        model.graph.name = name
+        model.graph.doc_string = f"library {seed}"
+        return artifacts.put_bytes(model.SerializeToString()).sha256
 
-    def part(name: str) -> Part:
+    def part(name: str, model: ModelProto) -> Part:
         return Part(
             parameters=10,
             macs=100,
             weight_bytes=40,
             activation_bytes=64,
             weights=hashlib.sha256(name.encode()).hexdigest(),
-            fragment=fragment(name),
+            fragment=fragment(name, model),
         )
 
     def entry(n: int, m: int) -> Entry:
@@ -38,7 +42,7 @@ def build_library(num_options: tuple[int, ...], artifacts: ArtifactStore, seed: 
             weight_bytes=4 * parameters,
             activation_bytes=int(g.integers(50, 500)),
             weights=hashlib.sha256(f"{n} {m}".encode()).hexdigest(),
-            fragment=fragment(f"block {n} option {m}"),
+            fragment=fragment(f"block {n} option {m}", make.conv(4, 4, 8, kernel=2 * m + 1, seed=seed + n)),
         )
 
     blocks = tuple(
@@ -57,9 +61,9 @@ def build_library(num_options: tuple[int, ...], artifacts: ArtifactStore, seed: 
         provenance={},
         input_shape=(1, 8, 8),
         num_classes=10,
-        stem=part("stem"),
+        stem=part("stem", make.conv(1, 4, 8, seed=seed)),
         blocks=blocks,
-        head=part("head"),
+        head=part("head", make.head(4, 8, 10, seed=seed)),
     )
     artifacts.put_bytes(library.to_json())
     return library

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from donna.errors import FailedPrecondition, InvalidArgument, NotFound
+from donna.graphs import is_weightless
 from donna.v1 import common_pb2 as common
 from donna.v1 import searcher_pb2 as pb
 from services.searcher.pareto import hypervolume, non_dominated
@@ -93,6 +94,7 @@ def test_measured_front_measures_each_network_once_and_sends_each_fragment_once(
     first = {choices: count - profiler.skipped_cache[choices] for choices, count in profiler.measured.items()}
     assert set(first.values()) == {1}
     assert set(profiler.uploads.values()) == {1}
+    assert all(is_weightless(fragment) for fragment in profiler.models.values())
     assert profiler.most_at_once == 1
     assert search.num_measured["cpu"] == len(first)
     assert search.job.cost.measurements == sum(profiler.measured.values())
