@@ -25,7 +25,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
-from donna.errors import DonnaError, FailedPrecondition, Internal, InvalidArgument
+from donna.errors import DonnaError, FailedPrecondition, Internal, InvalidArgument, Unavailable
 from donna.jobs.store import as_unavailable
 from donna.rpc.authentication import Gate, check_listen
 from donna.rpc.limits import Limit
@@ -38,6 +38,8 @@ MAX_UNARY_CALLS = 256
 MAX_STREAMS = 1000
 UNARY_THREADS = 16
 GRACE_S = 5.0
+LASTING = ("Watch", "Attach")
+"""How methods begin whose calls last as long as their caller likes: nothing of them is worth a server's waiting."""
 HEALTH_TIMEOUT_S = 5.0
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -69,21 +71,24 @@ class Boundary(grpc.aio.ServerInterceptor):
         self._pool = ThreadPoolExecutor(UNARY_THREADS, thread_name_prefix="rpc")
         self._call_limit = Limit(MAX_UNARY_CALLS, "calls")
         self._stream_limit = Limit(MAX_STREAMS, "streams")
+        self._lasting: set[asyncio.Task[Any]] = set()
+        self._stopping = False
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], details: Any) -> Any:
         handler = await continuation(details)
         if handler is None or details.method.startswith("/grpc."):
             return handler
         let_in = functools.partial(self._gate.check, details.method, dict(details.invocation_metadata))
+        lasting = details.method.rpartition("/")[2].startswith(LASTING)
         # Requests are parsed in here, so that bytes which are no message are the caller's error.
         if handler.request_streaming and handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(
-                functools.partial(self._exchange, handler, let_in),
+                functools.partial(self._exchange, handler, let_in, lasting),
                 response_serializer=handler.response_serializer,
             )
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(
-                functools.partial(self._stream, handler, let_in),
+                functools.partial(self._stream, handler, let_in, lasting),
                 response_serializer=handler.response_serializer,
             )
         if handler.request_streaming:
@@ -112,21 +117,44 @@ class Boundary(grpc.aio.ServerInterceptor):
             return await handler.stream_unary(messages, context)
 
     async def _stream(
-        self, handler: Any, let_in: LetIn, request: bytes, context: Any
+        self, handler: Any, let_in: LetIn, lasting: bool, request: bytes, context: Any
     ) -> AsyncIterator[Message]:
-        async with _admitted(context, let_in, self._stream_limit):
+        async with _admitted(context, let_in, self._stream_limit), self._until_the_end(lasting):
             async with aclosing(handler.unary_stream(_parsed(handler, request), context)) as responses:
                 async for response in responses:
                     yield response
 
     async def _exchange(
-        self, handler: Any, let_in: LetIn, requests: Any, context: Any
+        self, handler: Any, let_in: LetIn, lasting: bool, requests: Any, context: Any
     ) -> AsyncIterator[Message]:
-        async with _admitted(context, let_in, self._stream_limit):
+        async with _admitted(context, let_in, self._stream_limit), self._until_the_end(lasting):
             messages = (_parsed(handler, request) async for request in requests)
             async with aclosing(handler.stream_stream(messages, context)) as responses:
                 async for response in responses:
                     yield response
+
+    @asynccontextmanager
+    async def _until_the_end(self, lasting: bool) -> AsyncIterator[None]:
+        """A lasting call ends, UNAVAILABLE, when the server stops."""
+        task = asyncio.current_task()
+        if not lasting or task is None:
+            yield
+            return
+        self._lasting.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            raise Unavailable("the service stops", reason="STOPPING") from None
+        finally:
+            self._lasting.discard(task)
+
+    def stop_lasting(self) -> None:
+        """Ends the calls that would never end by themselves."""
+        self._stopping = True
+        for task in self._lasting:
+            task.cancel()
 
     def close(self) -> None:
         """No more calls."""
@@ -259,6 +287,7 @@ class Server:
         if self._checking is not None:
             self._checking.cancel()
         await self._health.enter_graceful_shutdown()
+        self._boundary.stop_lasting()
         for server in self._servers:
             await server.stop(GRACE_S)
         self._boundary.close()

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from donna.errors import (
     InvalidArgument,
     NotFound,
     Unauthenticated,
+    Unavailable,
 )
 from donna.jobs import JobStore, TaskSpec
 from donna.jobs.database import open_database
@@ -201,6 +203,22 @@ def test_two_hundred_watchers_leave_room_for_others_and_hear_of_every_end(
             eventually(lambda: watcher.watched == {other.name})
             gone.close()
         eventually(lambda: not watcher.watched)
+
+
+def test_a_server_that_stops_does_not_wait_for_watchers(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("donna.rpc.server.GRACE_S", 1000.0)  # more than `serving` waits for the end
+    job = store.create("measurements", {}, [TaskSpec(key="", spec={})])
+    with ExitStack() as open_after:
+        with serving(endpoint(Small(Watcher(store)))) as address:
+            channel = open_after.enter_context(open_channel(address))
+            watch = Remote(ProfilerServiceStub, channel).WatchMeasurement(
+                pb.WatchMeasurementRequest(name=job.name)
+            )
+            next(watch)
+        with pytest.raises(Unavailable, match="the service stops"):
+            next(watch)
 
 
 def test_a_watcher_of_a_deleted_job_hears_of_it(store: JobStore) -> None:
