@@ -31,10 +31,10 @@ class Running:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._server = Server(self.parts.endpoints, listen="127.0.0.1:0", healthy=lambda: True)
-        address = asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result()
+        self.address = asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result()
         for engine in self.parts.engines:
             engine.start()
-        self._channel = open_channel(address)
+        self._channel = open_channel(self.address)
         self.remote = Remote(searcher_pb2_grpc.SearcherServiceStub, self._channel)
 
     def stop(self) -> None:

@@ -1,0 +1,128 @@
+"""Whole searches over a device that has only dialled out, on the worst of days."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+
+import pytest
+
+from bench.line import Line
+from donna.rpc.channel import Remote, open_channel
+from donna.v1 import common_pb2 as common
+from donna.v1 import profiler_pb2, profiler_pb2_grpc
+from donna.v1 import searcher_pb2 as pb
+from tests.unit.profiler import agent
+from tests.unit.searcher.fakes import FakePredictor
+from tests.unit.searcher.libraries import build_library
+from tests.unit.searcher.test_service import ACCURACY, NUM_OPTIONS, spec
+
+ON_LAB = (common.METRIC_LATENCY_MS, "lab")
+
+
+def eventually(holds, seconds: float = 60.0):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+class Lab:
+    """An agent behind a line to the searcher's hub: nothing else leads to it, but for this test's own look."""
+
+    def __init__(self, folder, line: Line) -> None:
+        self.folder, self._line = folder, line
+
+    def running(self):
+        """The agent; it may be killed and started again, with the same state."""
+        return agent.service(
+            "profiler", self.folder, HUB=self._line.address, HUB_AGENT="lab", CANARY_EVERY="0"
+        )
+
+    def measured(self, address: str) -> list[profiler_pb2.Measurement]:
+        """All measurements of the agent's own record, one for each request."""
+        with open_channel(address) as channel:
+            remote = Remote(profiler_pb2_grpc.ProfilerServiceStub, channel)
+            request = profiler_pb2.ListMeasurementsRequest(page_size=1000)
+            return list(remote.ListMeasurements(request).measurements)
+
+    def pauses_s(self) -> list[float]:
+        """How long the agent waited before it dialled again."""
+        return [float(s) for s in re.findall(r"again in ([\d.]+) s", (self.folder / "log").read_text())]
+
+
+@pytest.fixture
+def line():
+    with Line("127.0.0.1:1") as made:
+        yield made
+
+
+def begin(service, library) -> str:
+    """Starts a search as soon as the agent has attached itself; returns its name."""
+
+    def attached():
+        found = service.remote.ListSearchDevices(pb.ListSearchDevicesRequest()).search_devices
+        return [device.name for device in found if device.reachable] == ["lab"]
+
+    eventually(attached)
+    message = spec(library, ACCURACY, ON_LAB, generations=3, measurement=agent.FAST)
+    return service.remote.CreateSearch(pb.CreateSearchRequest(spec=message)).search.name
+
+
+def get(service, name: str) -> pb.Search:
+    return service.remote.GetSearch(pb.GetSearchRequest(name=name)).search
+
+
+def check_the_record(search: pb.Search, measured: list[profiler_pb2.Measurement]) -> None:
+    """Nothing is lost, and nothing done twice: what the agent did is what the search counted."""
+    assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
+    assert search.num_evaluations == 60
+    assert {m.job.state for m in measured} == {common.JOB_STATE_SUCCEEDED}
+    networks = Counter(tuple(m.network.fragments.sha256) for m in measured)
+    assert len(networks) == search.num_measured["lab"]
+    repeats = sum(len(point.medians_ms["lab"].values) - 1 for point in search.front)
+    assert len(measured) - len(networks) == repeats  # near-duplicates of the front, on purpose
+    assert search.job.cost.measurements == len(measured)
+
+
+def test_the_line_is_cut_in_the_middle_and_for_a_while(artifacts, fake, searcher, line, tmp_path) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    service = searcher(predictor=fake(FakePredictor(library)).address)
+    line.target = service.address
+    lab = Lab(tmp_path / "agent", line)
+    with lab.running() as address:
+        name = begin(service, library)
+        eventually(lambda: len(lab.measured(address)) >= 5)
+        before = len(lab.pauses_s())
+        line.cut()
+        eventually(lambda: get(service, name).job.state == common.JOB_STATE_WAITING)
+        assert get(service, name).job.waiting_for.startswith("device lab: ")
+        eventually(lambda: len(lab.pauses_s()) >= before + 2)
+        line.mend()
+        eventually(lambda: get(service, name).job.state == common.JOB_STATE_RUNNING)
+        line.cut()  # and at once again
+        line.mend()
+        eventually(lambda: get(service, name).job.state > common.JOB_STATE_WAITING)
+        check_the_record(get(service, name), lab.measured(address))
+    first, second = lab.pauses_s()[before : before + 2]
+    assert first < second  # shaken by less than they grow
+
+
+def test_the_agent_and_the_searcher_die_in_turn(artifacts, fake, searcher, line, tmp_path) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    predictor = fake(FakePredictor(library)).address
+    service = searcher(predictor=predictor)
+    line.target = service.address
+    lab = Lab(tmp_path / "agent", line)
+    with lab.running() as address:
+        name = begin(service, library)
+        eventually(lambda: len(lab.measured(address)) >= 5)
+    eventually(lambda: get(service, name).job.state == common.JOB_STATE_WAITING)
+    with lab.running() as address:
+        eventually(lambda: len(lab.measured(address)) >= 20)
+        service.stop()
+        service = searcher(predictor=predictor)
+        line.target = service.address
+        eventually(lambda: get(service, name).job.state > common.JOB_STATE_WAITING)
+        check_the_record(get(service, name), lab.measured(address))
