@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from donna.cli.output import open_console
-from donna.pipeline.found import found
+from donna.pipeline.found import found, measured_again
 
 UNSTABLE = "* UNSTABLE: the device did not settle while this was measured; do not trust small differences."
 
@@ -51,6 +51,8 @@ def print_result(result: dict[str, Any], folder: Path, console: Console | None =
         console.print(UNSTABLE)
     for device in devices:
         console.print(found(result, device))
+        if again := measured_again(result, device):
+            console.print(again)
     predictor = result["predictor"]
     if predictor["num_holdout"]:
         console.print(

@@ -1,7 +1,8 @@
-"""What a run has found against the reference, in one honest sentence. Pure."""
+"""What a run has found against the reference, and how far its latencies hold, in honest sentences. Pure."""
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
 
 
@@ -25,6 +26,19 @@ def found(result: dict[str, Any], device: str) -> str:
         against = f"{100 * (reference['accuracy'] - model['accuracy']):.1f} points less accurate"
     return (
         f"On {device}: {model['name']} is {_times(model['speedup'][device])} as the reference and {against}."
+    )
+
+
+def measured_again(result: dict[str, Any], device: str) -> str:
+    """How far the latencies of the exported models are from those of the search, which measures without weights;
+    "" when the search did not measure on this device."""
+    differences = [m.get("latency_difference", {}).get(device) for m in result["models"]]
+    known = [difference for difference in differences if difference is not None]
+    if not known:
+        return ""
+    return (
+        f"On {device}: measured again with their weights, the networks differ from the search by "
+        f"{100 * median(known):+.1f} % in the median ({100 * min(known):+.1f} to {100 * max(known):+.1f} %)."
     )
 
 

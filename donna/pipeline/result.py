@@ -90,11 +90,8 @@ def build_result(
         "improvement": rounds_of(outcome.rounds),
         "front": front_values(search),
         "models": [
-            _model(winner_name(index), winner, outcome)
-            | {
-                "architecture": _architecture(winner.network.architecture),
-                "predicted_accuracy": search.front[outcome.chosen[index]].predicted_accuracy,
-            }
+            {"architecture": _architecture(winner.network.architecture)}
+            | _winner(_model(winner_name(index), winner, outcome), search.front[outcome.chosen[index]])
             for index, winner in enumerate(outcome.winners)
         ],
         "cost": _cost(list(outcome.costs.values())),
@@ -221,6 +218,23 @@ def _exported(name: str, model: finetuner_pb2.ExportedModel, outcome: Outcome) -
         "onnx_sha256": model.onnx.sha256,
         "onnx_top1_agreement": model.top1_agreement,
         "onnx_max_abs_diff": model.max_abs_diff,
+    }
+
+
+def _winner(model: dict[str, Any], point: searcher_pb2.FrontPoint) -> dict[str, Any]:
+    """A model beside what the search knew of it: there its latency was measured without its weights.
+
+    `latency_difference` is the exported model's latency over the search's, minus 1, by device.
+    """
+    searched_ms = {
+        device: point.latency_ms[device] for device in model["latency_ms"] if point.latency_ms.get(device)
+    }
+    return model | {
+        "predicted_accuracy": point.predicted_accuracy,
+        "searched_latency_ms": searched_ms,
+        "latency_difference": {
+            device: model["latency_ms"][device] / ms - 1 for device, ms in searched_ms.items()
+        },
     }
 
 

@@ -7,7 +7,7 @@ import io
 import math
 from typing import Any
 
-from donna.pipeline.found import found
+from donna.pipeline.found import found, measured_again
 from donna.report.labels import option_labels
 
 # More points than this in the background of a picture show nothing more and make the page heavy.
@@ -25,6 +25,7 @@ def page_data(result: dict[str, Any], evaluations: str = "") -> dict[str, Any]:
             "found": {
                 device: found(result, device) if reference else result["headline"] for device in devices
             },
+            "again": [said for device in devices if (said := measured_again(result, device))],
             "labels": option_labels([o["option"] for block in blocks for o in block["options"]]),
             "evaluations": evaluation_columns(evaluations),
         }

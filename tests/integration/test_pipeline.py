@@ -129,6 +129,11 @@ def test_the_result_is_complete(interrupted: tuple[dict[str, Any], str, Path]) -
         assert model["onnx_top1_agreement"] == 1.0
         assert model["onnx_max_abs_diff"] < 1e-3
         assert (output / model["onnx"]).stat().st_size == model["size_bytes"]
+    for model in result["models"]:
+        searched_ms = model["searched_latency_ms"]["local"]
+        assert model["latency_difference"]["local"] == pytest.approx(
+            model["latency_ms"]["local"] / searched_ms - 1
+        )
     for name in ("result.json", "front.csv", "front.png", "spec.yaml"):
         assert (output / name).stat().st_size > 0
     assert "tiny" in text

@@ -4,6 +4,8 @@ function drawModels() {
   const rows = [run.reference, ...run.models].flatMap((m) => [m, ...quantised(m)]), base = run.reference;
   const mark = (row) => (row.unstable_devices ?? []);
   at("models-note").hidden = !rows.some((m) => mark(m).length);
+  at("models-again").hidden = !run.again.length;
+  at("models-again").textContent = run.again.join(" ");
   at("models-table").replaceChildren(table([
     { title: "network", of: (m) => h("button", { class: "link", type: "button", onclick: () => select(m.architecture ?? "reference") }, m.name) },
     { title: "accuracy", number: true, of: (m) => `${(100 * m.accuracy).toFixed(1)} ± ${percent(error(m.accuracy, m.num_samples))}` },

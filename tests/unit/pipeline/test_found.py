@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from donna.pipeline.found import found
+from donna.pipeline.found import found, measured_again
 
 
 def result(*models: tuple[str, float, float]) -> dict[str, Any]:
@@ -35,3 +35,15 @@ def test_it_names_the_fastest_that_is_as_good_or_the_best(
     models: list[tuple[str, float, float]], sentence: str
 ) -> None:
     assert found(result(*models), "phone").startswith(f"On phone: {sentence}")
+
+
+def test_it_tells_how_far_the_exported_models_are_from_the_search() -> None:
+    told = result(("a", 0.9, 1.0), ("b", 0.9, 1.0), ("c", 0.9, 1.0))
+    assert measured_again(told, "phone") == ""
+    for model, difference in zip(told["models"], (0.04, -0.01, 0.021), strict=True):
+        model["latency_difference"] = {"phone": difference}
+    assert measured_again(told, "phone") == (
+        "On phone: measured again with their weights, the networks differ from the search by +2.1 % in the median "
+        "(-1.0 to +4.0 %)."
+    )
+    assert measured_again(told, "desk") == ""
