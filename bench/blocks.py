@@ -9,8 +9,9 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 OPSET, CLASSES = 18, 10
-STAGES = ((16, 16, 32), (16, 32, 32), (32, 64, 16), (64, 64, 8))
-"""(input channels, output channels, size) of each searchable block; the size halves where the next one's does."""
+STAGES = ((16, 16, 1), (16, 32, 1), (32, 64, 2), (64, 64, 4))
+"""(input channels, output channels, how often the image's size is divided) of each searchable block; the size halves
+where the next one's does."""
 KERNELS, EXPANSIONS, DEPTHS = (3, 5, 7), (1, 2, 4), (1, 2, 3)
 
 
@@ -63,17 +64,18 @@ class _Fragment:
         return helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", OPSET)])
 
 
-def stem() -> ModelProto:
-    """3x32x32 images to the first block's input."""
+def stem(image: int) -> ModelProto:
+    """Images of 3 x `image` x `image` to the first block's input."""
     fragment = _Fragment(0)
     y = fragment.activation(fragment.convolution("x", 3, STAGES[0][0], 3))
-    return fragment.model(y, (3, 32, 32), (STAGES[0][0], 32, 32))
+    return fragment.model(y, (3, image, image), (STAGES[0][0], image, image))
 
 
-def block(stage: int, kernel: int, expansion: int, depth: int) -> ModelProto:
+def block(stage: int, image: int, kernel: int, expansion: int, depth: int) -> ModelProto:
     """Inverted residuals: expand, depthwise convolution, project; the first one has the stride."""
-    c_in, c_out, size = STAGES[stage]
-    out_size = STAGES[stage + 1][2] if stage + 1 < len(STAGES) else size
+    c_in, c_out, divided = STAGES[stage]
+    size = image // divided
+    out_size = image // STAGES[stage + 1][2] if stage + 1 < len(STAGES) else size
     fragment = _Fragment(((stage * 10 + kernel) * 10 + expansion) * 10 + depth)
     flow, channels, stride = "x", c_in, size // out_size
     for _ in range(depth):
@@ -87,16 +89,32 @@ def block(stage: int, kernel: int, expansion: int, depth: int) -> ModelProto:
     return fragment.model(flow, (c_in, size, size), (c_out, out_size, out_size))
 
 
-def head() -> ModelProto:
+def head(image: int) -> ModelProto:
     """Mean over the image, then a linear layer as a 1x1 convolution."""
-    channels, size = STAGES[-1][1:]
+    channels, divided = STAGES[-1][1:]
+    size = image // divided
     fragment = _Fragment(1)
     fragment.nodes.append(helper.make_node("GlobalAveragePool", ["x"], ["mean"]))
     logits = fragment.convolution("mean", channels, CLASSES, 1)
     return fragment.model(logits, (channels, size, size), (CLASSES, 1, 1))
 
 
-def options(stage: int) -> Iterator[ModelProto]:
+def options(stage: int, image: int) -> Iterator[ModelProto]:
     """Every option of one block."""
     for kernel, expansion, depth in itertools.product(KERNELS, EXPANSIONS, DEPTHS):
-        yield block(stage, kernel, expansion, depth)
+        yield block(stage, image, kernel, expansion, depth)
+
+
+def macs(fragment: ModelProto) -> int:
+    """Multiply-adds of its convolutions for one image; they follow one another."""
+    size = fragment.graph.input[0].type.tensor_type.shape.dim[-1].dim_value
+    weights = {tensor.name: tensor.dims for tensor in fragment.graph.initializer}
+    total = 0
+    for node in fragment.graph.node:
+        if node.op_type == "GlobalAveragePool":
+            size = 1
+        elif node.op_type == "Conv":
+            strides = next(attribute.ints for attribute in node.attribute if attribute.name == "strides")
+            size //= strides[0]
+            total += int(np.prod(weights[node.input[1]])) * size**2
+    return total

@@ -1,55 +1,63 @@
 """How good the profiler's figures are and what they cost. Prints JSON; needs a quiet machine.
 
-    python bench/profile.py [--networks 20] [--candidates 200] [--quick]
+    python -m bench.profile [--networks 20] [--candidates 200] [--image 128] [--quick]
 
-One run on one machine against a real agent on loopback:
-  repeatability   networks measured twice in random order: Kendall tau, relative differences
-  accuracy        medians against a plain ONNX Runtime loop in a process of its own, right after
-  overhead        wall time per measurement beyond the timed runs
-  stitching       time to stitch and serialise a network from fragments
-  transfer        bytes per candidate and share of time in transfer for a search; uploads skipped the second time
+A real agent on loopback, asked as a searcher asks it (fragments without weights, through services.searcher):
+  repeatability   networks measured twice, each time in a random order: Kendall tau, relative differences
+  accuracy        medians against a plain ONNX Runtime loop in a process of its own, in turn with the agent
+  overhead        wall time of a measurement beyond its timed runs
+  stitching       time to stitch and serialise a network from fragments with their weights
+  transfer        bytes on the wire, both ways, and share of time in transfer for a search; uploads skipped
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
+import itertools
 import json
 import os
 import platform
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from google.protobuf.message import Message
 from scipy.stats import kendalltau
 
 from bench import blocks
-from donna.graphs import fill, stitch, strip
+from bench.line import Line
+from donna.artifacts import ArtifactStore
+from donna.graphs import fill, stitch
 from donna.jobs import lifeline
 from donna.rpc.channel import Remote, open_channel
-from donna.v1 import common_pb2, profiler_pb2_grpc
 from donna.v1 import profiler_pb2 as pb
+from donna.v1 import profiler_pb2_grpc
+from services.searcher.measurement import Bench
+from services.searcher.profilers import Profilers
+from services.searcher.weightless import Weightless
 
 ROOT = Path(__file__).parents[1]
+ROUNDS = 3
 PLAIN_LOOP = """
 import sys, time, statistics
 import numpy, onnxruntime
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
 session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
-x = {"x": numpy.random.default_rng(0).uniform(-1, 1, (1, 3, 32, 32)).astype("float32")}
-for _ in range(20):
+shape = (1, *session.get_inputs()[0].shape[1:])
+x = {"x": numpy.random.default_rng(0).uniform(-1, 1, shape).astype("float32")}
+for _ in range(10):
     session.run(None, x)
 samples = []
-while len(samples) < 100 or sum(samples) < 0.2:
+while len(samples) < 30 or sum(samples) < 0.1:
     start = time.perf_counter()
     session.run(None, x)
     samples.append(time.perf_counter() - start)
@@ -58,8 +66,8 @@ print(statistics.median(samples) * 1000)
 
 
 @contextmanager
-def agent(folder: Path) -> Iterator[Remote]:
-    """A profiler of its own."""
+def agent(folder: Path) -> Iterator[str]:
+    """The address of a profiler of its own."""
     told = {"STATE": folder / "state", "ADDRESS_FILE": folder / "address", "LOG_LEVEL": "WARNING"}
     env = os.environ | {f"DONNA_PROFILER_{name}": str(value) for name, value in told.items()}
     process = lifeline.spawn(["-m", "services.profiler"], env=env | {"PYTHONPATH": str(ROOT)})
@@ -68,129 +76,145 @@ def agent(folder: Path) -> Iterator[Remote]:
             if process.poll() is not None:
                 raise SystemExit("the profiler did not start")
             time.sleep(0.05)
-        with open_channel((folder / "address").read_text()) as channel:
-            yield Remote(profiler_pb2_grpc.ProfilerServiceStub, channel)
+        yield (folder / "address").read_text()
     finally:
         lifeline.stop(process)
 
 
-class Client:
-    """Counts bytes and time of what goes over the wire."""
-
-    def __init__(self, remote: Remote) -> None:
-        self._remote = remote
-        self.sent_bytes = 0
-        self.transfer_s = 0.0
-
-    def _counted(self, message: Message) -> Any:
-        self.sent_bytes += message.ByteSize()
-        return message
-
-    def send(self, models: dict[str, bytes]) -> int:
-        """Uploads what the agent lacks; returns how many."""
-        start = time.perf_counter()
-        asked = self._counted(pb.FindMissingModelsRequest(sha256=list(models)))
-        missing = self._remote.FindMissingModels(asked).missing_sha256
-        for sha256 in missing:
-            data = models[sha256]
-            chunk = common_pb2.Chunk(sha256=sha256, total_bytes=len(data), data=data)
-            self._remote.UploadModel(iter([self._counted(pb.UploadModelRequest(chunk=chunk))]))
-        self.transfer_s += time.perf_counter() - start
-        return len(missing)
-
-    def create(self, hashes: list[str], settings: common_pb2.MeasurementSettings) -> str:
-        """Asks for a measurement of stitched fragments."""
-        start = time.perf_counter()
-        network = pb.MeasuredNetwork(fragments=pb.FragmentList(sha256=hashes))
-        request = pb.CreateMeasurementRequest(network=network, settings=settings, skip_cache=True)
-        name: str = self._remote.CreateMeasurement(self._counted(request)).measurement.name
-        self.transfer_s += time.perf_counter() - start
-        return name
-
-    def result(self, name: str) -> pb.MeasurementResult:
-        """Waits for the figures."""
-        for response in self._remote.WatchMeasurement(pb.WatchMeasurementRequest(name=name)):
-            measurement = response.measurement
-        if measurement.job.state != common_pb2.JOB_STATE_SUCCEEDED:
-            raise SystemExit(f"a measurement failed: {measurement.job.error.message}")
-        return measurement.result
-
-
 class Space:
-    """The fragments of the benchmark's search space, without weights, by hash."""
+    """The fragments of the benchmark's search space in an artifact store, by hash."""
 
-    def __init__(self) -> None:
+    def __init__(self, artifacts: ArtifactStore, image: int) -> None:
+        self._artifacts = artifacts
         parts = [
-            [blocks.stem()],
-            *(list(blocks.options(n)) for n in range(len(blocks.STAGES))),
-            [blocks.head()],
+            [blocks.stem(image)],
+            *(list(blocks.options(n, image)) for n in range(len(blocks.STAGES))),
+            [blocks.head(image)],
         ]
-        bare = [[strip(part).SerializeToString(deterministic=True) for part in options] for options in parts]
-        self.hashes = [[hashlib.sha256(data).hexdigest() for data in options] for options in bare]
-        self.models = {
-            sha256: data
-            for hashes, options in zip(self.hashes, bare, strict=True)
-            for sha256, data in zip(hashes, options, strict=True)
-        }
+        self.macs: dict[str, int] = {}
+        self._hashes = [[self._put(part) for part in options] for options in parts]
+
+    def _put(self, part: Any) -> str:
+        sha256 = self._artifacts.put_bytes(part.SerializeToString()).sha256
+        self.macs[sha256] = blocks.macs(part)
+        return sha256
 
     def draw(self, rng: random.Random) -> list[str]:
         """The fragments of a random network."""
-        return [rng.choice(options) for options in self.hashes]
+        return [rng.choice(options) for options in self._hashes]
 
-    def models_of(self, networks: list[list[str]]) -> dict[str, bytes]:
-        """The fragments that these networks consist of."""
-        return {sha256: self.models[sha256] for network in networks for sha256 in network}
+    def spread(self, rng: random.Random, count: int) -> list[list[str]]:
+        """`count` of ten times as many random networks, evenly from the smallest to the largest."""
+        drawn = [self.draw(rng) for _ in range(10 * count)]
+        drawn.sort(key=lambda network: sum(self.macs[sha256] for sha256 in network))
+        return [drawn[i] for i in np.linspace(0, len(drawn) - 1, count).astype(int)]
 
-    def whole(self, network: list[str]) -> bytes:
-        """The network as the agent runs it."""
-        return fill(stitch([self.models[sha256] for sha256 in network])).SerializeToString()
+    def fragments(self, network: Sequence[str]) -> list[bytes]:
+        """The fragments of a network, with their weights."""
+        return [self._artifacts.get_bytes(sha256) for sha256 in network]
+
+
+class Asker:
+    """Measures as a searcher does, and counts the time of calls that move something (not those that wait)."""
+
+    def __init__(self, address: str, artifacts: ArtifactStore, settings: dict[str, Any]) -> None:
+        self.transfer_s = 0.0
+        self.calls: list[str] = []
+        profilers = Profilers({"local": address}, open_channel)
+        self._fragments = Weightless(artifacts)
+        self._bench = Bench(
+            site=profilers.sites("local")[0],
+            remote=self,  # type: ignore[arg-type]
+            fragments=self._fragments,
+            settings=settings,
+            deadline_s=300.0,
+            stopping=threading.Event(),
+        )
+        self._remote = profilers.remote("local")
+        self._asked = 0
+
+    def __getattr__(self, rpc: str) -> Any:
+        method = getattr(self._remote, rpc)
+        if rpc == "WatchMeasurement":
+            return method
+
+        def timed(request: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return method(request)
+            finally:
+                self.transfer_s += time.perf_counter() - start
+                self.calls.append(rpc)
+
+        return timed
+
+    def bare(self, network: Sequence[str]) -> list[bytes]:
+        """The fragments of a network, as they travel."""
+        return [self._fragments.fragment(sha256).data for sha256 in network]
+
+    def median_ms(self, network: Sequence[str]) -> float:
+        """Measures a network, past all caches."""
+        self._asked += 1
+        record = self._bench.measure(network, request_id=f"bench-{id(self)}-{self._asked}", skip_cache=True)
+        assert record.latency_ms is not None
+        return record.latency_ms
 
 
 def repeatability(
-    client: Client, networks: list[list[str]], settings: Any, rng: random.Random
+    asker: Asker, remote: Remote, networks: list[list[str]], rng: random.Random
 ) -> dict[str, Any]:
-    rounds: list[list[pb.MeasurementResult]] = []
-    start, timed_ms = time.perf_counter(), 0.0
-    for _ in range(2):
-        order = rng.sample(range(len(networks)), len(networks))
-        names = {index: client.create(networks[index], settings) for index in order}
-        rounds.append([client.result(names[index]) for index in range(len(networks))])
-        timed_ms += sum(sum(result.samples_ms) for result in rounds[-1])
-    wall_ms = (time.perf_counter() - start) * 1000
-    medians = np.array([[result.median_ms for result in results] for results in rounds])
+    medians = np.zeros((2, len(networks)))
+    overheads_ms, results = [], []
+    for row in medians:
+        for index in rng.sample(range(len(networks)), len(networks)):
+            start = time.perf_counter()
+            row[index] = asker.median_ms(networks[index])
+            wall_ms = (time.perf_counter() - start) * 1000
+            newest = remote.ListMeasurements(pb.ListMeasurementsRequest(page_size=1)).measurements[0].result
+            results.append(newest)
+            if newest.attempts == 1:  # of others not all runs are told
+                overheads_ms.append(wall_ms - sum(newest.samples_ms))
     difference = np.abs(medians[1] / medians[0] - 1)
     return {
         "networks": len(networks),
         "latency_ms": {"smallest": medians.min(), "largest": medians.max()},
         "kendall_tau": kendalltau(medians[0], medians[1]).statistic,
         "relative_difference": {"median": float(np.median(difference)), "largest": difference.max()},
-        "unstable": sum(result.unstable for results in rounds for result in results),
-        "wall_per_measurement_ms": wall_ms / medians.size,
-        "overhead_per_measurement_ms": (wall_ms - timed_ms) / medians.size,
+        "runs_per_measurement": statistics.median(len(result.samples_ms) for result in results),
+        "repeated": sum(result.attempts > 1 for result in results),
+        "unstable": sum(result.unstable for result in results),
+        "overhead_ms": {
+            "median": float(np.median(overheads_ms)),
+            "p90": float(np.percentile(overheads_ms, 90)),
+            "of_which_loading": statistics.median(result.load_ms for result in results),
+            "of_which_warm_up": statistics.median(10 * result.median_ms for result in results),
+        },
     }
 
 
-def accuracy(
-    client: Client, space: Space, networks: list[list[str]], settings: Any, folder: Path
-) -> dict[str, Any]:
+def accuracy(asker: Asker, networks: list[list[str]], folder: Path) -> dict[str, Any]:
     ratios = []
     for network in networks:
         path = folder / "network.onnx"
-        path.write_bytes(space.whole(network))
-        # On both sides of the agent's measurement: what drifts meanwhile does not count for either.
-        before = plain(path)
-        ours = client.result(client.create(network, settings)).median_ms
-        ratios.append(ours / ((before + plain(path)) / 2))
+        path.write_bytes(fill(stitch(asker.bare(network))).SerializeToString())
+        # In turn, the loop first and last: what drifts meanwhile does not count for either.
+        plain, ours = [plain_ms(path)], []
+        for _ in range(ROUNDS):
+            ours.append(asker.median_ms(network))
+            plain.append(plain_ms(path))
+        around = [(before + after) / 2 for before, after in itertools.pairwise(plain)]
+        ratios.append(statistics.median(a / b for a, b in zip(ours, around, strict=True)))
     errors = np.abs(np.array(ratios) - 1)
     return {
+        "networks": len(networks),
+        "rounds": ROUNDS,
         "median_ratio": float(np.median(ratios)),
         "relative_error": {"median": float(np.median(errors)), "largest": float(errors.max())},
         "within_3_percent": int((errors <= 0.03).sum()),
-        "networks": len(networks),
     }
 
 
-def plain(path: Path) -> float:
+def plain_ms(path: Path) -> float:
     ran = subprocess.run(
         [sys.executable, "-c", PLAIN_LOOP, str(path)], capture_output=True, text=True, check=True
     )
@@ -198,9 +222,9 @@ def plain(path: Path) -> float:
 
 
 def stitching(space: Space, networks: list[list[str]]) -> dict[str, Any]:
-    full = [[fill(stitch([space.models[h]])).SerializeToString() for h in network] for network in networks]
     taken_ms = []
-    for fragments in full:
+    for network in networks:
+        fragments = space.fragments(network)
         start = time.perf_counter()
         stitch(fragments).SerializeToString()
         taken_ms.append((time.perf_counter() - start) * 1000)
@@ -211,36 +235,47 @@ def stitching(space: Space, networks: list[list[str]]) -> dict[str, Any]:
     }
 
 
-def transfer(
-    client: Client, space: Space, candidates: int, settings: Any, rng: random.Random
-) -> dict[str, Any]:
+def transfer(line: Line, asker: Asker, space: Space, candidates: int, rng: random.Random) -> dict[str, Any]:
     networks = [space.draw(rng) for _ in range(candidates)]
-    client.sent_bytes, client.transfer_s = 0, 0.0
+    line.carried_bytes, asker.transfer_s = 0, 0.0
+    seen: set[str] = set()
+    known: list[int] = []
     start = time.perf_counter()
-    uploaded, largest = 0, 0
-    names = []
     for network in networks:
-        before = client.sent_bytes
-        fresh = client.send({sha256: space.models[sha256] for sha256 in network})
-        names.append(client.create(network, settings))
-        uploaded += fresh
-        if not fresh:
-            largest = max(largest, client.sent_bytes - before)
-    for name in names:
-        client.result(name)
-    wall_s = time.perf_counter() - start
-    total_bytes, transfer_s = client.sent_bytes, client.transfer_s
-    whole_bytes = int(np.mean([len(space.whole(network)) for network in networks[:20]]))
+        before = line.carried_bytes
+        asker.median_ms(network)
+        if seen.issuperset(network):
+            known.append(line.carried_bytes - before)
+        seen |= set(network)
+    wall_s, total_bytes, transfer_s = time.perf_counter() - start, line.carried_bytes, asker.transfer_s
+    uploads = asker.calls.count("UploadModel")
     return {
         "candidates": candidates,
-        "fragments_uploaded": uploaded,
+        "fragments_uploaded": uploads,
         "bytes_per_candidate": total_bytes / candidates,
-        "largest_bytes_of_a_candidate_with_known_fragments": largest,
-        "bytes_of_a_whole_network": whole_bytes,
+        "bytes_of_a_candidate_with_known_fragments": {
+            "median": statistics.median(known),
+            "largest": max(known),
+        },
+        "bytes_of_a_fragment_as_it_travels": statistics.mean(
+            len(data) for network in networks for data in asker.bare(network)
+        ),
+        "bytes_of_a_whole_network": statistics.mean(
+            sum(map(len, space.fragments(network))) for network in networks
+        ),
         "wall_s": wall_s,
         "share_of_time_in_transfer": transfer_s / wall_s,
-        "uploads_when_all_is_known": client.send(space.models_of(networks)),
     }
+
+
+def skipped(
+    address: str, artifacts: ArtifactStore, settings: dict[str, Any], networks: list[list[str]]
+) -> int:
+    """Uploads by another searcher, which does not know what the agent has."""
+    newcomer = Asker(address, artifacts, settings)
+    for network in networks[:3]:
+        newcomer.median_ms(network)
+    return newcomer.calls.count("UploadModel")
 
 
 def main() -> None:
@@ -249,33 +284,36 @@ def main() -> None:
     )
     parser.add_argument("--networks", type=int, default=20)
     parser.add_argument("--candidates", type=int, default=200)
+    parser.add_argument(
+        "--image", type=int, default=128, help="width of an input; latency grows with its square"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--quick", action="store_true", help="few runs per measurement: checks the benchmark itself"
     )
     told = parser.parse_args()
-    rng, space = random.Random(told.seed), Space()  # noqa: S311 - draws networks, guards nothing
-    settings = common_pb2.MeasurementSettings()
-    brief = common_pb2.MeasurementSettings(min_time_ms=30, relative_ci_width=0.05, max_repeats=1)
-    if told.quick:
-        settings.CopyFrom(brief)
-    networks = [space.draw(rng) for _ in range(told.networks)]
-    with tempfile.TemporaryDirectory() as name, agent(Path(name)) as remote:
-        client = Client(remote)
-        load = os.getloadavg()[0]
-        device = remote.ListDevices(pb.ListDevicesRequest()).devices[0]
-        searched = transfer(client, space, told.candidates, brief, rng)
-        client.send(space.models)
-        report = {
-            "machine": {"cpu": platform.processor() or device.fingerprint["cpu"], **device.fingerprint},
-            "load_1m_before": load,
-            "repeatability": repeatability(client, networks, settings, rng),
-            "accuracy": accuracy(client, space, networks, settings, Path(name)),
-            "stitching": stitching(space, networks),
-            "transfer": searched,
-        }
-        device = remote.ListDevices(pb.ListDevicesRequest()).devices[0]
-        report["canary_drift"] = device.canary_drift
+    rng = random.Random(told.seed)  # noqa: S311 - draws networks, guards nothing
+    settings = {"min_time_ms": 10.0, "relative_ci_width": 0.2, "max_repeats": 1} if told.quick else {}
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as name, agent(Path(name)) as address, Line(address) as line:
+        artifacts = ArtifactStore(Path(name) / "artifacts")
+        space = Space(artifacts, told.image)
+        networks = space.spread(rng, told.networks)
+        asker = Asker(line.address, artifacts, settings)
+        with open_channel(address) as channel:
+            remote = Remote(profiler_pb2_grpc.ProfilerServiceStub, channel)
+            report = {
+                "machine": dict(remote.ListDevices(pb.ListDevicesRequest()).devices[0].fingerprint),
+                "python": platform.python_version(),
+                "load_1m_before": load,
+                "image": told.image,
+                "transfer": transfer(line, asker, space, told.candidates, rng),
+                "repeatability": repeatability(asker, remote, networks, rng),
+                "accuracy": accuracy(asker, networks, Path(name)),
+                "stitching": stitching(space, networks),
+            }
+            report["transfer"]["uploads_when_all_is_known"] = skipped(address, artifacts, settings, networks)
+            report["canary_drift"] = remote.ListDevices(pb.ListDevicesRequest()).devices[0].canary_drift
     print(json.dumps(report, indent=2))
 
 
