@@ -12,7 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("distiller", "finetuner", "predictor", "searcher", "profiler")
-HEALTHY_WITHIN_S = 300.0
+HEALTHY_WITHIN_S = 600.0
 
 
 def compose_command() -> list[str] | None:
