@@ -9,6 +9,7 @@ import typer
 import donna
 from donna.cli import (
     convert,
+    devices,
     distill,
     finetune,
     inspect,
@@ -27,7 +28,7 @@ PANELS = (
     ("A whole run", (run.run, plan.plan, report.report, mlflow.mlflow)),
     ("Phase by phase", (distill.distill, search.search, finetune.finetune, finetune.export)),
     ("Weights", (convert.convert,)),
-    ("Devices", (profile.profile, profile.devices)),
+    ("Devices", (profile.profile, devices.devices)),
     ("Services", (services.up, services.down, services.status)),
 )
 GROUPS = (

@@ -1,4 +1,4 @@
-"""`donna profile` and `donna devices`: latencies of any ONNX model, and what there is to measure on."""
+"""`donna profile`: latencies of any ONNX model."""
 
 from __future__ import annotations
 
@@ -68,55 +68,3 @@ def print_measurement(result: Any, title: str) -> None:
             [(layer.name, layer.op_type, layer.provider, layer.median_ms) for layer in result.layers],
             left=("operator", "provider"),
         )
-
-
-def devices(
-    endpoint: options.Endpoint = None,
-    state: options.State = options.STATE,
-    json: options.Json = False,
-) -> None:
-    """Lists the devices that networks can be measured on, with their state.
-
-    Example: `donna devices --endpoint device.phone=lab-host:50051`
-    """
-    from donna.cli.connect import connect
-    from donna.cli.output import print_json, print_table
-    from donna.errors import DonnaError
-    from donna.v1 import profiler_pb2
-
-    found: list[tuple[str, Any]] = []
-    silent: dict[str, str] = {}
-    with connect(endpoint, state, ("profiler",)) as client:
-        for name, profiler in client.profilers.items():
-            try:
-                answer = profiler.ListDevices(profiler_pb2.ListDevicesRequest(), deadline_s=10.0)
-                found += [(name, device) for device in answer.devices]
-            except DonnaError as error:
-                silent[name] = error.message
-    if json:
-        from google.protobuf.json_format import MessageToDict
-
-        print_json(
-            [{"host": name, **MessageToDict(d, preserving_proto_field_name=True)} for name, d in found]
-            + [{"host": name, "available": False, "unavailable_reason": why} for name, why in silent.items()]
-        )
-        return
-    rows = [
-        (
-            name,
-            device.name.removeprefix("devices/"),
-            device.kind,
-            device.backend,
-            "ready" if device.available else device.unavailable_reason,
-            device.queue_length,
-            f"{100 * (device.canary_drift - 1):+.1f} %" if device.canary_drift else "",
-            device.description,
-        )
-        for name, device in found
-    ]
-    rows += [(name, "", "", "", why, 0, "", "") for name, why in silent.items()]
-    print_table(
-        ("host", "device", "kind", "backend", "state", "queue", "drift", "description"),
-        rows,
-        left=("device", "kind", "backend", "state", "description"),
-    )

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Device(_message.Message):
-    __slots__ = ("name", "kind", "backend", "description", "providers", "fingerprint", "fingerprint_sha256", "state", "available", "unavailable_reason", "queue_length", "canary_drift")
+    __slots__ = ("name", "kind", "backend", "description", "providers", "fingerprint", "fingerprint_sha256", "state", "available", "unavailable_reason", "queue_length", "canary_drift", "canary_ms", "canary_time")
     class FingerprintEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +35,8 @@ class Device(_message.Message):
     UNAVAILABLE_REASON_FIELD_NUMBER: _ClassVar[int]
     QUEUE_LENGTH_FIELD_NUMBER: _ClassVar[int]
     CANARY_DRIFT_FIELD_NUMBER: _ClassVar[int]
+    CANARY_MS_FIELD_NUMBER: _ClassVar[int]
+    CANARY_TIME_FIELD_NUMBER: _ClassVar[int]
     name: str
     kind: str
     backend: str
@@ -47,7 +49,9 @@ class Device(_message.Message):
     unavailable_reason: str
     queue_length: int
     canary_drift: float
-    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., backend: _Optional[str] = ..., description: _Optional[str] = ..., providers: _Optional[_Iterable[str]] = ..., fingerprint: _Optional[_Mapping[str, str]] = ..., fingerprint_sha256: _Optional[str] = ..., state: _Optional[_Mapping[str, str]] = ..., available: bool = ..., unavailable_reason: _Optional[str] = ..., queue_length: _Optional[int] = ..., canary_drift: _Optional[float] = ...) -> None: ...
+    canary_ms: float
+    canary_time: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., backend: _Optional[str] = ..., description: _Optional[str] = ..., providers: _Optional[_Iterable[str]] = ..., fingerprint: _Optional[_Mapping[str, str]] = ..., fingerprint_sha256: _Optional[str] = ..., state: _Optional[_Mapping[str, str]] = ..., available: bool = ..., unavailable_reason: _Optional[str] = ..., queue_length: _Optional[int] = ..., canary_drift: _Optional[float] = ..., canary_ms: _Optional[float] = ..., canary_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class MeasuredNetwork(_message.Message):
     __slots__ = ("model_sha256", "fragments")

@@ -1,4 +1,5 @@
 from donna.v1 import common_pb2 as _common_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -244,18 +245,26 @@ class Evaluation(_message.Message):
     def __init__(self, index: _Optional[int] = ..., generation: _Optional[int] = ..., architecture: _Optional[_Union[_common_pb2.Architecture, _Mapping]] = ..., predicted_accuracy: _Optional[float] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., feasible: bool = ..., failures: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class SearchDevice(_message.Message):
-    __slots__ = ("name", "kind", "reachable", "description", "queue_length")
+    __slots__ = ("name", "kind", "reachable", "description", "queue_length", "backend", "canary_drift", "canary_ms", "canary_time")
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     REACHABLE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     QUEUE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    CANARY_DRIFT_FIELD_NUMBER: _ClassVar[int]
+    CANARY_MS_FIELD_NUMBER: _ClassVar[int]
+    CANARY_TIME_FIELD_NUMBER: _ClassVar[int]
     name: str
     kind: str
     reachable: bool
     description: str
     queue_length: int
-    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., reachable: bool = ..., description: _Optional[str] = ..., queue_length: _Optional[int] = ...) -> None: ...
+    backend: str
+    canary_drift: float
+    canary_ms: float
+    canary_time: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., reachable: bool = ..., description: _Optional[str] = ..., queue_length: _Optional[int] = ..., backend: _Optional[str] = ..., canary_drift: _Optional[float] = ..., canary_ms: _Optional[float] = ..., canary_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CreateSearchRequest(_message.Message):
     __slots__ = ("spec", "request_id", "validate_only")

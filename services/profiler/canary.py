@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass
+import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from onnx import StringStringEntryProto, TensorProto, helper
@@ -38,10 +39,12 @@ def canary_model() -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """The canary's first and latest median on one device as it is fingerprinted."""
+    """The canary's first and latest median on one device as it is fingerprinted; `at` is when the latest was
+    taken, in seconds since the epoch."""
 
     first_ms: float
     latest_ms: float
+    at: float = 0.0
 
     @property
     def drift(self) -> float:
@@ -70,11 +73,12 @@ class CanaryLog:
         with self._lock:
             readings = self._read()
             first_ms = readings.get(fingerprint, {}).get("first_ms", median_ms)
-            readings[fingerprint] = {"first_ms": first_ms, "latest_ms": median_ms}
+            reading = Reading(first_ms=first_ms, latest_ms=median_ms, at=time.time())
+            readings[fingerprint] = asdict(reading)
             written = self._path.with_suffix(".new")
             written.write_text(json.dumps(readings))
             written.replace(self._path)
-        return Reading(first_ms=first_ms, latest_ms=median_ms)
+        return reading
 
     def latest(self, fingerprint: str) -> Reading | None:
         """The reading now; None before the first."""

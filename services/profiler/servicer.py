@@ -59,7 +59,7 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
         fingerprint = {} if away else device.fingerprint()
         digest = fingerprint_sha256(fingerprint) if fingerprint else ""
         canary = self._canaries.latest(f"{digest}/{identity.providers[0]}")
-        return pb.Device(
+        message = pb.Device(
             name=identity.name,
             kind=identity.kind,
             backend=identity.backend,
@@ -71,8 +71,12 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
             available=not away,
             unavailable_reason=away,
             queue_length=self._turns.waiting(identity.name),
-            canary_drift=canary.drift if canary else 0.0,
         )
+        if canary is not None:
+            message.canary_drift, message.canary_ms = canary.drift, canary.latest_ms
+            if canary.at:  # files of earlier versions do not tell
+                message.canary_time.FromNanoseconds(int(canary.at * 1e9))
+        return message
 
     def FindMissingModels(
         self, request: pb.FindMissingModelsRequest, context: Any

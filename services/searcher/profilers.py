@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from donna.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, Unavailable
 from donna.rpc.channel import Remote
@@ -30,6 +31,10 @@ class Site:
     available: bool
     unavailable_reason: str
     queue_length: int
+    backend: str
+    canary_drift: float
+    canary_ms: float
+    canary_time: Timestamp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +100,10 @@ class Profilers:
                 available=device.available,
                 unavailable_reason=device.unavailable_reason,
                 queue_length=device.queue_length,
+                backend=device.backend,
+                canary_drift=device.canary_drift,
+                canary_ms=device.canary_ms,
+                canary_time=device.canary_time,
             )
             for device in devices
         )

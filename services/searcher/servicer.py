@@ -120,6 +120,10 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
                 reachable=site.available,
                 description=site.description if site.available else site.unavailable_reason,
                 queue_length=site.queue_length,
+                backend=site.backend,
+                canary_drift=site.canary_drift,
+                canary_ms=site.canary_ms,
+                canary_time=site.canary_time if site.canary_ms else None,
             )
             for sites in found.values()
             for site in sites

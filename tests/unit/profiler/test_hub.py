@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import grpc
 import pytest
+from typer.testing import CliRunner
 
+from donna.cli.app import build
 from donna.errors import AlreadyExists, DonnaError, InvalidArgument, Unauthenticated, Unavailable
 from donna.rpc.authentication import Gate, digest_of
 from donna.rpc.channel import Remote, open_channel
@@ -179,7 +182,7 @@ def test_strangers_and_wrong_hellos_are_refused(tmp_path, hub, told):
         assert answers(remote)
 
 
-def test_the_searcher_sees_agents_that_dialled_in(tmp_path):
+def test_searcher_and_command_show_agents_that_dialled_in(tmp_path):
     token = tmp_path / "token"
     token.write_text(TOKEN)
     searcher, folder = tmp_path / "searcher", tmp_path / "agent"
@@ -196,3 +199,8 @@ def test_the_searcher_sees_agents_that_dialled_in(tmp_path):
                 return [device.name for device in found if device.reachable] == ["lab"]
 
             eventually(reachable)
+            words = ["devices", "--endpoint", f"searcher={address}"]
+            told = {"DONNA_TOKEN_FILE": str(token), "COLUMNS": "200"}
+            (device,) = json.loads(CliRunner().invoke(build(), [*words, "--json"], env=told).stdout)
+            assert (device["host"], device["backend"], device["available"]) == ("lab", "onnxruntime", True)
+            assert device["kind"] in CliRunner().invoke(build(), words, env=told).stdout

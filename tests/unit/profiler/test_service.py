@@ -6,6 +6,7 @@ import hashlib
 import threading
 
 import pytest
+from onnx import TensorProto
 
 from donna.errors import (
     AlreadyExists,
@@ -186,6 +187,11 @@ def test_uploads_are_checked(remote):
         agent.upload(remote, b"GIF89a" * 100)
     with pytest.raises(ResourceExhausted, match="keeps at most 1048576"):
         agent.upload(remote, bytes((1 << 20) + 1))
+    elsewhere = make.conv(3, 4, 8)
+    elsewhere.graph.initializer[0].data_location = TensorProto.EXTERNAL
+    elsewhere.graph.initializer[0].external_data.add(key="location", value="/etc/passwd")
+    with pytest.raises(InvalidArgument, match="tensor 'weight' is stored in another file"):
+        agent.upload(remote, elsewhere.SerializeToString())
     with pytest.raises(InvalidArgument, match=r"chunk\.sha256: must be 64"):
         agent.upload(remote, data, sha256="../x")
 
@@ -240,7 +246,10 @@ def test_a_restart_keeps_models_and_answers(tmp_path):
     with agent.running(tmp_path, CANARY_EVERY="1") as (remote, _):
         network = agent.whole(agent.upload(remote, data))
         first = agent.finished(remote, agent.create(remote, network))
-        assert remote.GetDevice(pb.GetDeviceRequest(name="devices/local")).device.canary_drift == 1.0
+        device = remote.GetDevice(pb.GetDeviceRequest(name="devices/local")).device
+        assert device.canary_drift == 1.0
+        assert device.canary_ms > 0
+        assert device.canary_time.ToNanoseconds() > first.job.create_time.ToNanoseconds()
         assert first.result.device_state["canary_drift"] == "1.0000"
     with agent.running(tmp_path, CANARY_EVERY="1") as (remote, _):
         again = agent.create(remote, network)
