@@ -63,10 +63,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def other_modules() -> set[str]:
-    """Top-level modules of what is installed here and is neither a base dependency nor one of theirs."""
+def other_modules(unpacked: Path, extra: str) -> set[str]:
+    """Top-level modules of what is installed here and is no dependency of the wheel, or of its `extra`, nor one of
+    theirs."""
+    (own,) = map(metadata.PathDistribution, unpacked.glob("donna-*.dist-info"))
     seen: set[str] = set()
-    todo = [r for r in metadata.requires("donna") or [] if "extra ==" not in r]
+    wanted = ("", f'extra == "{extra}"', f"extra == '{extra}'")
+    todo = [r for r in own.requires or [] if r.partition(";")[2].strip() in wanted]
     while todo:
         name = re.split(r"[^A-Za-z0-9._-]", todo.pop(), maxsplit=1)[0]
         if key(name) in seen:
@@ -103,8 +106,8 @@ def unpacked(wheel: Path) -> Path:
     return folder
 
 
-def run_guarded(unpacked: Path, code: str) -> subprocess.CompletedProcess[str]:
-    program = GUARDED.format(denied=sorted(other_modules()), wheel=str(unpacked), code=code)
+def run_guarded(unpacked: Path, code: str, extra: str = "") -> subprocess.CompletedProcess[str]:
+    program = GUARDED.format(denied=sorted(other_modules(unpacked, extra)), wheel=str(unpacked), code=code)
     return subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, cwd=unpacked)
 
 
@@ -122,6 +125,28 @@ def test_sdk_and_command_need_the_base_dependencies_only(unpacked: Path) -> None
     done = run_guarded(unpacked, CODE)
     assert done.returncode == 0, done.stderr
     assert "donna 0." in done.stdout and "--check" in done.stdout
+
+
+AGENT = """
+import tempfile
+from pathlib import Path
+from importlib.metadata import EntryPoint
+from donna.service import open_stores
+from services.profiler.settings import ProfilerSettings
+import services.profiler.nursery
+program = EntryPoint("donna-profiler", "services.profiler.__main__:main", "console_scripts").load()
+settings = ProfilerSettings(state=Path(tempfile.mkdtemp()))
+build = sys.modules[program.__module__].build
+print(*(endpoint.name for endpoint in build(settings, *open_stores(settings, "profiler")).endpoints))
+"""
+
+
+def test_an_agent_needs_its_own_extra_only(wheel: Path, unpacked: Path) -> None:
+    done = run_guarded(unpacked, AGENT, extra="profiler")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["donna.v1.ProfilerService"]
+    scripts = next(n for n in zipfile.ZipFile(wheel).namelist() if n.endswith("entry_points.txt"))
+    assert "donna-profiler = services.profiler.__main__:main" in zipfile.ZipFile(wheel).read(scripts).decode()
 
 
 def test_the_guard_bites(unpacked: Path) -> None:

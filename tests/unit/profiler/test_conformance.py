@@ -83,6 +83,21 @@ def test_measures(device, model):
     assert measured.peak_memory_bytes > 0
 
 
+def outcome(device, provider):
+    """Providers that ran nodes, or the reason why it could not be measured."""
+    try:
+        return device.measure(GOOD, replace(SETTINGS, provider=provider), quietly).nodes_by_provider
+    except DonnaError as error:
+        return error.reason
+
+
+def test_every_provider_that_it_offers_measures_or_says_why_not(device):
+    for provider in device.identity.providers:
+        found = outcome(device, provider)
+        # A phone's runner does not tell which provider ran which node.
+        assert found == "UNMEASURABLE" or provider in found or device.identity.backend == "adb"
+
+
 def test_a_larger_batch_takes_longer(device):
     one, many = (
         np.median(device.measure(GOOD, replace(SETTINGS, batch_size=size), quietly).samples_ms)

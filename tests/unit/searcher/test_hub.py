@@ -19,6 +19,7 @@ from tests.unit.searcher.libraries import build_library
 from tests.unit.searcher.test_service import ACCURACY, NUM_OPTIONS, spec
 
 ON_LAB = (common.METRIC_LATENCY_MS, "lab")
+ONE_RUN = common.MeasurementSettings(warmup_runs=1, min_runs=1, max_runs=1)
 
 
 def eventually(holds, seconds: float = 60.0):
@@ -66,7 +67,7 @@ def begin(service, library) -> str:
         return [device.name for device in found if device.reachable] == ["lab"]
 
     eventually(attached)
-    message = spec(library, ACCURACY, ON_LAB, generations=3, measurement=agent.FAST)
+    message = spec(library, ACCURACY, ON_LAB, generations=2, measurement=ONE_RUN)
     return service.remote.CreateSearch(pb.CreateSearchRequest(spec=message)).search.name
 
 
@@ -77,13 +78,11 @@ def get(service, name: str) -> pb.Search:
 def check_the_record(search: pb.Search, measured: list[profiler_pb2.Measurement]) -> None:
     """Nothing is lost, and nothing done twice: what the agent did is what the search counted."""
     assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
-    assert search.num_evaluations == 60
     assert {m.job.state for m in measured} == {common.JOB_STATE_SUCCEEDED}
-    networks = Counter(tuple(m.network.fragments.sha256) for m in measured)
-    assert len(networks) == search.num_measured["lab"]
-    repeats = sum(len(point.medians_ms["lab"].values) - 1 for point in search.front)
-    assert len(measured) - len(networks) == repeats  # near-duplicates of the front, on purpose
     assert search.job.cost.measurements == len(measured)
+    networks = Counter(tuple(m.network.fragments.sha256) for m in measured)
+    assert len(networks) == search.num_measured["lab"] == search.num_evaluations == 40
+    assert max(networks.values()) <= 2  # near-duplicates of the front are measured once more, on purpose
 
 
 def test_the_line_is_cut_in_the_middle_and_for_a_while(artifacts, fake, searcher, line, tmp_path) -> None:
@@ -120,7 +119,7 @@ def test_the_agent_and_the_searcher_die_in_turn(artifacts, fake, searcher, line,
         eventually(lambda: len(lab.measured(address)) >= 5)
     eventually(lambda: get(service, name).job.state == common.JOB_STATE_WAITING)
     with lab.running() as address:
-        eventually(lambda: len(lab.measured(address)) >= 20)
+        eventually(lambda: len(lab.measured(address)) >= 15)
         service.stop()
         service = searcher(predictor=predictor)
         line.target = service.address

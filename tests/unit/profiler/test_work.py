@@ -1,0 +1,151 @@
+"""What is measured anew and what is known: the cache, a device that changes, the canary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from donna.jobs.database import open_database
+from donna.jobs.engine import Engine
+from donna.jobs.store import JobStore
+from donna.v1 import profiler_pb2 as pb
+from services.profiler.canary import CanaryLog, canary_model
+from services.profiler.device import Identity
+from services.profiler.devices import Devices
+from services.profiler.measurement import Measured
+from services.profiler.models import ModelStore
+from services.profiler.servicer import ProfilerServicer
+from services.profiler.turns import Turns
+from services.profiler.work import MeasurementWork
+from tests.unit.graphs import fragments as make
+from tests.unit.profiler import agent
+from tests.unit.profiler.test_models import put, sha
+from tests.unit.profiler.test_turns import until
+
+GOOD = make.conv(3, 4, 8).SerializeToString()
+
+
+IDENTITY = Identity(id="a", kind="k", backend="none", description="", providers=("CPU",))
+
+
+@dataclass
+class Scripted:
+    """A device that takes `latency_ms`, under whatever driver it has just now."""
+
+    identity: Identity = IDENTITY
+    driver: str = "1"
+    latency_ms: float = 1.0
+    measured: list[bytes] = field(default_factory=list)
+
+    def fingerprint(self):
+        return {"driver": self.driver}
+
+    def state(self):
+        return {"temperature_c": "30.0"}
+
+    def unavailable_reason(self):
+        return ""
+
+    def measure(self, model, settings, check):
+        check()
+        self.measured.append(model)
+        return Measured(
+            samples_ms=(self.latency_ms,) * 5,
+            attempts=1,
+            unstable=False,
+            load_ms=1.0,
+            peak_memory_bytes=1,
+            network_memory_bytes=1,
+            nodes_by_provider={},
+        )
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def device():
+    return Scripted()
+
+
+@pytest.fixture
+def parts(tmp_path, device):
+    """(engine, servicer) over the device, with one model in the store and a canary before every third one."""
+    database = open_database(f"sqlite:///{tmp_path / 'jobs.db'}")
+    store, devices = JobStore(database), Devices([device])
+    models = ModelStore(tmp_path / "models", quota_bytes=1 << 20)
+    put(models, GOOD)
+    canaries = CanaryLog(tmp_path / "canary.json", every=3)
+    work = MeasurementWork(devices, models, canaries)
+    turns = Turns(store, work, ["devices/a"])
+    engine = Engine(store, work, turns)
+    yield engine, ProfilerServicer(engine, devices, turns, models, canaries)
+    if engine.alive:
+        engine.close()
+    database.dispose()
+
+
+def ask(servicer, **told):
+    request = pb.CreateMeasurementRequest(network=agent.whole(sha(GOOD)), **told)
+    return servicer.CreateMeasurement(request, None).measurement
+
+
+def ended(engine, measurement):
+    until(lambda: engine.store.get(measurement.name).state.ended)
+    return engine.store.get(measurement.name)
+
+
+def test_a_new_driver_makes_every_figure_a_new_one(parts, device):
+    engine, servicer = parts
+    engine.start()
+    first = ended(engine, ask(servicer))
+    assert ask(servicer).cached
+    device.driver, device.latency_ms = "2", 5.0
+    again = ask(servicer)
+    assert not again.cached
+    found = ended(engine, again).result
+    assert found["median_ms"] == 5.0
+    assert found["fingerprint_sha256"] != first.result["fingerprint_sha256"]
+    device.driver = "1"
+    assert ask(servicer).result.median_ms == 1.0  # what was known of the old one is still true of it
+
+
+def test_a_device_that_changed_while_a_measurement_waited_is_not_measured(parts, device):
+    engine, servicer = parts
+    waiting = ask(servicer)
+    device.driver = "2"
+    engine.start()
+    job = ended(engine, waiting)
+    assert job.error.reason == "DEVICE_CHANGED"
+    assert "devices/a has changed since the measurement was asked for" in job.error.message
+    assert device.measured == []
+
+
+def test_the_canary_tells_that_the_device_has_slowed_down(parts, device):
+    engine, servicer = parts
+    engine.start()
+    states = []
+    for latency_ms in (1.0, 1.0, 1.0, 1.2, 1.2):
+        device.latency_ms = latency_ms
+        states.append(ended(engine, ask(servicer, skip_cache=True)).result["device_state"])
+    assert [state["canary_drift"] for state in states] == ["1.0000"] * 3 + ["1.2000"] * 2
+    assert [model == canary_model() for model in device.measured] == [1, 0, 0, 0, 1, 0, 0]
+    shown = servicer.GetDevice(pb.GetDeviceRequest(name="devices/a"), None).device
+    assert (shown.canary_drift, shown.canary_ms) == pytest.approx((1.2, 1.2))
+
+
+def test_brief_answers_leave_out_what_the_asker_knows(parts):
+    engine, servicer = parts
+    engine.start()
+    name = ask(servicer).name
+    until(lambda: engine.store.get(name).state.ended)
+    whole = servicer.GetMeasurement(pb.GetMeasurementRequest(name=name), None).measurement
+    brief = servicer.GetMeasurement(pb.GetMeasurementRequest(name=name, brief=True), None).measurement
+    assert list(whole.result.samples_ms) == [1.0] * 5
+    for field_name in ("network", "settings"):
+        assert whole.HasField(field_name) and not brief.HasField(field_name)
+    whole.ClearField("network")
+    whole.ClearField("settings")
+    del whole.result.samples_ms[:]
+    assert brief == whole
