@@ -304,9 +304,9 @@ class Engine:
         while not self._stopping.is_set():
             heard = self.store.bell.rings
             try:
-                active = self.store.active(self.work.kind)
+                active = self.store.active_states(self.work.kind)
                 self._placement.place(self._leases.waiting_tasks() if active else 0)
-                for job in active:
+                for job in self.store.ripe(self.work.kind) if active else ():
                     self._finish(job)
             except Exception:
                 log.warning("the engine of %s could not go on; trying again", self.work.kind, exc_info=True)

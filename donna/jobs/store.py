@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from donna.errors import (
@@ -194,6 +194,20 @@ class JobStore:
                 .order_by(jobs.c.created_at)
             )
             return {name: JobState(state) for name, state in rows}
+
+    def ripe(self, kind: str) -> Sequence[Job]:
+        """Jobs that can end, oldest first: all their tasks are done, or one has failed. One question, however many
+        jobs wait."""
+        own = tasks.c.job == jobs.c.name
+        failed = exists().where(own, tasks.c.state == TaskState.FAILED)
+        left = exists().where(own, tasks.c.state != TaskState.DONE)
+        with self.reads.begin() as connection:
+            rows = connection.execute(
+                select(jobs)
+                .where(jobs.c.kind == kind, jobs.c.state.in_(ACTIVE), or_(failed, ~left))
+                .order_by(jobs.c.created_at)
+            ).all()
+        return [self._job(row) for row in rows]
 
     def task_states(self, name: str) -> dict[TaskState, int]:
         """Number of a job's tasks by state: the cheap question whether all are done."""

@@ -14,7 +14,7 @@ from donna.errors import (
     ResourceExhausted,
     Unavailable,
 )
-from donna.jobs import JobError, JobState, JobStore, TaskSpec, TaskState
+from donna.jobs import JobError, JobState, JobStore, Task, TaskSpec, TaskState
 from donna.jobs.database import open_database
 from donna.jobs.lease import Leases
 from donna.jobs.store import check_page_size
@@ -242,6 +242,29 @@ def test_revisions_and_active_jobs(store: JobStore, clock: Clock) -> None:
     assert [job.name for job in store.active(KIND)] == [second.name]
     assert store.revisions([first.name, second.name, "squares/none"]) == {first.name: 2, second.name: 1}
     assert store.revisions([]) == {}
+
+
+def test_jobs_are_ripe_when_all_is_done_or_a_task_has_failed(store: JobStore, clock: Clock) -> None:
+    two = [TaskSpec(key="", spec={}), TaskSpec(key="", spec={})]
+    failing, lasting = store.create(KIND, {}, two), store.create(KIND, {}, two)
+    leases = Leases(store, kind=KIND, owner="a")
+
+    def claim(job: str) -> Task:
+        task = leases.claim(job)
+        assert task is not None
+        return task
+
+    leases.complete(claim(lasting.name), {}, {})
+    assert store.ripe(KIND) == []
+    assert store.active_states(KIND) == {failing.name: JobState.QUEUED, lasting.name: JobState.RUNNING}
+    leases.fail(claim(failing.name), JobError(reason="X", message="x"))
+    assert [job.name for job in store.ripe(KIND)] == [failing.name]
+    leases.complete(claim(lasting.name), {}, {})
+    assert {job.name for job in store.ripe(KIND)} == {failing.name, lasting.name}
+    store.cancel(failing.name)
+    assert [job.name for job in store.ripe(KIND)] == [lasting.name]
+    assert store.active_states(KIND).keys() == {lasting.name}
+    assert store.ripe("others") == []
 
 
 def test_a_store_that_is_gone_says_so(tmp_path) -> None:
