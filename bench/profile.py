@@ -184,8 +184,8 @@ def repeatability(
         "repeated": sum(result.attempts > 1 for result in results),
         "unstable": sum(result.unstable for result in results),
         "overhead_ms": {
-            "median": float(np.median(overheads_ms)),
-            "p90": float(np.percentile(overheads_ms, 90)),
+            "median": float(np.median(overheads_ms or [np.nan])),
+            "p90": float(np.percentile(overheads_ms or [np.nan], 90)),
             "of_which_loading": statistics.median(result.load_ms for result in results),
             "of_which_warm_up": statistics.median(10 * result.median_ms for result in results),
         },
@@ -254,8 +254,8 @@ def transfer(line: Line, asker: Asker, space: Space, candidates: int, rng: rando
         "fragments_uploaded": uploads,
         "bytes_per_candidate": total_bytes / candidates,
         "bytes_of_a_candidate_with_known_fragments": {
-            "median": statistics.median(known),
-            "largest": max(known),
+            "median": statistics.median(known or [0]),
+            "largest": max(known, default=0),
         },
         "bytes_of_a_fragment_as_it_travels": statistics.mean(
             len(data) for network in networks for data in asker.bare(network)

@@ -37,6 +37,8 @@ class Turns:
     Measurements for a device that is gone from the settings go to the first one's thread, where they fail.
     """
 
+    failing = False
+
     def __init__(
         self,
         store: JobStore,
