@@ -3,7 +3,7 @@
 For each seed a whole run up to the search, then the loop, then every network of every front is finetuned as the
 samples were: that is its true accuracy. Kendall tau and error of a predictor are taken on the networks of the fronts
 that it has not been fitted to; hypervolumes are of true accuracy and latency, in one box for all fronts of a seed.
-`control` spends the same number of networks on the whole space, chosen by the design, instead of on the front.
+With --control the same number of networks is spent on the whole space as well, chosen by the design.
 
     python -m bench.improve --spec examples/digits.yaml --rounds 2 --networks 4 --seeds 0 1 2
 """
@@ -34,7 +34,7 @@ from services.searcher.pareto import hypervolume
 Choices = tuple[int, ...]
 
 
-def compare(client: Client, spec: Spec, folder: Path) -> dict[str, Any]:
+def compare(client: Client, spec: Spec, folder: Path, *, with_control: bool) -> dict[str, Any]:
     """The figures of one seed."""
     run = Run(client, spec, RunFolder(folder, spec), Silence())
     run.check()
@@ -49,8 +49,9 @@ def compare(client: Client, spec: Spec, folder: Path) -> dict[str, Any]:
     found = {
         "before": (first.predictor, first.search),
         "after": (outcome.predictor, outcome.search),
-        "control": control(run, samples, judges, len(spent)),
     }
+    if with_control:
+        found["control"] = control(run, samples, judges, len(spent))
     fitted = {choices(s) for predictor, _ in found.values() for s in predictor.samples}
     fronts = {name: [choices(point) for point in search.front] for name, (_, search) in found.items()}
     every = list(dict.fromkeys(c for front in fronts.values() for c in front))
@@ -129,6 +130,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--networks", type=int, default=4)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--control", action="store_true", help="also spend the networks on the whole space")
     parser.add_argument("--state", type=Path, help="keeps what is trained; default: a temporary folder")
     parser.add_argument("--set", action="append", default=[], help="section.key=value of the spec")
     given = parser.parse_args()
@@ -139,10 +141,12 @@ def main() -> None:
         for seed in given.seeds:
             spec = read_spec(given.spec, [*loop, f"seed={seed}", *given.set])
             with services(state) as client:
-                found.append(compare(client, spec, state / f"bench-improve-{spec.digest()[:8]}"))
+                folder = state / f"bench-improve-{spec.digest()[:8]}"
+                found.append(compare(client, spec, folder, with_control=given.control))
     means = {
         name: {key: statistics.fmean(seed[name][key] for seed in found) for key in found[0][name]}
         for name in ("before", "after", "control")
+        if name in found[0]
     }
     machine = {
         "cpus": os.cpu_count(),

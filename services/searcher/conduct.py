@@ -274,13 +274,12 @@ class Conduct:
         if predictor is not None:
             intervals = patiently(self.report, "the predictor", lambda: predictor.intervals(X), self._retry_s)
         chosen = {metric: column[rows] for metric, column in values.items()}
-        notes = [
-            [record[d].note if d in record else "" for d in self.spec.devices]
-            for record in self.standing.records(found.X)
-        ]
+        devices = self.spec.devices
+        records = self.standing.records(found.X)
+        notes = [[record[d].note if d in record else "" for d in devices] for record in records]
         table = Evaluations.of(
             self.problem.metrics,
-            self.spec.devices,
+            devices,
             found.X,
             found.generation,
             values,

@@ -36,7 +36,8 @@ def mutate(
     A, N = X.shape
     change = generator.random((A, N)) < 1.0 / N
     # An offset of 1..M_n-1 around the ring of options is any other option, each as likely.
-    far = (X + generator.integers(1, np.maximum(num_options, 2), size=(A, N))) % num_options
+    offset = 1 + np.floor(generator.random((A, N)) * np.maximum(num_options - 1, 1)).astype(np.int64)
+    far = (X + offset) % num_options
     if not orders:
         return np.where(change, far, X)
     near = X
