@@ -41,7 +41,8 @@ PERCENTILES = (50, 95, 99)
 TICK_S = 1.0
 ASLEEP_S = 600.0
 REFERENCE = common_pb2.Reference(
-    provider="small_cnn", arguments=dict_to_struct({"in_channels": 1, "num_classes": 10, "widths": [8, 8, 8, 8]})
+    provider="small_cnn",
+    arguments=dict_to_struct({"in_channels": 1, "num_classes": 10, "widths": [8, 8, 8, 8]}),
 )
 DATASET = common_pb2.Dataset(
     provider="digits", split=common_pb2.DatasetSplit(training=400, quality=100, validation=100, test=100)

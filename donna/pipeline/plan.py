@@ -101,7 +101,7 @@ def make_plan(
                 "blocks_known_already": work.blocks_to_reuse,
             },
             seconds=0.0 if not work.blocks_to_train else work.estimated_s or None,
-            source=getattr(work, "estimated_from", "") or "steps measured here",
+            source=work.estimated_from,
         ),
         finetuning("samples", samples + improved, spec.predictor.finetune.epochs),
         Phase(
@@ -169,10 +169,10 @@ def earlier(folder: Path) -> list[dict[str, Any]]:
 
 def _pace(job: finetuner_pb2.FinetuneJob) -> tuple[float | None, str]:
     """Seconds to train one network by a recipe, and what they were measured on."""
-    plan = getattr(job, "plan", None)
-    if plan is None or not plan.networks_to_train:
-        return None, ""
-    return plan.estimated_s / plan.networks_to_train or None, plan.estimated_from or "steps measured here"
+    plan = job.plan
+    if not plan.networks_to_train:
+        return None, plan.estimated_from
+    return plan.estimated_s / plan.networks_to_train or None, plan.estimated_from
 
 
 def _disk_bytes(library: distiller_pb2.BlockLibrary) -> float:

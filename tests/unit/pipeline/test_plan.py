@@ -13,7 +13,7 @@ import pytest
 from donna.cli.plan import as_json, duration, print_plan
 from donna.pipeline.plan import Plan, earlier, make_plan, measurement_s, measurements, recipes
 from donna.pipeline.spec import read_spec
-from donna.v1 import common_pb2, distiller_pb2, profiler_pb2
+from donna.v1 import common_pb2, distiller_pb2, finetuner_pb2, profiler_pb2
 
 DIGITS = Path(__file__).parents[3] / "examples" / "digits.yaml"
 
@@ -28,8 +28,8 @@ def planned(*changes: str, estimated_s: float = 60.0, measured_s: float | None =
             blocks_to_train=52, estimated_s=estimated_s, estimated_memory_bytes=1 << 20, costs=[sizes]
         ),
     )
-    steps = SimpleNamespace(networks_to_train=1, estimated_s=4.0, estimated_from="5 steps")
-    trained: Any = {phase: SimpleNamespace(plan=steps) for phase, _ in recipes(spec)}
+    steps = finetuner_pb2.FinetunePlan(networks_to_train=1, estimated_s=4.0, estimated_from="5 steps")
+    trained = {phase: finetuner_pb2.FinetuneJob(plan=steps) for phase, _ in recipes(spec)}
     return make_plan(spec, library, trained, measured_s)
 
 
