@@ -250,7 +250,7 @@ def _checked(record: T) -> T:
         kind = str(declared.type)
         if kind not in _KINDS:
             continue
-        if not isinstance(value, _KINDS[kind]) or isinstance(value, bool):
+        if isinstance(value, bool) or not issubclass(type(value), _KINDS[kind]):
             raise TypeError(declared.name)
         if kind == "int" and not 0 <= value < 1 << 62:
             raise ValueError(declared.name)
