@@ -7,6 +7,7 @@ A real agent on loopback, asked as a searcher asks it (fragments without weights
   accuracy        medians against a plain ONNX Runtime loop in a process of its own, in turn with the agent
   overhead        wall time of a measurement beyond its timed runs
   stitching       time to stitch and serialise a network from fragments with their weights
+  start           until the agent serves, and its memory before a measurement
   transfer        bytes on the wire, both ways, and share of time in transfer for a search; uploads skipped
 """
 
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from scipy.stats import kendalltau
 
 from bench import blocks
@@ -66,17 +68,24 @@ print(statistics.median(samples) * 1000)
 
 
 @contextmanager
-def agent(folder: Path) -> Iterator[str]:
-    """The address of a profiler of its own."""
+def agent(folder: Path) -> Iterator[tuple[str, dict[str, float]]]:
+    """The address of a profiler of its own, and what its start took."""
     told = {"STATE": folder / "state", "ADDRESS_FILE": folder / "address", "LOG_LEVEL": "WARNING"}
     env = os.environ | {f"DONNA_PROFILER_{name}": str(value) for name, value in told.items()}
+    begun = time.perf_counter()
     process = lifeline.spawn(["-m", "services.profiler"], env=env | {"PYTHONPATH": str(ROOT)})
     try:
         while not (folder / "address").exists():
             if process.poll() is not None:
                 raise SystemExit("the profiler did not start")
-            time.sleep(0.05)
-        yield (folder / "address").read_text()
+            time.sleep(0.01)
+        serves_s, child = time.perf_counter() - begun, psutil.Process(process.pid)
+        start = {
+            "serves_after_s": serves_s,
+            "processor_s": sum(child.cpu_times()[:2]),
+            "resident_mb": child.memory_info().rss / 2**20,
+        }
+        yield (folder / "address").read_text(), start
     finally:
         lifeline.stop(process)
 
@@ -295,7 +304,7 @@ def main() -> None:
     rng = random.Random(told.seed)  # noqa: S311 - draws networks, guards nothing
     settings = {"min_time_ms": 10.0, "relative_ci_width": 0.2, "max_repeats": 1} if told.quick else {}
     load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory() as name, agent(Path(name)) as address, Line(address) as line:
+    with tempfile.TemporaryDirectory() as name, agent(Path(name)) as (address, start), Line(address) as line:
         artifacts = ArtifactStore(Path(name) / "artifacts")
         space = Space(artifacts, told.image)
         networks = space.spread(rng, told.networks)
@@ -307,6 +316,7 @@ def main() -> None:
                 "python": platform.python_version(),
                 "load_1m_before": load,
                 "image": told.image,
+                "start": start,
                 "transfer": transfer(line, asker, space, told.candidates, rng),
                 "repeatability": repeatability(asker, remote, networks, rng),
                 "accuracy": accuracy(asker, networks, Path(name)),

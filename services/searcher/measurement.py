@@ -184,9 +184,10 @@ class Bench:
             )
         if job.error.reason in ("DEVICE_LOST", "DEVICE_CHANGED"):
             raise _lost(f"{self.site.name} was lost: {job.error.message}")
-        raise MeasurementFailed(
-            job.error.reason or "CANCELLED", job.error.message or "cancelled by its profiler"
-        )
+        if job.state == common_pb2.JOB_STATE_CANCELLED:
+            # Most likely by this search, when it was stopped: that is no fault of the network.
+            raise _lost(f"{measurement.name} was cancelled")
+        raise MeasurementFailed(job.error.reason, job.error.message)
 
 
 def _pieces(sha256: str, data: bytes, offset: int) -> Iterator[profiler_pb2.UploadModelRequest]:

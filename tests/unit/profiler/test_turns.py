@@ -83,7 +83,7 @@ def ask(engine, label, device="devices/a", priority=0):
 
 
 def until(holds):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)

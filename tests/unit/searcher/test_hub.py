@@ -25,7 +25,7 @@ ON_LAB = (common.METRIC_LATENCY_MS, "lab")
 ONE_RUN = common.MeasurementSettings(warmup_runs=8000, min_runs=1, max_runs=1)
 
 
-def eventually(holds, seconds: float = 120.0):
+def eventually(holds, seconds: float = 250.0):
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
@@ -78,6 +78,8 @@ def get(service, name: str) -> pb.Search:
 def check_the_record(search: pb.Search, measured: list[profiler_pb2.Measurement]) -> None:
     """Nothing is lost, and nothing done twice: what the agent did is what the search counted."""
     assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
+    # A searcher that stops cancels what it waits for, and asks again when it is back.
+    measured = [m for m in measured if m.job.state != common.JOB_STATE_CANCELLED]
     assert {m.job.state for m in measured} == {common.JOB_STATE_SUCCEEDED}
     assert search.job.cost.measurements == len(measured)
     networks = Counter(tuple(m.network.fragments.sha256) for m in measured)
@@ -85,6 +87,7 @@ def check_the_record(search: pb.Search, measured: list[profiler_pb2.Measurement]
     assert max(networks.values()) <= 2  # near-duplicates of the front are measured once more, on purpose
 
 
+@pytest.mark.timeout(900)  # all agents of a machine measure one at a time: others may be at it
 def test_a_search_through_cuts_and_deaths(artifacts, fake, searcher, line, tmp_path) -> None:
     library = build_library(NUM_OPTIONS, artifacts)
     predictor = fake(FakePredictor(library)).address
