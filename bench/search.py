@@ -49,6 +49,7 @@ from services.searcher.library_tables import cost
 from services.searcher.metric import COSTS, Metric
 from services.searcher.profilers import Profilers
 from services.searcher.spec import SearchSpec
+from services.searcher.weightless import Weightless
 from services.searcher.work import SearchWork, Surroundings
 
 SAMPLES = 30
@@ -152,6 +153,7 @@ class Stage:
         self.predictor = self._fit(Remote(PredictorServiceStub, channel))
         self.around = Watched(
             artifacts=self.artifacts,
+            fragments=Weightless(self.artifacts),
             predictor=channel,
             profilers=Profilers({}, open_channel),
             token="",
