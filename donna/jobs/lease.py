@@ -37,9 +37,9 @@ from donna.jobs.store import JobStore, read_task, write_error
 
 MAX_ATTEMPTS = 5
 LEASE_S = 6.0
-FURTHEST_S, LONGEST_PAUSE_S = 60.0, 3600.0
-"""What is later than this was written before the clock was set back, and holds nobody up. More than the clocks of the
-machines of one installation may differ."""
+CLOCKS_DIFFER_S, LONGEST_PAUSE_S = 60.0, 3600.0
+"""How far clocks of the machines of one installation may be apart, and the longest pause before a task is tried again.
+A lease or a pause that ends later than that was written before the clock was set back, and holds nobody up."""
 
 
 class LeaseLost(Cancelled):
@@ -79,15 +79,16 @@ class Leases:
 
     def _claimable(self, job: str | None, index: int | None) -> Select[Any]:
         now = self.store.clock()
+        furthest = now + self.ttl_s + CLOCKS_DIFFER_S
         other = tasks.alias()
         free = or_(
             and_(tasks.c.state == TaskState.QUEUED, _due(now)),
-            and_(tasks.c.state == TaskState.RUNNING, ~tasks.c.lease_until.between(now, now + FURTHEST_S)),
+            and_(tasks.c.state == TaskState.RUNNING, ~tasks.c.lease_until.between(now, furthest)),
         )
         same_key_elsewhere = exists().where(
             other.c.key == tasks.c.key,
             other.c.state == TaskState.RUNNING,
-            other.c.lease_until.between(now, now + FURTHEST_S),
+            other.c.lease_until.between(now, furthest),
             or_(other.c.job != tasks.c.job, other.c.idx != tasks.c.idx),
         )
         query = (

@@ -21,7 +21,7 @@ from tests.deploy.rendered import ROOT
 DASHBOARD = json.loads((ROOT / "deploy/k8s/components/monitoring/dashboard.json").read_text())
 OWN = {
     "predictor": ShelfMetrics(SimpleNamespace(hits=0, misses=0)),
-    "profiler": DeviceMetrics([], SimpleNamespace()),
+    "profiler": DeviceMetrics([], SimpleNamespace(), SimpleNamespace()),
     "searcher": HubMetrics(SimpleNamespace(attached=dict)),
 }
 

@@ -32,19 +32,18 @@ def start(spec: Path, state: Path, output: Path, *extra: str) -> subprocess.Pope
 
 
 def popen(*words: str) -> subprocess.Popen[str]:
+    # Shells start what runs in the background deaf to Ctrl-C, and that is inherited. Told here and not between fork and
+    # exec, since forking is not safe once gRPC has threads.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         [sys.executable, "-m", "donna.cli", *words],
         cwd=REPOSITORY,
+        env={**os.environ, "DONNA_FINETUNER_WORKER_IDLE_S": "60"},  # a new worker costs seconds
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=_heed_interrupts,
     )
-
-
-def _heed_interrupts() -> None:
-    """Shells start what runs in the background deaf to Ctrl-C, and so would be the command."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finish(process: subprocess.Popen[str]) -> str:

@@ -32,7 +32,7 @@ from services.searcher.settings import parse_profilers
 from tests.trust.generate import STRINGS
 from tests.unit.graphs.fragments import branching, conv
 
-EXAMPLES = int(os.environ.get("DONNA_FUZZ", "40"))
+EXAMPLES = int(os.environ.get("DONNA_FUZZ", "20"))
 SPEC = (Path(__file__).parents[2] / "examples/digits.yaml").read_text()
 TEXT = st.sampled_from(STRINGS) | st.text(max_size=80) | st.text("0123456789-", max_size=40)
 JSON = st.recursive(

@@ -75,6 +75,13 @@ def get(service, name: str) -> pb.Search:
     return service.remote.GetSearch(pb.GetSearchRequest(name=name)).search
 
 
+def state_of(service, name: str) -> int:
+    """Of a search that is not to end yet."""
+    search = get(service, name)
+    assert search.job.state <= common.JOB_STATE_WAITING, search
+    return search.job.state
+
+
 def check_the_record(search: pb.Search, measured: list[profiler_pb2.Measurement]) -> None:
     """Nothing is lost, and nothing done twice: what the agent did is what the search counted."""
     assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
@@ -99,14 +106,14 @@ def test_a_search_through_cuts_and_deaths(artifacts, fake, searcher, line, tmp_p
         eventually(lambda: len(measured()) >= 3)
         before = len(lab.pauses_s())
         line.cut()
-        eventually(lambda: get(service, name).job.state == common.JOB_STATE_WAITING)
+        eventually(lambda: state_of(service, name) == common.JOB_STATE_WAITING)
         assert get(service, name).job.waiting_for.startswith("device lab: ")
         eventually(lambda: len(lab.pauses_s()) >= before + 2)
         line.mend()
-        eventually(lambda: get(service, name).job.state == common.JOB_STATE_RUNNING)
+        eventually(lambda: state_of(service, name) == common.JOB_STATE_RUNNING)
         done = len(measured())
         eventually(lambda: len(measured()) >= done + 3)
-    eventually(lambda: get(service, name).job.state == common.JOB_STATE_WAITING)  # the agent is gone
+    eventually(lambda: state_of(service, name) == common.JOB_STATE_WAITING)  # the agent is gone
     with lab.running() as measured:
         done = len(measured())
         eventually(lambda: len(measured()) >= done + 3)
