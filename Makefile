@@ -72,7 +72,7 @@ test-compose: $(READY) ## Run all of DONNA in containers, and kill one in every 
 KILLS ?= 100
 SEED ?= 1
 test-chaos: $(READY) ## Run the pipeline under seeded SIGKILLs of everything (KILLS, SEED) and print the figures
-	DONNA_CHAOS_KILLS=$(KILLS) DONNA_CHAOS_SEED=$(SEED) $(BIN)/pytest tests/chaos -m chaos -s --override-ini timeout=5400
+	DONNA_CHAOS_KILLS=$(KILLS) DONNA_CHAOS_SEED=$(SEED) $(BIN)/pytest tests -m chaos -s --override-ini timeout=5400
 
 FUZZ ?= 500
 test-fuzz: $(READY) ## Send FUZZ hostile requests to each method, and as many texts and files to each parser
