@@ -16,7 +16,7 @@ READY := $(VENV)/.ready
 PROTOS := $(wildcard protos/donna/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test images push test-compose test-chaos test-fuzz check format protos release-protos docs clean bench-predict bench-search bench-improve bench-profile bench-distill bench-controls bench-scale bench-load
+.PHONY: help setup demo test images push test-slow test-compose test-chaos test-fuzz check format protos release-protos docs clean bench-predict bench-search bench-improve bench-profile bench-distill bench-controls bench-scale bench-load
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make TARGET\n"} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +36,13 @@ demo: $(READY) ## Run all of DONNA on bundled data with this machine as the devi
 # One more than there are processors: many tests wait for processes that they started.
 TEST_WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 
+PYTEST := $(BIN)/pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+
 test: $(READY) ## Run the tests (TEST_WORKERS at a time)
-	$(BIN)/pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
+
+test-slow: $(READY) ## Run the tests that take longest: bad days, fuzzing, all examples
+	$(PYTEST) -m slow
 
 check: $(READY) ## Run the linter with its security rules, the type checker, and look for secrets
 	$(BIN)/ruff check .
@@ -76,7 +81,7 @@ test-chaos: $(READY) ## Run the pipeline under seeded SIGKILLs of everything (KI
 
 FUZZ ?= 500
 test-fuzz: $(READY) ## Send FUZZ hostile requests to each method, and as many texts and files to each parser
-	DONNA_FUZZ=$(FUZZ) $(BIN)/pytest tests/trust -k fuzz --override-ini timeout=3600
+	DONNA_FUZZ=$(FUZZ) $(BIN)/pytest tests/trust -k fuzz -m slow --override-ini timeout=3600
 
 docs: $(READY) ## Write docs/contract.md and docs/settings.md from protos and settings
 	$(BIN)/python docs/contract.py

@@ -36,6 +36,8 @@ from tests.unit.profiler.agent import service
 from tests.unit.rpc.serving import Small, endpoint, serving
 from tests.unit.searcher.libraries import build_library
 
+pytestmark = pytest.mark.slow
+
 AWAY_S = float(os.environ.get("DONNA_DATABASE_AWAY_S", "3"))
 
 

@@ -32,6 +32,8 @@ from services.searcher.settings import parse_profilers
 from tests.trust.generate import STRINGS
 from tests.unit.graphs.fragments import branching, conv
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("DONNA_FUZZ", "20"))
 SPEC = (Path(__file__).parents[2] / "examples/digits.yaml").read_text()
 TEXT = st.sampled_from(STRINGS) | st.text(max_size=80) | st.text("0123456789-", max_size=40)

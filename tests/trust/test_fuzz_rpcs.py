@@ -21,6 +21,8 @@ from tests import postgres
 from tests.trust.everything import RPCS, Served, everything
 from tests.trust.generate import anything, changed, repeated, torn
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("DONNA_FUZZ", "3"))
 ENDLESS = {rpc for rpc in RPCS if "/Watch" in rpc or rpc.endswith("/Attach")}
 KNOWN_CODES = {next(c for c in grpc.StatusCode if c.value[0] == code) for code in CODES.values()}

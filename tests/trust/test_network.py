@@ -21,6 +21,8 @@ from tests.unit.searcher.fakes import FakePredictor, FakeProfiler
 from tests.unit.searcher.libraries import build_library
 from tests.unit.searcher.test_service import ACCURACY, LATENCY, NUM_OPTIONS, spec
 
+pytestmark = pytest.mark.slow
+
 WAITING, SUCCEEDED = common.JOB_STATE_WAITING, common.JOB_STATE_SUCCEEDED
 NETWORKS = 60
 

@@ -14,6 +14,8 @@ from donna.pipeline.plan import recipes
 from donna.pipeline.spec import Spec, read_spec
 from donna.space import Option
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 SHAPES = {"digits": (1, 8, 8), "torchvision": (3, 32, 32)}

@@ -9,8 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from donna.artifacts import ArtifactStore
 from donna.rpc.channel import Remote, open_channel
 from donna.v1 import common_pb2 as common
@@ -72,7 +70,6 @@ def result(search: pb.Search) -> bytes:
     return kept.SerializeToString(deterministic=True)
 
 
-@pytest.mark.slow
 def test_killed_searches_go_on(tmp_path: Path, fake) -> None:
     state = tmp_path / "state"
     library = build_library((6, 5, 6, 4), ArtifactStore(state / "artifacts"))
