@@ -104,18 +104,21 @@ class KubernetesJobs:
                 log.warning("Job %s is complete, but tasks of %s are not; it is made again", name, job.name)
                 self._delete(found)
         for name, found in there.items():
-            if name not in active and not found.deleting and not (found.ended and self._kept(found)):
+            if name not in active and not found.deleting and not self._kept(found):
                 self._delete(found)
 
     def _kept(self, found: ObservedJob) -> bool:
-        """Whether a Job that has ended may be looked at until its time is over: those of cancelled jobs may not."""
+        """Whether a Job may be looked at until its time is over: not that of a cancelled job, and not one that still
+        works for a job that has failed. The pods of one that has succeeded end by themselves."""
         if found.name not in self._looked_at:
             try:
-                if self._store.get(found.job).state is JobState.CANCELLED:
-                    return False
+                state = self._store.get(found.job).state
             except NotFound:
                 return False
-            self._looked_at.add(found.name)
+            if state is JobState.CANCELLED or (state is JobState.FAILED and not found.ended):
+                return False
+            if found.ended:
+                self._looked_at.add(found.name)
         return True
 
     def _unfinished(self, job: Job) -> bool:
