@@ -20,6 +20,7 @@ from donna.v1 import searcher_pb2
 from donna.v1.searcher_pb2_grpc import add_SearcherServiceServicer_to_server
 from services.searcher.discovery import Discovery
 from services.searcher.live import LivePages
+from services.searcher.predictors import Predictors
 from services.searcher.profilers import Profilers
 from services.searcher.servicer import SearcherServicer
 from services.searcher.settings import SearcherSettings
@@ -42,9 +43,8 @@ def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore)
     around = Surroundings(
         artifacts=artifacts,
         fragments=Weightless(artifacts),
-        predictor=connect(settings.predictor) if settings.predictor else None,
+        predictors=Predictors(connect(settings.predictor), token=token) if settings.predictor else None,
         profilers=profilers,
-        token=token,
         measurement_deadline_s=settings.measurement_deadline_s,
         measurement_attempts=settings.measurement_attempts,
         retry_s=settings.retry_s,

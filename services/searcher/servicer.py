@@ -51,8 +51,6 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
         check_against(library, spec)
         self._check_devices(request.spec)
         accuracy = self._around.accuracy(spec)
-        if accuracy is not None:
-            accuracy(np.zeros((1, len(library.blocks)), dtype=np.int64))  # it is there, and fits the library
         rows = survey(spec, library, accuracy)
         if request.validate_only:
             if spec.devices:

@@ -70,7 +70,6 @@ OUTER: dict[str, tuple[str, ...]] = {
     "predictor": ("shelf",),
     "searcher": (
         *(
-            "accuracy",
             "conduct",
             "discovery",
             "fleet",
@@ -81,7 +80,7 @@ OUTER: dict[str, tuple[str, ...]] = {
             "measurement",
             "patience",
         ),
-        *("background", "points", "profilers", "standing", "weightless"),
+        *("background", "points", "predictors", "profilers", "standing", "weightless"),
     ),
     "profiler": (
         *(
