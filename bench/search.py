@@ -52,6 +52,7 @@ from services.searcher import conduct
 from services.searcher.accuracy import PredictedAccuracy
 from services.searcher.conduct import Conduct
 from services.searcher.evolution import Evolution
+from services.searcher.libraries import Libraries
 from services.searcher.loop import Loop
 from services.searcher.metric import Metric
 from services.searcher.predictors import Predictors
@@ -92,7 +93,7 @@ def library(num_blocks: int, num_options: int) -> Library:
 
 
 PARTS: dict[str, list[tuple[Any, str]]] = {
-    "load": [(Surroundings, "library")],
+    "load": [(Libraries, "get")],
     "rpc": [(Predictors, "get")],
     "survey": [(conduct, "survey")],
     "ask": [(Evolution, "ask")],
@@ -192,6 +193,7 @@ class Stage:
         self.predictor = self._fit(Remote(PredictorServiceStub, channel))
         around = Surroundings(
             artifacts=self.artifacts,
+            libraries=Libraries(self.artifacts),
             fragments=Weightless(self.artifacts),
             predictors=Predictors(channel),
             profilers=Profilers({}, open_channel),

@@ -19,6 +19,7 @@ from donna.service import Parts, main
 from donna.v1 import searcher_pb2
 from donna.v1.searcher_pb2_grpc import add_SearcherServiceServicer_to_server
 from services.searcher.discovery import Discovery
+from services.searcher.libraries import Libraries
 from services.searcher.live import LivePages
 from services.searcher.predictors import Predictors
 from services.searcher.profilers import Profilers
@@ -42,6 +43,7 @@ def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore)
     profilers = Profilers(addresses, connect, token=token, call_deadline_s=settings.call_deadline_s)
     around = Surroundings(
         artifacts=artifacts,
+        libraries=Libraries(artifacts),
         fragments=Weightless(artifacts),
         predictors=Predictors(connect(settings.predictor), token=token) if settings.predictor else None,
         profilers=profilers,

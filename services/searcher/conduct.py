@@ -23,7 +23,7 @@ from services.searcher.evolution import Evolution
 from services.searcher.exact import exact_front
 from services.searcher.fleet import Fleet
 from services.searcher.latencies import Latencies
-from services.searcher.library_tables import cost, cost_table, cost_term, quality_table
+from services.searcher.library_tables import cost, cost_table, cost_term
 from services.searcher.loop import Generation, Loop
 from services.searcher.measurement import UNSTABLE
 from services.searcher.metric import ACCURACY, COSTS, LATENCY_MS, Metric
@@ -151,7 +151,7 @@ class Conduct:
             num_objectives=len(spec.objectives),
             population=spec.population,
             seed=spec.seed,
-            tables=[quality_table(library), *(cost_table(library, name) for name in COSTS)],
+            tables=[library.quality_table(), *(cost_table(library, name) for name in COSTS)],
             initial=np.array(spec.initial, dtype=np.int64).reshape(-1, len(library.num_options)),
         )
         ideal, worst = self._box()

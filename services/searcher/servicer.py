@@ -47,7 +47,7 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
     def CreateSearch(self, request: pb.CreateSearchRequest, context: Any) -> pb.CreateSearchResponse:
         check_request_id(request.request_id)
         spec = read_spec(request.spec, predictor_needed=not request.validate_only)
-        library = self._around.library(spec.library)
+        library = self._around.libraries.get(spec.library)
         check_against(library, spec)
         self._check_devices(request.spec)
         accuracy = self._around.accuracy(spec)

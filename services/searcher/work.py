@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from donna.artifacts import ArtifactStore
-from donna.errors import FailedPrecondition, NotFound
+from donna.errors import FailedPrecondition
 from donna.jobs.lease import Leases
 from donna.jobs.record import Job, JobState, Task, TaskSpec
 from donna.jobs.store import JobStore
@@ -17,6 +17,7 @@ from services.searcher.accuracy import PredictedAccuracy
 from services.searcher.conduct import Conduct
 from services.searcher.evaluations import Evaluations
 from services.searcher.fleet import Fleet, Limits
+from services.searcher.libraries import Libraries
 from services.searcher.loop import saved_evaluations
 from services.searcher.patience import patiently
 from services.searcher.predictors import Predictors
@@ -32,19 +33,13 @@ class Surroundings:
     """What a search needs of the world outside: stores, predictor, profilers, patience."""
 
     artifacts: ArtifactStore
+    libraries: Libraries
     fragments: Weightless
     predictors: Predictors | None
     profilers: Profilers
     measurement_deadline_s: float
     measurement_attempts: int
     retry_s: float
-
-    def library(self, sha256: str) -> Library:
-        """The library of a manifest. Raises NotFound when the store does not have it."""
-        try:
-            return Library.from_json(self.artifacts.get_bytes(sha256))
-        except NotFound as error:
-            raise NotFound(f"library {sha256} does not exist", metadata={"sha256": sha256}) from error
 
     def accuracy(self, spec: SearchSpec) -> PredictedAccuracy | None:
         """What the predictor of a search says, None when it names none. Raises FailedPrecondition without an address,
@@ -92,7 +87,7 @@ class SearchWork:
         """Conducts the search."""
         around = self._around
         spec = SearchSpec.from_dict(task.spec)
-        library = around.library(spec.library)
+        library = around.libraries.get(spec.library)
         fleet = around.fleet(spec, library, report, task.job) if spec.devices else None
         store: Callable[[bytes], str] = lambda data: around.artifacts.put_bytes(data).sha256  # noqa: E731
         return Conduct(

@@ -77,6 +77,7 @@ OUTER: dict[str, tuple[str, ...]] = {
             "lane",
             "live",
             "latencies",
+            "libraries",
             "measurement",
             "patience",
         ),
