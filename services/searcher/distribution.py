@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MAX_SUPPORT = 1_000_000
-"""Distinct partial sums that are carried; beyond that the median is an estimate."""
+MAX_SUPPORT, SAMPLES = 100_000, 30_001
+"""Distinct partial sums that are carried; beyond that the median is an estimate from so many samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ def sum_range(table: np.ndarray, offset: float, generator: np.random.Generator) 
     """Range of `offset` plus the sum of one entry for each row. The median is the lower one of an even count.
 
     Smallest and largest are always exact. When the partial sums are too many (no common grid), the
-    median comes from 100,001 uniform samples drawn from `generator`, and `exact` is False.
+    median comes from SAMPLES uniform samples drawn from `generator`, and `exact` is False.
     """
     smallest = offset + float(np.nanmin(table, axis=1).sum())
     largest = offset + float(np.nanmax(table, axis=1).sum())
@@ -91,7 +91,7 @@ def sampled_range(values: np.ndarray, *, exact: bool) -> Range:
 
 
 def _sampled(table: np.ndarray, generator: np.random.Generator) -> float:
-    sums = np.zeros(100_001)
+    sums = np.zeros(SAMPLES)
     for row in table:
         options = row[~np.isnan(row)]
         sums += options[generator.integers(0, len(options), size=len(sums))]

@@ -55,5 +55,5 @@ def smallest_networks(library: Library) -> np.ndarray:
 def representatives(library: Library) -> np.ndarray:
     """(R, N) a few networks that show the range of a latency: the smallest, a middle one, the largest."""
     macs = cost_table(library, "macs")
-    middle = Plan.of(macs, library.num_options, 0).swapped[:1]
-    return np.concatenate([smallest_networks(library), middle, extremes([-macs])])
+    middle = Plan.of(macs, library.num_options, 0).base
+    return np.concatenate([smallest_networks(library), middle[None], extremes([-macs])])
