@@ -4,7 +4,7 @@ The search is the whole thing: the job engine with its SQLite store written afte
 process of its own, asked over gRPC on loopback (once: for its tables). pymoo alone is its NSGA-II with its own integer
 operators, and objectives that are looked up in a table. Qualities and costs of the library are drawn. `ratio` is of
 wall-clock times; `ratio_cpu` is of processor times without the predictor's, which a busy machine changes less. `shares`
-are of one more search, which timing slows down a little; the state is stored beside the rest, so they may exceed 1.
+are of one more search, which timing slows down a little.
 
     python -m bench.search --blocks 5 10 20 --objectives 1 2 4
 """

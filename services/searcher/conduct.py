@@ -6,7 +6,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from donna.jobs.work import Report
 from donna.space import Library
 from services.searcher import feasibility
 from services.searcher.accuracy import PredictedAccuracy
-from services.searcher.background import Background
 from services.searcher.calibration import Plan
 from services.searcher.evaluations import Evaluations
 from services.searcher.evolution import Evolution
@@ -178,27 +176,24 @@ class Conduct:
     def _generations(self, loop: Loop, until: int, done_rounds: int, extra: np.ndarray) -> None:
         start, span = (0.5, 0.2) if self.latencies.by_table else (0.02, 0.95)
         told_at = 0.0
-        with Background() as background:
-            while loop.generation < until and not self._spent:
-                share = span / until
-                label = f"generation {loop.generation + 1} of {until}"
-                self._enter(start + share * loop.generation, share, self.spec.population, label)
-                if not loop.step():
-                    break
-                self.standing.history = loop.history
-                told = None
-                if loop.generation == until or time.monotonic() - told_at > TELL_S:
-                    told, told_at = self.standing.running(loop), time.monotonic()
-                state, part = loop.save()
-                save = partial(
-                    self.report.save,
-                    {"round": done_rounds, "extra": extra.tolist(), "loop": state},
-                    part=part,
-                    partial=told,
-                    fraction=start + share * loop.generation,
-                    message=label,
-                )
-                background.run(save)
+        while loop.generation < until and not self._spent:
+            share = span / until
+            label = f"generation {loop.generation + 1} of {until}"
+            self._enter(start + share * loop.generation, share, self.spec.population, label)
+            if not loop.step():
+                break
+            self.standing.history = loop.history
+            told = None
+            if loop.generation == until or time.monotonic() - told_at > TELL_S:
+                told, told_at = self.standing.running(loop), time.monotonic()
+            state, part = loop.save()
+            self.report.save(
+                {"round": done_rounds, "extra": extra.tolist(), "loop": state},
+                part=part,
+                partial=told,
+                fraction=start + share * loop.generation,
+                message=label,
+            )
 
     @property
     def _spent(self) -> bool:

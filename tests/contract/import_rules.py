@@ -81,7 +81,7 @@ OUTER: dict[str, tuple[str, ...]] = {
             "measurement",
             "patience",
         ),
-        *("background", "points", "predictors", "profilers", "standing", "weightless"),
+        *("points", "predictors", "profilers", "standing", "weightless"),
     ),
     "profiler": (
         *(
