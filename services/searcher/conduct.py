@@ -33,8 +33,9 @@ from services.searcher.spec import EXACT, SearchSpec
 from services.searcher.standing import Standing
 from services.searcher.survey import latency_row, smallest_networks, survey
 
-TELL_S = 0.2
-"""A state is stored after every generation, but watchers are told this often at most: nobody reads faster."""
+TELL_S, TELLING_SHARE = 0.2, 0.05
+"""A state is stored after every generation, but watchers are told this often at most, and for this share of the time:
+nobody reads faster, and a long front takes long to tell."""
 
 MAX_ROUNDS = 5
 """How often a refined table is corrected at most."""
@@ -175,7 +176,7 @@ class Conduct:
 
     def _generations(self, loop: Loop, until: int, done_rounds: int, extra: np.ndarray) -> None:
         start, span = (0.5, 0.2) if self.latencies.by_table else (0.02, 0.95)
-        told_at = 0.0
+        tell_at = 0.0
         while loop.generation < until and not self._spent:
             share = span / until
             label = f"generation {loop.generation + 1} of {until}"
@@ -183,9 +184,10 @@ class Conduct:
             if not loop.step():
                 break
             self.standing.history = loop.history
+            began = time.monotonic()
             told = None
-            if loop.generation == until or time.monotonic() - told_at > TELL_S:
-                told, told_at = self.standing.running(loop), time.monotonic()
+            if loop.generation == until or began > tell_at:
+                told = self.standing.running(loop)
             state, part = loop.save()
             self.report.save(
                 {"round": done_rounds, "extra": extra.tolist(), "loop": state},
@@ -194,6 +196,9 @@ class Conduct:
                 fraction=start + share * loop.generation,
                 message=label,
             )
+            if told is not None:
+                now = time.monotonic()
+                tell_at = now + max(TELL_S, (now - began) / TELLING_SHARE)
 
     @property
     def _spent(self) -> bool:

@@ -20,8 +20,8 @@ def non_dominated(F: np.ndarray, G: np.ndarray | None = None) -> np.ndarray:
 
 
 def merged(F: np.ndarray, front: np.ndarray, fresh: np.ndarray) -> np.ndarray:
-    """The front of the rows `front` of F, of which none dominates another, and `fresh`: those that stay, then those that
-    are new."""
+    """The front of the rows `front` of F, of which none dominates another, and of `fresh`: those that stay, then those
+    that are new."""
     fresh = fresh[non_dominated(F[fresh])]
     old, new = F[front], F[fresh]
     not_worse = (old[:, None] <= new).all(axis=2)
