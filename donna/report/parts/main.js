@@ -43,7 +43,7 @@ drawAll();
 drawVersions();
 // First the network that the address names, else the one that the headline speaks of.
 const named = addressed();
-const first = run.told[devices[0]] ?? run.front[0]?.architecture ?? (run.reference ? "reference" : null);
+const first = run.told[devices[0]] ?? run.front.at(-1)?.architecture ?? (run.reference ? "reference" : null);
 select(pointOf.has(named) || modelOf.has(named) ? named : first);
 changed((change) => { if (change.selected && !framed) history.replaceState(null, "", `#${change.selected}`); });
 
