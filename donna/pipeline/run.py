@@ -377,7 +377,10 @@ class Run:
         result = build_result(self.spec, self.outcome, self.folder, self.winner_name)
         result |= {"baselines": self.baselines, "planned_s": self.folder.planned_s}
         self.folder.write("front.csv", front_csv(result).encode())
-        self.folder.write("front.png", front_png(result))
+        try:
+            self.folder.write("front.png", front_png(result))
+        except ImportError as error:
+            self.display.say(f"front.png is left out, it needs {error.name}; the report has the picture, too")
         self.folder.write("report.html", report_html(result, evaluations).encode())
         self.folder.write_result(result)
         return result
