@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from donna.errors import ResourceExhausted
 
 RETRY_S = 1.0
+MAX_MESSAGE_BYTES = 16 << 20
+"""The largest message that either end takes; what is larger travels as artifacts, in pieces."""
 
 
 class Limit:

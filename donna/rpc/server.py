@@ -28,12 +28,11 @@ from grpc_status import rpc_status
 from donna.errors import DonnaError, FailedPrecondition, Internal, InvalidArgument, Unavailable
 from donna.jobs.store import as_unavailable
 from donna.rpc.authentication import Gate, check_listen
-from donna.rpc.limits import Limit
+from donna.rpc.limits import MAX_MESSAGE_BYTES, Limit
 from donna.rpc.status import to_status
 
 log = logging.getLogger("donna.rpc")
 
-MAX_MESSAGE_BYTES = 16 << 20
 MAX_UNARY_CALLS = 256
 MAX_STREAMS = 1000
 UNARY_THREADS = 16

@@ -14,8 +14,8 @@ from donna.errors import DonnaError, InvalidArgument
 from donna.jobs import Job
 from donna.jobs.engine import Engine
 from donna.jobs.store import check_page_size
+from donna.rpc.limits import MAX_MESSAGE_BYTES
 from donna.rpc.messages import architecture_message, check_name, check_request_id
-from donna.rpc.server import MAX_MESSAGE_BYTES
 from donna.rpc.watch import Watcher
 from donna.space import Architecture, Library
 from donna.v1 import searcher_pb2 as pb
