@@ -60,21 +60,21 @@ def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore)
         servicer=SearcherServicer(engine, around),
         name=searcher_pb2.DESCRIPTOR.services_by_name["SearcherService"].full_name,
     )
-    # Agents that dialled in are reached through this host's loopback: their stream has the encryption.
+    # Agents that dialled in are reached through this host's loopback: their stream has the encryption, and they have
+    # shown a token of the role agent, so that ours is nothing for them.
     hub = DeviceHub(
-        lambda name, address: profilers.add(name, Peer(address=address, token=token)),
+        lambda name, address: profilers.add(name, Peer(address=address), "hub"),
         known=settings.state / "searcher-agents.json",
-        reserved=frozenset(addresses),
     )
     beside = None
     if settings.profiler_selector:
         found = partial(peer, server_name=settings.profiler_tls_name)
         beside = Discovery(
-            lambda name, address: profilers.add(name, found(address=address)),
+            lambda name, address: profilers.add(name, found(address=address), "cluster"),
+            profilers.remove,
             api=ClusterApi.of_this_pod(),
             selector=settings.profiler_selector,
             namespace=own_namespace(),
-            reserved=addresses,
         ).run
     return Parts(
         endpoints=[endpoint, hub_endpoint(hub), gateway_endpoint(profilers)],
