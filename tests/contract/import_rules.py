@@ -71,8 +71,10 @@ OUTER: dict[str, tuple[str, ...]] = {
     "searcher": (
         *(
             "accuracy",
+            "bench",
             "conduct",
             "discovery",
+            "dispatch",
             "fleet",
             "gateway",
             "glance",
