@@ -44,6 +44,7 @@ class TaskReport:
         self._counted_at = time.monotonic()
         self._lock = threading.Lock()
         self._written_at = 0.0
+        self._waiting_for = ""
         self._closed = threading.Event()
         self._renewal = threading.Thread(target=self._renew, daemon=True)
         self._renewal.start()
@@ -100,7 +101,7 @@ class TaskReport:
             self._written_at = now
             fraction = done / total if total > 0 else 0.0
             try:
-                self._write(fraction=fraction, message=message, waiting_for="")
+                self._write(fraction=fraction, message=message)
             except DBAPIError:  # no reason to give the work up
                 log.warning("the progress of %s could not be written", self._task.job, exc_info=True)
 
@@ -116,8 +117,11 @@ class TaskReport:
             raise self._lost
 
     def waiting(self, waiting_for: str) -> None:
-        self._written_at = 0.0
+        if waiting_for == self._waiting_for:
+            return
         self._write(waiting_for=waiting_for)
+        self._waiting_for = waiting_for
+        self._written_at = 0.0
 
     def recall(self, keys: list[str]) -> dict[str, dict[str, Any]]:
         return self._leases.store.recall(keys)
@@ -142,7 +146,7 @@ class TaskReport:
         progress: dict[str, Any] = {}
         if fraction is not None:
             self._written_at = time.monotonic()  # no need to write the progress as well
-            progress = {"fraction": fraction, "message": message, "waiting_for": ""}
+            progress = {"fraction": fraction, "message": message}
         self._write(checkpoint=state, part=part, partial=partial, **progress)
 
     def saved(self) -> dict[str, Any] | None:

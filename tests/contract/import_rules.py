@@ -71,9 +71,12 @@ OUTER: dict[str, tuple[str, ...]] = {
     "searcher": (
         *(
             "accuracy",
+            "bench",
             "conduct",
             "discovery",
+            "dispatch",
             "fleet",
+            "gateway",
             "glance",
             "lane",
             "live",
