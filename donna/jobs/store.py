@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from donna.errors import (
     AlreadyExists,
@@ -317,9 +318,9 @@ class JobStore:
 
 def as_unavailable(error: Exception) -> Unavailable | None:
     """What a caller is told when the database is away, locked or full; None for any other error."""
-    if not isinstance(error, (OperationalError, InterfaceError)):
+    if not isinstance(error, (OperationalError, InterfaceError, NoConnection)):
         return None
-    full = "full" in str(error.orig).lower()
+    full = "full" in str(getattr(error, "orig", "")).lower()
     return Unavailable(
         f"the job store {'is full' if full else 'does not answer'}; nothing was changed",
         reason="STORE_FULL" if full else "STORE_UNAVAILABLE",
