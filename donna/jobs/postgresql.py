@@ -1,13 +1,14 @@
-"""Connections to PostgreSQL that notice when nobody answers, however the line was lost."""
+"""Connections to PostgreSQL that notice when nobody answers, however the line was lost, and its clock."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, event, text
 
 CONNECT_S = 5
 STATEMENT_S = 30
@@ -23,6 +24,12 @@ LINE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,  # milliseconds
 }
+COMPARE_S = 10.0
+
+# Unlike the monotonic clock it goes on while the machine sleeps.
+_steady_s: Callable[[], float] = (
+    partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
+)
 
 
 def connect_arguments(query: Mapping[str, Any], schema: str) -> dict[str, Any]:
@@ -73,3 +80,33 @@ def take_all_time(connection: Connection) -> None:
     connection.connection.driver_connection.answer_s = math.inf  # type: ignore[union-attr]
     connection.detach()
     connection.exec_driver_sql("SET LOCAL statement_timeout TO 0")
+
+
+class DatabaseClock:
+    """Seconds since the epoch as the database has them: machines that share it agree, whatever their own clocks say.
+
+    Compared with the database's again in the first transaction after COMPARE_S, without one of its own.
+    `steady_s` is a clock of this machine that nobody sets.
+    """
+
+    def __init__(self, engine: Engine, steady_s: Callable[[], float] = _steady_s) -> None:
+        self._steady_s = steady_s
+        self._engine = engine
+        self._ahead_s = 0.0
+        self._compared_at: float | None = None
+        event.listen(engine, "begin", self._compare)
+
+    def __call__(self) -> float:
+        if self._compared_at is None:
+            with self._engine.begin():
+                pass
+        return self._steady_s() + self._ahead_s
+
+    def _compare(self, connection: Connection) -> None:
+        before = self._steady_s()
+        if self._compared_at is not None and before - self._compared_at < COMPARE_S:
+            return
+        there = connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
+        after = self._steady_s()
+        self._ahead_s = float(there) - (before + after) / 2
+        self._compared_at = after

@@ -1,6 +1,7 @@
-"""What only PostgreSQL brings: lines that break, and limits on connections."""
+"""What only PostgreSQL brings: lines that break, limits on connections, and clocks of several machines."""
 
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +12,7 @@ from sqlalchemy.engine import make_url
 from donna.errors import Unavailable
 from donna.jobs import JobStore, TaskSpec, postgresql
 from donna.jobs.database import open_database
+from donna.jobs.lease import Leases
 from donna.jobs.store import as_unavailable
 from tests.trust.line import Line
 
@@ -92,3 +94,29 @@ def test_more_callers_than_connections_are_told_so(
     found = as_unavailable(caught.value)
     assert found is not None and found.reason == "STORE_UNAVAILABLE"
     store.engine.dispose()
+
+
+def test_a_machine_whose_clock_is_ahead_takes_nobodys_task(postgres_url: str) -> None:
+    engines = [open_database(postgres_url, schema="clocks") for _ in range(3)]
+    stores = [
+        JobStore(engine, postgresql.DatabaseClock(engine, lambda ahead_s=ahead_s: time.monotonic() + ahead_s))
+        for engine, ahead_s in zip(engines, (0.0, 3600.0, -3600.0), strict=True)
+    ]
+    here, ahead, behind = stores
+    assert here.create(KIND, {}, [TaskSpec(key="", spec={})]).created_at == pytest.approx(time.time(), abs=5)
+    assert Leases(here, kind=KIND, owner="here").claim() is not None
+    for other in (ahead, behind):
+        assert Leases(other, kind=KIND, owner="other").claim() is None
+    for engine in engines:
+        engine.dispose()
+
+
+def test_a_clock_that_drifts_is_set_again(postgres_url: str) -> None:
+    engine = open_database(postgres_url, schema="clocks")
+    drift_s = 0.0
+    store = JobStore(engine, postgresql.DatabaseClock(engine, lambda: time.monotonic() + drift_s))
+    before = store.clock()
+    drift_s = 60.0
+    store.count(KIND)
+    assert store.clock() - before < 30
+    engine.dispose()
