@@ -28,6 +28,7 @@ log = logging.getLogger("donna.jobs")
 POLL_S = 0.1
 IDLE_S = 1.0
 REPORT_INTERVAL_S = 0.2
+JOIN_S = 5.0  # a database that has gone silent may hold the thread for longer
 SETTLE_PAUSES_S = (0.2, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
@@ -286,7 +287,7 @@ class Engine:
         self._stopping.set()
         self.store.bell.ring()
         if self._thread.ident is not None:
-            self._thread.join()  # first: it places workers
+            self._thread.join(JOIN_S)  # first: it places workers
         self._placement.close()
 
     @property
