@@ -80,10 +80,15 @@ def open_database(
         except DBAPIError as error:
             if not isinstance(error, OperationalError) or time.monotonic() > wait_until:
                 raise FailedPrecondition(
-                    f"the database cannot be opened: {error.orig}", reason="DATABASE_NOT_OPENED"
+                    f"the database cannot be opened: {_first_line(error.orig)}", reason="DATABASE_NOT_OPENED"
                 ) from error
-            log.warning("the database does not answer yet: %s", error.orig)
+            log.warning("the database does not answer yet: %s", _first_line(error.orig))
             time.sleep(RETRY_S)
+
+
+def _first_line(error: BaseException | None) -> str:
+    """What it says, without the advice and the addresses that were tried beside."""
+    return next(iter(str(error).splitlines()), "")
 
 
 def check_database(engine: Engine) -> None:
