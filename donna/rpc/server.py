@@ -289,8 +289,7 @@ class Server:
             self._checking.cancel()
         await self._health.enter_graceful_shutdown()
         self._boundary.stop_lasting()
-        for server in self._servers:
-            await server.stop(GRACE_S)
+        await asyncio.gather(*(server.stop(GRACE_S) for server in self._servers))
         self._boundary.close()
         self._asking.shutdown(wait=False, cancel_futures=True)
 
