@@ -81,12 +81,12 @@ class TaskReport:
             self._counted_at = now
             return cost
 
-    def _write(self, **values: Any) -> None:
-        """Writes with the cost so far, which is kept for the next time when the store does not answer."""
+    def _write(self, *, tell: bool = True, **values: Any) -> None:
+        """Writes, with the cost so far if it tells; that is kept for the next time when the store does not answer."""
         self.check()
-        cost = self._take_cost()
+        cost = self._take_cost() if tell else {}
         try:
-            self._leases.report(self._task, cost=cost, **values)
+            self._leases.report(self._task, cost=cost, tell=tell, **values)
         except LeaseLost as lost:
             self._lost = lost
             raise
@@ -94,11 +94,15 @@ class TaskReport:
             self.cost(**cost)
             raise
 
+    @property
+    def _due(self) -> bool:
+        """Whether it is time to tell again."""
+        return time.monotonic() - self._written_at >= REPORT_INTERVAL_S
+
     def progress(self, done: float, total: float, message: str = "") -> None:
         self.check()
-        now = time.monotonic()
-        if now - self._written_at >= REPORT_INTERVAL_S:
-            self._written_at = now
+        if self._due:
+            self._written_at = time.monotonic()
             fraction = done / total if total > 0 else 0.0
             try:
                 self._write(fraction=fraction, message=message)
@@ -143,11 +147,13 @@ class TaskReport:
         fraction: float | None = None,
         message: str = "",
     ) -> None:
+        # What the state has cost must not be lost while the state is kept; the time it took may wait to be told.
+        tell = partial is not None or bool(self._cost) or self._due
         progress: dict[str, Any] = {}
-        if fraction is not None:
+        if fraction is not None and tell:
             self._written_at = time.monotonic()  # no need to write the progress as well
             progress = {"fraction": fraction, "message": message}
-        self._write(checkpoint=state, part=part, partial=partial, **progress)
+        self._write(checkpoint=state, part=part, partial=partial, tell=tell, **progress)
 
     def saved(self) -> dict[str, Any] | None:
         return self._leases.checkpoint(self._task)
