@@ -12,7 +12,6 @@ from donna.errors import ResourceExhausted
 from donna.jobs import JobStore, TaskSpec
 from donna.jobs.database import open_database
 from donna.rpc.channel import Remote, open_channel
-from donna.rpc.watch import Watcher
 from donna.v1 import profiler_pb2 as pb
 from donna.v1.profiler_pb2_grpc import ProfilerServiceStub
 from tests.unit.jobs.clock import eventually
@@ -48,7 +47,7 @@ def test_watchers_have_a_limit_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp
     store = JobStore(open_database(f"sqlite:///{tmp_path / 'jobs.db'}"))
     name = store.create("measurements", {}, [TaskSpec(key="", spec={})]).name
     request = pb.WatchMeasurementRequest(name=name)
-    with serving(endpoint(Small(Watcher(store)))) as address, open_channel(address) as channel:
+    with serving(endpoint(Small(store))) as address, open_channel(address) as channel:
         remote = Remote(ProfilerServiceStub, channel, deadline_s=30)
         watches = [remote.WatchMeasurement(request) for _ in range(2)]
         for watch in watches:

@@ -28,7 +28,6 @@ from donna.rpc.artifact_servicer import artifact_endpoint
 from donna.rpc.authentication import Gate, check_listen, digest_of, is_loopback
 from donna.rpc.channel import Remote, open_channel
 from donna.rpc.server import MAX_MESSAGE_BYTES, Server
-from donna.rpc.watch import Watcher
 from donna.v1 import common_pb2
 from donna.v1 import profiler_pb2 as pb
 from donna.v1.profiler_pb2_grpc import ProfilerServiceStub
@@ -148,7 +147,7 @@ def test_a_deadline_ends_the_call_for_the_caller() -> None:
 
 def test_a_deadline_ends_a_stream(store: JobStore) -> None:
     job = store.create("measurements", {}, [TaskSpec(key="", spec={})])
-    with serving(endpoint(Small(Watcher(store)))) as address, open_channel(address) as channel:
+    with serving(endpoint(Small(store))) as address, open_channel(address) as channel:
         watch = Remote(ProfilerServiceStub, channel).WatchMeasurement(
             pb.WatchMeasurementRequest(name=job.name), deadline_s=0.5
         )
@@ -161,7 +160,7 @@ def test_two_hundred_watchers_leave_room_for_others_and_hear_of_every_end(
 ) -> None:
     job = store.create("measurements", {}, [TaskSpec(key="", spec={})])
     other = store.create("measurements", {}, [TaskSpec(key="", spec={})])
-    watcher = Watcher(store)
+    small = Small(store)
     reads, get = [], store.get
 
     def counted(name: str) -> Any:
@@ -192,7 +191,7 @@ def test_two_hundred_watchers_leave_room_for_others_and_hear_of_every_end(
             assert reads[before:].count(job.name) <= 3  # one for all watchers, and those of `cancel` itself
             return states
 
-    with serving(endpoint(Small(watcher))) as address:
+    with serving(endpoint(small)) as address:
         states = asyncio.run(everything(address))
         assert states == [[QUEUED, CANCELLED]] * 200
         with open_channel(address) as channel:
@@ -200,9 +199,9 @@ def test_two_hundred_watchers_leave_room_for_others_and_hear_of_every_end(
             assert len(list(late.WatchMeasurement(pb.WatchMeasurementRequest(name=job.name)))) == 1
             gone = late.WatchMeasurement(pb.WatchMeasurementRequest(name=other.name))
             next(gone)
-            eventually(lambda: watcher.watched == {other.name})
+            eventually(lambda: small.watcher.watched == {other.name})
             gone.close()
-        eventually(lambda: not watcher.watched)
+        eventually(lambda: not small.watcher.watched)
 
 
 def test_a_server_that_stops_does_not_wait_for_watchers(
@@ -211,7 +210,7 @@ def test_a_server_that_stops_does_not_wait_for_watchers(
     monkeypatch.setattr("donna.rpc.server.GRACE_S", 1000.0)  # more than `serving` waits for the end
     job = store.create("measurements", {}, [TaskSpec(key="", spec={})])
     with ExitStack() as open_after:
-        with serving(endpoint(Small(Watcher(store)))) as address:
+        with serving(endpoint(Small(store))) as address:
             channel = open_after.enter_context(open_channel(address))
             watch = Remote(ProfilerServiceStub, channel).WatchMeasurement(
                 pb.WatchMeasurementRequest(name=job.name)
@@ -223,7 +222,7 @@ def test_a_server_that_stops_does_not_wait_for_watchers(
 
 def test_a_watcher_of_a_deleted_job_hears_of_it(store: JobStore) -> None:
     job = store.create("measurements", {}, [TaskSpec(key="", spec={})])
-    with serving(endpoint(Small(Watcher(store)))) as address, open_channel(address) as channel:
+    with serving(endpoint(Small(store))) as address, open_channel(address) as channel:
         remote = Remote(ProfilerServiceStub, channel)
         watch = remote.WatchMeasurement(pb.WatchMeasurementRequest(name=job.name))
         next(watch)
@@ -237,7 +236,7 @@ def test_a_watcher_of_a_deleted_job_hears_of_it(store: JobStore) -> None:
 
 def test_revisions_come_in_order_and_the_last_is_the_end(store: JobStore) -> None:
     job = store.create("measurements", {}, [TaskSpec(key="", spec={})])
-    with serving(endpoint(Small(Watcher(store)))) as address, open_channel(address) as channel:
+    with serving(endpoint(Small(store))) as address, open_channel(address) as channel:
         watch = Remote(ProfilerServiceStub, channel).WatchMeasurement(
             pb.WatchMeasurementRequest(name=job.name)
         )
