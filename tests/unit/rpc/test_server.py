@@ -1,8 +1,10 @@
 """Who may call, what runs beside what, and what health says."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,24 @@ def test_only_who_has_the_token_may_call() -> None:
             with pytest.raises(Unauthenticated):
                 next(stranger.WatchMeasurement(pb.WatchMeasurementRequest()))
         assert health(address) == SERVING  # probes have no token
+
+
+def test_nothing_is_read_of_who_may_not_call() -> None:
+    """Else whoever reaches the port fills the memory with messages that are never answered."""
+
+    def endless() -> Iterator[bytes]:
+        threading.Event().wait(30)
+        yield b""
+
+    with serving(endpoint(Small()), gate=GATE) as address, grpc.insecure_channel(address) as channel:
+        for method in ("GetDevice", "WatchMeasurement", "UploadModel"):
+            with pytest.raises(grpc.RpcError) as caught:
+                channel.stream_unary(f"/{NAME}/{method}")(endless(), timeout=20)
+            assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        big = bytes(MAX_MESSAGE_BYTES - 1)  # one that is on its way already
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(f"/{NAME}/GetDevice")(big, timeout=30)
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 @pytest.mark.parametrize(
@@ -286,6 +306,29 @@ def test_health_tells_when_an_answer_does_not_come(monkeypatch: pytest.MonkeyPat
         assert ask(address) == "devices/1"
         go.set()
         eventually(lambda: health(address) == SERVING)
+
+
+def test_health_says_nothing_good_before_it_knows() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    asked, go = threading.Event(), threading.Event()
+
+    def healthy() -> bool:
+        asked.set()
+        return go.wait(30)
+
+    def serve() -> None:
+        with serving(endpoint(Small()), healthy=healthy, listen=address):
+            eventually(lambda: health(address) == SERVING)
+
+    with ThreadPoolExecutor(1) as pool:
+        served = pool.submit(serve)
+        assert asked.wait(30)
+        try:
+            assert (health(address), health(address, NAME)) == (NOT_SERVING, NOT_SERVING)
+        finally:
+            go.set()
+        served.result()
 
 
 def test_reflection_lists_the_services(tmp_path: Path) -> None:
