@@ -52,7 +52,7 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
         self._engine = engine
         self._artifacts = artifacts
         self._shelf = shelf
-        self._watcher = Watcher(engine.store)
+        self._watcher = Watcher(engine.store, self._watched)
 
     def CreatePredictor(self, request: pb.CreatePredictorRequest, context: Any) -> pb.CreatePredictorResponse:
         check_request_id(request.request_id)
@@ -83,11 +83,10 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
         job = self._engine.store.cancel(check_name(request.name, KIND))
         return pb.CancelPredictorResponse(predictor=self._message(job))
 
-    async def WatchPredictor(
+    def WatchPredictor(
         self, request: pb.WatchPredictorRequest, context: Any
     ) -> AsyncIterator[pb.WatchPredictorResponse]:
-        async for job in self._watcher.watch(check_name(request.name, KIND)):
-            yield pb.WatchPredictorResponse(predictor=self._message(job))
+        return self._watcher.watch(check_name(request.name, KIND))
 
     def Predict(self, request: pb.PredictRequest, context: Any) -> pb.PredictResponse:
         count = request.architectures.num_architectures
@@ -160,6 +159,9 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
 
     def _job(self, name: str, field: str = "name") -> Job:
         return self._engine.store.get(check_name(name, KIND, field))
+
+    def _watched(self, job: Job) -> pb.WatchPredictorResponse:
+        return pb.WatchPredictorResponse(predictor=self._message(job))
 
     def _message(self, job: Job) -> pb.Predictor:
         return predictor_message(job, artifact_message(self._artifacts.describe(job.spec["library"])))
