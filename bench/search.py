@@ -199,7 +199,7 @@ class Stage:
             libraries=Libraries(self.artifacts),
             fragments=Weightless(self.artifacts),
             predictors=Predictors(channel),
-            profilers=Profilers({}, open_channel),
+            profilers=Profilers({}),
             measurement_deadline_s=60,
             measurement_attempts=1,
             retry_s=1,

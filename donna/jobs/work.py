@@ -20,7 +20,9 @@ class Report(Protocol):
         """Raises Cancelled when the job was cancelled or the lease was lost; call it often."""
 
     def waiting(self, waiting_for: str) -> None:
-        """Puts the job into WAITING, with what it waits for; the next progress ends it."""
+        """Puts the job into WAITING, with what it waits for, until it is told that it waits for nothing: "".
+
+        Part of the work may go on meanwhile, and says its progress. Cheap: written only when it changes."""
 
     def recall(self, keys: list[str]) -> dict[str, dict[str, Any]]:
         """The remembered results of these content keys."""

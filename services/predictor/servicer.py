@@ -12,6 +12,7 @@ from donna.artifacts import ArtifactStore
 from donna.errors import FailedPrecondition, InvalidArgument
 from donna.jobs import Job, JobState
 from donna.jobs.engine import Engine
+from donna.rpc.limits import MAX_MESSAGE_BYTES
 from donna.rpc.messages import (
     architecture_message,
     artifact_message,
@@ -21,7 +22,6 @@ from donna.rpc.messages import (
     read_artifact,
     unpack_architectures,
 )
-from donna.rpc.server import MAX_MESSAGE_BYTES
 from donna.rpc.watch import Watcher
 from donna.space import Library
 from donna.space.accuracy_tables import AccuracyTables
@@ -54,7 +54,7 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
         self._engine = engine
         self._artifacts = artifacts
         self._shelf = shelf
-        self._watcher = Watcher(engine.store)
+        self._watcher = Watcher(engine.store, self._watched)
         # A record of thousands of samples takes as long to read as as many predictions.
         self._at_revision = lru_cache(KEPT_JOBS)(lambda name, revision: engine.store.get(name))
 
@@ -87,11 +87,10 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
         job = self._engine.store.cancel(check_name(request.name, KIND))
         return pb.CancelPredictorResponse(predictor=self._message(job))
 
-    async def WatchPredictor(
+    def WatchPredictor(
         self, request: pb.WatchPredictorRequest, context: Any
     ) -> AsyncIterator[pb.WatchPredictorResponse]:
-        async for job in self._watcher.watch(check_name(request.name, KIND)):
-            yield pb.WatchPredictorResponse(predictor=self._message(job))
+        return self._watcher.watch(check_name(request.name, KIND))
 
     def Predict(self, request: pb.PredictRequest, context: Any) -> pb.PredictResponse:
         count = request.architectures.num_architectures
@@ -169,6 +168,9 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
         """The predictor of a request, read again only when it has changed. Raises NotFound."""
         revision = self._engine.store.revisions([check_name(name, KIND, "predictor")]).get(name, 0)
         return self._at_revision(name, revision)
+
+    def _watched(self, job: Job) -> pb.WatchPredictorResponse:
+        return pb.WatchPredictorResponse(predictor=self._message(job))
 
     def _message(self, job: Job) -> pb.Predictor:
         return predictor_message(job, artifact_message(self._artifacts.describe(job.spec["library"])))

@@ -70,9 +70,12 @@ OUTER: dict[str, tuple[str, ...]] = {
     "predictor": ("shelf",),
     "searcher": (
         *(
+            "bench",
             "conduct",
             "discovery",
+            "dispatch",
             "fleet",
+            "gateway",
             "glance",
             "lane",
             "live",

@@ -234,19 +234,29 @@ def test_a_job_deleted_while_its_result_is_joined_harms_nobody(live: JobStore, s
         engine.close()
 
 
-def test_waiting_is_seen_from_outside(live: JobStore, start: Start) -> None:
-    go, waiting = threading.Event(), threading.Event()
+def test_waiting_is_seen_from_outside_until_it_is_over(live: JobStore, start: Start) -> None:
+    go, waiting, over = threading.Event(), threading.Event(), threading.Event()
 
     def step(attempt: int, report: Report) -> dict[str, Any]:
         report.waiting("a device")
+        report.progress(1, 2, "another device goes on")
+        report.save({"generation": 1}, fraction=0.5, message="what came before is stored")
         waiting.set()
         go.wait(30)
-        report.progress(1, 2, "a device came")
+        report.waiting("")
+        go.clear()
+        over.set()
+        go.wait(30)
         return {}
 
     name = start(Scripted(step)).create({}).name
     waiting.wait(30)
-    assert (live.get(name).state, live.get(name).waiting_for) == (JobState.WAITING, "a device")
+    job = live.get(name)
+    assert (job.state, job.waiting_for) == (JobState.WAITING, "a device")
+    assert job.progress.message == "what came before is stored"
+    go.set()
+    over.wait(30)
+    assert (live.get(name).state, live.get(name).waiting_for) == (JobState.RUNNING, "")
     go.set()
     job = ended(live, name)
     assert (job.state, job.waiting_for) == (JobState.SUCCEEDED, "")

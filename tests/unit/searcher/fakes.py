@@ -12,14 +12,18 @@ from typing import Any
 
 import grpc
 import numpy as np
+from grpc_status import rpc_status
 from onnx import ModelProto
 
+from donna.errors import DonnaError
+from donna.rpc.status import to_status
 from donna.space import Library
 from donna.v1 import common_pb2, predictor_pb2, predictor_pb2_grpc, profiler_pb2, profiler_pb2_grpc
 from services.predictor.messages import tables_message
 from tests.unit.searcher.libraries import true_latency_ms, true_tables
 
-SUCCEEDED, RUNNING, FAILED = (
+QUEUED, SUCCEEDED, RUNNING, FAILED = (
+    common_pb2.JOB_STATE_QUEUED,
     common_pb2.JOB_STATE_SUCCEEDED,
     common_pb2.JOB_STATE_RUNNING,
     common_pb2.JOB_STATE_FAILED,
@@ -45,13 +49,14 @@ class FakePredictor(predictor_pb2_grpc.PredictorServiceServicer):
 
 class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
     """Measures `true_latency_ms`. `script(choices, attempt)` may return a word: a failure reason, UNSTABLE, HANG,
-    AWAY or "" for a plain success."""
+    QUEUE (until `queue_length` is 0), AWAY or "" for a plain success; or what the call ends with: a status of the
+    connection, or an error."""
 
     def __init__(
         self,
         library: Library,
         *,
-        script: Callable[[tuple[int, ...], int], str] = lambda choices, attempt: "",
+        script: Callable[[tuple[int, ...], int], Any] = lambda choices, attempt: "",
         noise: float = 0.0,
         factor: float = 1.0,
         devices: tuple[str, ...] = ("cpu",),
@@ -61,7 +66,7 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
     ) -> None:
         self.library, self.script, self.noise, self.factor = library, script, noise, factor
         self.devices, self.kind, self.pause_s = devices, kind, pause_s
-        self.offset_ms, self.away = offset_ms, False
+        self.offset_ms, self.away, self.queue_length = offset_ms, False, 0
         self.models: dict[str, ModelProto] = {}
         self.uploads: Counter[str] = Counter()
         self.measured: Counter[tuple[int, ...]] = Counter()
@@ -79,7 +84,8 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
                 profiler_pb2.Device(
                     name=f"devices/{device}",
                     kind=self.kind,
-                    available=True,
+                    available=not self.away,
+                    unavailable_reason="it is unplugged" if self.away else "",
                     description=f"fake {device}",
                     fingerprint_sha256=hashlib.sha256(self.kind.encode()).hexdigest(),
                 )
@@ -88,7 +94,9 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
         )
 
     def GetDevice(self, request: Any, context: Any) -> profiler_pb2.GetDeviceResponse:
-        device = profiler_pb2.Device(name=request.name, available=not self.away)
+        device = profiler_pb2.Device(
+            name=request.name, available=not self.away, queue_length=self.queue_length
+        )
         return profiler_pb2.GetDeviceResponse(device=device)
 
     def FindMissingModels(self, request: Any, context: Any) -> profiler_pb2.FindMissingModelsResponse:
@@ -118,6 +126,10 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
             choices = tuple(int(name.rpartition(" ")[2]) for name in names)
             self._attempts[choices] += 1
             word = self.script(choices, self._attempts[choices])
+            if isinstance(word, grpc.StatusCode):
+                context.abort(word, "the line broke")
+            if isinstance(word, DonnaError):
+                context.abort_with_status(rpc_status.to_status(to_status(word)))
             self.away = word == "AWAY"
             if self.away:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "the phone was unplugged")
@@ -130,8 +142,12 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
 
     def _measure(self, choices: tuple[int, ...], word: str, *, skip_cache: bool) -> profiler_pb2.Measurement:
         name = f"measurements/m{len(self._measurements)}"
-        if word == "HANG":
-            return profiler_pb2.Measurement(name=name, job=common_pb2.Job(state=RUNNING))
+        if word in ("HANG", "QUEUE"):
+            return profiler_pb2.Measurement(
+                name=name, job=common_pb2.Job(state=RUNNING if word == "HANG" else QUEUED)
+            )
+        if word == "MODEL_MISSING":
+            self.models.clear()
         if word not in ("", "UNSTABLE"):
             error = common_pb2.Error(reason=word, message=f"it said {word}")
             return profiler_pb2.Measurement(name=name, job=common_pb2.Job(state=FAILED, error=error))
@@ -160,8 +176,12 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
         return profiler_pb2.CancelMeasurementResponse(measurement=self._measurements[request.name])
 
     def WatchMeasurement(self, request: Any, context: Any) -> Iterator[Any]:
+        measurement = self._measurements[request.name]
+        if measurement.job.state == QUEUED and not self.queue_length:
+            measurement.job.state = FAILED
+            measurement.job.error.reason = "CANCELLED"
         yield profiler_pb2.WatchMeasurementResponse(measurement=self._measurements[request.name])
-        while context.is_active() and self._measurements[request.name].job.state == RUNNING:
+        while context.is_active() and self._measurements[request.name].job.state in (RUNNING, QUEUED):
             time.sleep(0.02)
 
 
