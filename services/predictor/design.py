@@ -69,8 +69,8 @@ def uniform(num_options: Sequence[int], k: int, exclude: np.ndarray, seed: int |
 def d_optimal(library: Library, k: int, exclude: np.ndarray, seed: int) -> np.ndarray:
     """(k, N) distinct architectures that, beside the known ones of `exclude` (E, N), inform most.
 
-    The best of a few starts; equal seeds give equal designs. Their random numbers are their own: what a uniform sample of
-    the same seed draws, to judge what comes of the design, had no part in it. Raises as `uniform` does.
+    The best of a few starts; equal seeds give equal designs. Their random numbers are their own: what a uniform sample
+    of the same seed draws, to judge what comes of the design, had no part in it. Raises as `uniform` does.
     """
     exchange = Exchange(standardised(library), exclude, [seed, _STARTS + 1])
     starts = max(1, min(_STARTS, _STARTS_VISITS // (k * len(library.blocks))))
