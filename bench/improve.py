@@ -3,9 +3,10 @@
 For each seed a whole run up to the search, then the loop, then every network of every front is finetuned as the
 samples were: that is its true accuracy. Kendall tau and error of a predictor are taken on the networks of the fronts
 that it has not been fitted to; hypervolumes are of true accuracy and latency, in one box for all fronts of a seed.
-With --control the same number of networks is spent on the whole space as well, chosen by the design.
+With --control, two controls: `whole_space` spends the same number of networks on the whole space, chosen by the design;
+`searched_again` spends none, and only searches as often from its own front, with the predictor of before.
 
-    python -m bench.improve --spec examples/digits.yaml --rounds 2 --networks 4 --seeds 0 1 2
+    python -m bench.improve --spec examples/digits.yaml --rounds 2 --networks 4 --seeds 0 1 2 --control
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def compare(client: Client, spec: Spec, folder: Path, *, with_control: bool) -> 
         "after": (outcome.predictor, outcome.search),
     }
     if with_control:
-        found["control"] = control(run, samples, judges, len(spent))
+        found["searched_again"] = searched_again(run, first.predictor, first.search, len(outcome.rounds))
+        found["whole_space"] = whole_space(run, samples, judges, len(spent))
     fitted = {choices(s) for predictor, _ in found.values() for s in predictor.samples}
     fronts = {name: [choices(point) for point in search.front] for name, (_, search) in found.items()}
     every = list(dict.fromkeys(c for front in fronts.values() for c in front))
@@ -78,7 +80,20 @@ def compare(client: Client, spec: Spec, folder: Path, *, with_control: bool) -> 
     }
 
 
-def control(
+def searched_again(
+    run: Run, predictor: predictor_pb2.Predictor, front: searcher_pb2.Search, rounds: int
+) -> tuple[predictor_pb2.Predictor, searcher_pb2.Search]:
+    """The same predictor, and its front after as many further searches as the loop has made."""
+    assert run.outcome.library
+    for number in range(1, rounds + 1):
+        initial = [point.architecture for point in front.front]
+        run.search(run.outcome.library.manifest, predictor, f"bench-again-{number}", initial)
+        assert run.outcome.search
+        front = run.outcome.search
+    return predictor, front
+
+
+def whole_space(
     run: Run, samples: Samples, judges: Samples, count: int
 ) -> tuple[predictor_pb2.Predictor, searcher_pb2.Search]:
     """A predictor with as many more samples of the whole space, and its front."""
@@ -121,6 +136,11 @@ def volume(front: list[tuple[float, float]], every: list[tuple[float, float]]) -
     return hypervolume(np.array(front), F.max(axis=0), F.min(axis=0))
 
 
+def spread(values: list[float]) -> dict[str, float]:
+    """Mean, least and most over the seeds."""
+    return {"mean": statistics.fmean(values), "min": min(values), "max": max(values)}
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(
@@ -130,7 +150,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--networks", type=int, default=4)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--control", action="store_true", help="also spend the networks on the whole space")
+    parser.add_argument("--control", action="store_true", help="also the two controls")
     parser.add_argument("--state", type=Path, help="keeps what is trained; default: a temporary folder")
     parser.add_argument("--set", action="append", default=[], help="section.key=value of the spec")
     given = parser.parse_args()
@@ -143,10 +163,15 @@ def main() -> None:
             with services(state) as client:
                 folder = state / f"bench-improve-{spec.digest()[:8]}"
                 found.append(compare(client, spec, folder, with_control=given.control))
-    means = {
-        name: {key: statistics.fmean(seed[name][key] for seed in found) for key in found[0][name]}
-        for name in ("before", "after", "control")
+    summary = {
+        name: {key: spread([seed[name][key] for seed in found]) for key in found[0][name]}
+        for name in ("before", "after", "searched_again", "whole_space")
         if name in found[0]
+    }
+    gains = {
+        name: spread([seed[name]["hypervolume"] - seed["before"]["hypervolume"] for seed in found])
+        for name in summary
+        if name != "before"
     }
     machine = {
         "cpus": os.cpu_count(),
@@ -154,7 +179,8 @@ def main() -> None:
         "python": platform.python_version(),
     }
     settings = {"spec": str(given.spec), "rounds": given.rounds, "networks": given.networks}
-    print(json.dumps({**settings, "seeds": found, "means": means, "machine": machine}, indent=2))
+    told = {"seeds": found, "summary": summary, "gains_in_hypervolume": gains, "machine": machine}
+    print(json.dumps({**settings, **told}, indent=2))
 
 
 if __name__ == "__main__":
