@@ -1,6 +1,7 @@
 """The engine from the creation of a job to its end, with workers in threads."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from donna.errors import Cancelled, NotFound, Unavailable
 from donna.jobs import Job, JobState, JobStore, Report, Task, TaskSpec, TaskState, Work
 from donna.jobs import engine as engine_module
-from donna.jobs.engine import Engine, TaskReport, run_task
+from donna.jobs.engine import REPORT_INTERVAL_S, Engine, TaskReport, run_task
 from donna.jobs.lease import Leases
 from donna.jobs.placement import Threads
 from tests.unit.jobs.clock import Clock, eventually
@@ -240,6 +241,7 @@ def test_waiting_is_seen_from_outside_until_it_is_over(live: JobStore, start: St
     def step(attempt: int, report: Report) -> dict[str, Any]:
         report.waiting("a device")
         report.progress(1, 2, "another device goes on")
+        time.sleep(1.5 * REPORT_INTERVAL_S)
         report.save({"generation": 1}, fraction=0.5, message="what came before is stored")
         waiting.set()
         go.wait(30)
