@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from donna.artifacts import ArtifactStore
+from donna.artifacts import MAX_JSON_BYTES, ArtifactStore
 from donna.space import Library
 from services.predictor.model import BoundModel, Model
 
@@ -28,17 +28,20 @@ class Shelf:
     def library(self, sha256: str) -> Library:
         """A library by its manifest's hash. Raises NotFound, DataLoss, or InvalidArgument for no manifest."""
         return self._get(
-            self._libraries, sha256, lambda: Library.from_json(self._artifacts.get_bytes(sha256))
+            self._libraries, sha256, lambda: Library.from_json(self._read(sha256))
         )
 
     def model(self, sha256: str, library_sha256: str) -> BoundModel:
         """A model on a library, both by hash. Raises also FailedPrecondition, see Model.bind."""
 
         def bind() -> BoundModel:
-            model = Model.from_json(self._artifacts.get_bytes(sha256))
+            model = Model.from_json(self._read(sha256))
             return model.bind(self.library(library_sha256))
 
         return self._get(self._models, (sha256, library_sha256), bind)
+
+    def _read(self, sha256: str) -> bytes:
+        return self._artifacts.get_bytes(sha256, at_most=MAX_JSON_BYTES)
 
     def _get(self, kept: OrderedDict[Any, Any], key: Any, make: Callable[[], T]) -> T:
         with self._lock:

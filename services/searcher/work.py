@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from donna.artifacts import ArtifactStore
+from donna.artifacts import MAX_JSON_BYTES, ArtifactStore
 from donna.errors import FailedPrecondition, NotFound
 from donna.jobs.lease import Leases
 from donna.jobs.record import Job, JobState, Task, TaskSpec
@@ -43,7 +43,7 @@ class Surroundings:
     def library(self, sha256: str) -> Library:
         """The library of a manifest. Raises NotFound when the store does not have it."""
         try:
-            return Library.from_json(self.artifacts.get_bytes(sha256))
+            return Library.from_json(self.artifacts.get_bytes(sha256, at_most=MAX_JSON_BYTES))
         except NotFound as error:
             raise NotFound(f"library {sha256} does not exist", metadata={"sha256": sha256}) from error
 
