@@ -14,7 +14,9 @@ class Trouble:
 
     def seen(self, error: BaseException) -> None:
         """It failed again."""
-        cause = getattr(error, "orig", None) or error  # of an error of the database: without the statement's values
+        cause = (
+            getattr(error, "orig", None) or error
+        )  # of an error of the database: without the statement's values
         if (said := f"{type(error).__name__}: {cause}") != self._said:
             self._said = said
             self._log.warning("%s", self._what, exc_info=error)
