@@ -27,9 +27,7 @@ class Shelf:
 
     def library(self, sha256: str) -> Library:
         """A library by its manifest's hash. Raises NotFound, DataLoss, or InvalidArgument for no manifest."""
-        return self._get(
-            self._libraries, sha256, lambda: Library.from_json(self._read(sha256))
-        )
+        return self._get(self._libraries, sha256, lambda: Library.from_json(self._read(sha256)))
 
     def model(self, sha256: str, library_sha256: str) -> BoundModel:
         """A model on a library, both by hash. Raises also FailedPrecondition, see Model.bind."""

@@ -92,7 +92,9 @@ def test_an_image_that_claims_too_much(width: int, height: int) -> None:
         decode(bomb, None)
 
 
-def test_an_artifact_too_large_for_a_manifest(artifacts: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_artifact_too_large_for_a_manifest(
+    artifacts: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A hash in a request can be of anything in the store: nothing is read of what is too large to be meant."""
     for module in ("predictor.shelf", "searcher.work", "finetuner.admission"):
         monkeypatch.setattr(f"services.{module}.MAX_JSON_BYTES", 1000)

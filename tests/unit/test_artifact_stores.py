@@ -146,7 +146,9 @@ def test_what_is_too_large_to_be_meant_is_not_read(kept: Kept, monkeypatch: pyte
     kept.store.put_bytes(DATA)
     assert kept.store.get_bytes(SHA256, at_most=len(DATA)) == DATA
     monkeypatch.setattr(type(kept.store), "_read", lambda *_: pytest.fail("it was read"))
-    with pytest.raises(InvalidArgument, match=f"has {len(DATA)} bytes, .* has {len(DATA) - 1} at most") as caught:
+    with pytest.raises(
+        InvalidArgument, match=f"has {len(DATA)} bytes, .* has {len(DATA) - 1} at most"
+    ) as caught:
         kept.store.get_bytes(SHA256, at_most=len(DATA) - 1)
     assert caught.value.reason == "ARTIFACT_TOO_LARGE"
 
