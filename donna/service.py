@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -14,12 +15,13 @@ from typing import Any, TypeVar
 
 from donna.artifacts import ArtifactStore
 from donna.errors import DonnaError, FailedPrecondition
+from donna.health import Health
 from donna.jobs import lifeline
 from donna.jobs.database import open_database
 from donna.jobs.engine import Engine
 from donna.jobs.store import JobStore
 from donna.rpc.artifact_servicer import artifact_endpoint
-from donna.rpc.authentication import Gate, read_optional, read_tokens
+from donna.rpc.authentication import Gate, is_loopback, read_optional, read_tokens
 from donna.rpc.calls import CallInterceptor
 from donna.rpc.reloaded import Reloaded
 from donna.rpc.roles import Role
@@ -34,6 +36,7 @@ S = TypeVar("S", bound=ServiceSettings)
 log = logging.getLogger("donna.service")
 
 DATABASE_PATIENCE_S = 60.0
+MAX_FILES = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +68,7 @@ def open_artifacts(settings: ServiceSettings) -> ArtifactStore:
     """The artifact store that the settings name, in a folder or in object storage."""
     location = settings.artifact_location()
     if "://" not in location:
-        return ArtifactStore(location)
+        return ArtifactStore(location, free_bytes=settings.free_bytes)
     try:
         from donna.object_artifacts import ObjectArtifactStore, S3Access
     except ImportError as error:
@@ -76,7 +79,9 @@ def open_artifacts(settings: ServiceSettings) -> ArtifactStore:
         access_key=read_optional(settings.s3_access_key_file, "s3_access_key_file"),
         secret_key=read_optional(settings.s3_secret_key_file, "s3_secret_key_file"),
     )
-    return ObjectArtifactStore(location, access, spool=settings.state / "incoming")
+    return ObjectArtifactStore(
+        location, access, spool=settings.state / "incoming", free_bytes=settings.free_bytes
+    )
 
 
 def main(service: str, settings_class: type[S], build: Callable[[S, JobStore, ArtifactStore], Parts]) -> None:
@@ -84,6 +89,7 @@ def main(service: str, settings_class: type[S], build: Callable[[S, JobStore, Ar
     try:
         settings = read_settings(settings_class)
         start_logging(settings.log_level, settings.log_format)
+        allow_many_connections()
         store, artifacts = open_stores(settings, service)
         tracing = start_tracing(service, settings.traces_endpoint)
         parts = build(settings, store, artifacts)
@@ -91,6 +97,14 @@ def main(service: str, settings_class: type[S], build: Callable[[S, JobStore, Ar
     except DonnaError as error:
         sys.stderr.write(f"donna {service}: {error.message}\n")
         sys.exit(2)
+
+
+def allow_many_connections() -> None:
+    """Each connection is an open file, of which a process may have 1,024 unless it asks for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _serve(
@@ -107,22 +121,15 @@ async def _serve(
         loop.add_signal_handler(number, stopping.set)
     lifeline.hold()
 
-    def healthy() -> bool:
-        store.check()
-        return all(engine.alive for engine in parts.engines)
-
     kinds = [engine.work.kind for engine in parts.engines]
     metrics = Metrics(service, store, kinds, parts.collectors) if settings.metrics_listen else None
-    secure = bool(settings.tls_certificate)
     server = Server(
         [*parts.endpoints, artifact_endpoint(artifacts)],
         listen=settings.listen,
         health_listen=settings.health_listen,
-        healthy=healthy,
+        healthy=Health(store, artifacts, parts.engines, settings.state),
         gate=_gate(settings),
-        credentials=server_credentials(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
-        if secure
-        else None,
+        credentials=server_credentials(settings.tls_certificate, settings.tls_key, settings.tls_client_ca),
         interceptors=[*tracing.interceptors, *([CallInterceptor(metrics.calls)] if metrics else [])],
     )
     try:
@@ -132,6 +139,12 @@ async def _serve(
             engine.start()
         address = await server.start()
         log.info("%s serves on %s", service, address)
+        if not settings.tls_certificate and not is_loopback(address):
+            log.warning(
+                "tokens and weights travel in clear text to %s: set TLS_CERTIFICATE and TLS_KEY, or see to it that "
+                "nobody listens on its network",
+                address,
+            )
         if settings.address_file:
             _announce(Path(settings.address_file), address)
         beside = asyncio.create_task(parts.beside(address)) if parts.beside is not None else None
@@ -151,7 +164,7 @@ async def _serve(
 
 def _gate(settings: ServiceSettings) -> Gate:
     """Who may call, as the settings say; tokens that change are taken over without a restart."""
-    certificates = bool(settings.tls_certificate and settings.tls_client_ca)
+    certificates = bool(settings.tls_client_ca)
     if not settings.token_file and not settings.tokens:
         return Gate(certificates=certificates)
 
