@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from donna import data
 from donna.artifacts import ArtifactStore
@@ -59,6 +59,27 @@ def test_a_parquet_file_that_unfolds(tmp_path: Path, monkeypatch: pytest.MonkeyP
         data.load({"provider": "parquet", "arguments": {"train": "x"}, "split": SPLIT}, root=tmp_path)
 
 
+def test_a_parquet_file_that_says_that_it_unfolds_is_not_unfolded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One page may be all of the bomb: it would be in memory before the first batch could be looked at."""
+    monkeypatch.setattr(parquet, "SPARE_BYTES", 1 << 20)
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", lambda *_, **__: pytest.fail("it was unfolded"))
+    rows = {"image": pa.array([bytes(1 << 22)] * 2, pa.binary()), "label": [0, 1]}
+    pq.write_table(pa.table(rows), tmp_path / "x.parquet", compression="zstd", use_dictionary=False)
+    with pytest.raises(InvalidArgument, match="claims to unfold into 83"):
+        data.load({"provider": "parquet", "arguments": {"train": "x"}, "split": SPLIT}, root=tmp_path)
+
+
+def test_names_of_classes_nested_for_ever_are_no_names(tmp_path: Path) -> None:
+    image = {"bytes": png(np.zeros((4, 4, 3), np.uint8)), "path": "x"}
+    table = pa.table({"img": [image] * 4, "label": [0, 1] * 2})
+    deep = table.replace_schema_metadata({"huggingface": "[" * 100_000})
+    pq.write_table(deep, tmp_path / "x.parquet")
+    found = data.load({"provider": "parquet", "arguments": {"train": "x"}, "split": SPLIT}, root=tmp_path)
+    assert found.class_names == ("0", "1")
+
+
 def test_a_parquet_file_of_many_batches_is_read_as_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,6 +95,21 @@ def png(image: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG")
     return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM"])
+def test_the_kinds_of_images_that_datasets_have(kind: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.full((4, 6, 3), 200, np.uint8)).save(file, kind)
+    assert decode(file.getvalue(), None).shape == (3, 4, 6)
+
+
+def test_a_program_is_no_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encapsulated PostScript is one, and Pillow would hand it to Ghostscript."""
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("it was run"))
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\n(/etc/passwd) run\n%%EOF\n"
+    with pytest.raises(ValueError, match="is not an image"):
+        decode(program, None)
 
 
 @pytest.mark.parametrize(("width", "height"), [(9000, 9000), (200_000, 200_000), (2**31 - 1, 1)])
