@@ -157,6 +157,14 @@ class ArtifactStore:
         except FileNotFoundError:
             raise NotFound(f"artifact {sha256} does not exist", metadata={"sha256": sha256}) from None
 
+    def named(self, sha256: str) -> Artifact:
+        """The artifact as a record of ours names it; its size is 0 once it is gone, which is no reason not to list
+        what names it."""
+        try:
+            return self.describe(sha256)
+        except NotFound:
+            return Artifact(sha256=sha256, size_bytes=0)
+
     def put_bytes(self, data: bytes) -> Artifact:
         """Stores bytes; storing the same bytes again changes nothing."""
         return self.put_stream([data])

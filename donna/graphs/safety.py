@@ -15,7 +15,6 @@ from donna.errors import InvalidArgument
 from donna.graphs.walk import all_graphs, all_nodes, function_nodes, graphs, tensors
 from donna.graphs.weightless import fill, is_weightless
 
-
 MAX_CALLS_DEEP = 50
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 
-from donna.artifacts import MAX_JSON_BYTES, ArtifactStore
+from donna.artifacts import MAX_JSON_BYTES, Artifact, ArtifactStore
+from donna.errors import NotFound
 from donna.space import Library
 from services.predictor.model import BoundModel, Model
 
 T = TypeVar("T")
+KNOWN_SIZES = 4096
 
 
 class Shelf:
@@ -24,6 +27,16 @@ class Shelf:
         self.hits = self.misses = 0
         self._libraries: OrderedDict[Any, Any] = OrderedDict()
         self._models: OrderedDict[Any, Any] = OrderedDict()
+        self._described = lru_cache(KNOWN_SIZES)(
+            artifacts.describe
+        )  # what is named by its content never changes
+
+    def describe(self, sha256: str) -> Artifact:
+        """A library as a predictor names it; its size is 0 once it is gone."""
+        try:
+            return self._described(sha256)
+        except NotFound:
+            return Artifact(sha256=sha256, size_bytes=0)
 
     def library(self, sha256: str) -> Library:
         """A library by its manifest's hash. Raises NotFound, DataLoss, or InvalidArgument for no manifest."""
