@@ -11,6 +11,7 @@ from donna.artifacts import ArtifactStore
 from donna.errors import FailedPrecondition, InvalidArgument
 from donna.jobs import Job, JobState
 from donna.jobs.engine import Engine
+from donna.rpc.limits import MAX_MESSAGE_BYTES
 from donna.rpc.messages import (
     architecture_message,
     artifact_message,
@@ -20,7 +21,6 @@ from donna.rpc.messages import (
     read_artifact,
     unpack_architectures,
 )
-from donna.rpc.limits import MAX_MESSAGE_BYTES
 from donna.rpc.paging import page_of_jobs
 from donna.rpc.watch import Watcher
 from donna.space import Library
