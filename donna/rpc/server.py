@@ -36,6 +36,8 @@ OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     # Connections cost files of this process, and need no token: none is kept that nobody uses.
     ("grpc.max_connection_idle_ms", 300_000),
@@ -147,8 +149,7 @@ class Server:
             self._checking.cancel()
         await self._health.enter_graceful_shutdown()
         self._boundary.stop_lasting()
-        for server in self._servers:
-            await server.stop(GRACE_S)
+        await asyncio.gather(*(server.stop(GRACE_S) for server in self._servers))
         self._boundary.close()
         self._asking.shutdown(wait=False, cancel_futures=True)
 

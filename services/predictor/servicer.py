@@ -24,6 +24,7 @@ from donna.rpc.messages import (
 from donna.rpc.paging import page_of_jobs
 from donna.rpc.watch import Watcher
 from donna.space import Library
+from donna.space.accuracy_tables import AccuracyTables
 from donna.v1 import common_pb2, predictor_pb2_grpc
 from donna.v1 import predictor_pb2 as pb
 from services.predictor.conformal import coverage
@@ -34,9 +35,9 @@ from services.predictor.messages import (
     predicted_samples,
     predictor_message,
     read_samples,
+    tables_message,
 )
 from services.predictor.metrics import evaluate
-from services.predictor.model import BoundModel
 from services.predictor.shelf import Shelf
 
 KIND = "predictors"
@@ -106,6 +107,12 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
             extrapolated=predicted.extrapolated.tobytes(),
         )
 
+    def GetPredictorTables(
+        self, request: pb.GetPredictorTablesRequest, context: Any
+    ) -> pb.GetPredictorTablesResponse:
+        tables, _ = self._model(self._job(request.predictor, "predictor"), request)
+        return pb.GetPredictorTablesResponse(tables=tables_message(tables))
+
     def EvaluatePredictor(
         self, request: pb.EvaluatePredictorRequest, context: Any
     ) -> pb.EvaluatePredictorResponse:
@@ -158,7 +165,7 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
     def _message(self, job: Job) -> pb.Predictor:
         return predictor_message(job, artifact_message(self._shelf.describe(job.spec["library"])))
 
-    def _model(self, job: Job, request: Any) -> tuple[BoundModel, Library]:
+    def _model(self, job: Job, request: Any) -> tuple[AccuracyTables, Library]:
         """The model of an ended job on the library of the request, or else on the one of the fit."""
         if job.state is not JobState.SUCCEEDED or job.result is None:
             raise FailedPrecondition(

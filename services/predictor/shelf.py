@@ -11,7 +11,8 @@ from typing import Any, TypeVar, cast
 from donna.artifacts import MAX_JSON_BYTES, Artifact, ArtifactStore
 from donna.errors import NotFound
 from donna.space import Library
-from services.predictor.model import BoundModel, Model
+from donna.space.accuracy_tables import AccuracyTables
+from services.predictor.model import Model
 
 T = TypeVar("T")
 KNOWN_SIZES = 4096
@@ -42,10 +43,10 @@ class Shelf:
         """A library by its manifest's hash. Raises NotFound, DataLoss, or InvalidArgument for no manifest."""
         return self._get(self._libraries, sha256, lambda: Library.from_json(self._read(sha256)))
 
-    def model(self, sha256: str, library_sha256: str) -> BoundModel:
+    def model(self, sha256: str, library_sha256: str) -> AccuracyTables:
         """A model on a library, both by hash. Raises also FailedPrecondition, see Model.bind."""
 
-        def bind() -> BoundModel:
+        def bind() -> AccuracyTables:
             model = Model.from_json(self._read(sha256))
             return model.bind(self.library(library_sha256))
 

@@ -47,12 +47,10 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
     def CreateSearch(self, request: pb.CreateSearchRequest, context: Any) -> pb.CreateSearchResponse:
         check_request_id(request.request_id)
         spec = read_spec(request.spec, predictor_needed=not request.validate_only)
-        library = self._around.library(spec.library)
+        library = self._around.libraries.get(spec.library)
         check_against(library, spec)
         self._check_devices(request.spec)
         accuracy = self._around.accuracy(spec)
-        if accuracy is not None:
-            accuracy(np.zeros((1, len(library.blocks)), dtype=np.int64))  # it is there, and fits the library
         rows = survey(spec, library, accuracy)
         if request.validate_only:
             if spec.devices:
@@ -117,11 +115,15 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
                 canary_drift=site.canary_drift,
                 canary_ms=site.canary_ms,
                 canary_time=site.canary_time if site.canary_ms else None,
+                profiler=site.profiler,
+                device=site.device,
             )
             for sites in found.values()
             for site in sites
         ]
-        devices += [pb.SearchDevice(name=name, description=reason) for name, reason in silent.items()]
+        devices += [
+            pb.SearchDevice(name=name, profiler=name, description=reason) for name, reason in silent.items()
+        ]
         devices.sort(key=lambda device: device.name)
         return pb.ListSearchDevicesResponse(search_devices=devices)
 

@@ -33,7 +33,7 @@ OURS: dict[str, tuple[str, ...]] = {
     "donna.telemetry": ("donna.errors", "donna.jobs", "donna.rpc.channel", "donna.v1"),
     "donna.service": (
         *("donna.errors", "donna.artifacts", "donna.object_artifacts", "donna.settings"),
-        *("donna.health", "donna.jobs", "donna.rpc", "donna.telemetry"),
+        *("donna.durable", "donna.health", "donna.jobs", "donna.rpc", "donna.telemetry"),
     ),
     "donna.health": ("donna.errors", "donna.artifacts", "donna.durable", "donna.jobs"),
     "donna.placement": ("donna.errors", "donna.cluster_api", "donna.settings", "donna.jobs"),
@@ -76,18 +76,21 @@ OUTER: dict[str, tuple[str, ...]] = {
     "predictor": ("shelf",),
     "searcher": (
         *(
-            "accuracy",
+            "bench",
             "conduct",
             "discovery",
+            "dispatch",
             "fleet",
+            "gateway",
             "glance",
             "lane",
             "live",
             "latencies",
+            "libraries",
             "measurement",
             "patience",
         ),
-        *("background", "points", "profilers", "standing", "weightless"),
+        *("points", "predictors", "profilers", "standing", "weightless"),
     ),
     "profiler": (
         *(

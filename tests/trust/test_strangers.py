@@ -22,7 +22,7 @@ from donna.graphs import check
 from donna.space import Library
 from services.finetuner.admission import Admission
 from services.predictor.shelf import Shelf
-from services.searcher.work import Surroundings
+from services.searcher.libraries import Libraries
 from tests.unit.searcher.libraries import build_library
 
 SPLIT = {"training": 2, "quality": 0, "validation": 0, "test": 2}
@@ -132,18 +132,14 @@ def test_an_artifact_too_large_for_a_manifest(
     artifacts: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hash in a request can be of anything in the store: nothing is read of what is too large to be meant."""
-    for module in ("predictor.shelf", "searcher.work", "finetuner.admission"):
+    for module in ("predictor.shelf", "searcher.libraries", "finetuner.admission"):
         monkeypatch.setattr(f"services.{module}.MAX_JSON_BYTES", 1000)
     sha256 = artifacts.put_bytes(bytes(1001)).sha256
-    around = Surroundings(
-        artifacts=artifacts, fragments=None, predictor=None, profilers=None, token="",
-        measurement_deadline_s=1, measurement_attempts=1, retry_s=1,
-    )  # fmt: skip
     shelf = Shelf(artifacts, limit=1)
     for read in (
         shelf.library,
         lambda sha256: shelf.model(sha256, sha256),
-        around.library,
+        Libraries(artifacts).get,
         Admission(artifacts, None).library,
     ):
         with pytest.raises(InvalidArgument, match="has 1001 bytes, what it is named for has 1000 at most"):

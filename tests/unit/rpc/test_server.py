@@ -29,7 +29,8 @@ from donna.jobs.lease import Leases
 from donna.rpc.artifact_servicer import artifact_endpoint
 from donna.rpc.authentication import Gate, check_listen, digest_of, is_loopback
 from donna.rpc.channel import Remote, open_channel
-from donna.rpc.server import MAX_MESSAGE_BYTES, Server
+from donna.rpc.limits import MAX_MESSAGE_BYTES
+from donna.rpc.server import Server
 from donna.v1 import common_pb2
 from donna.v1 import profiler_pb2 as pb
 from donna.v1.profiler_pb2_grpc import ProfilerServiceStub
