@@ -22,6 +22,7 @@ from donna.jobs.lease import LEASE_S, LeaseLost, Leases
 from donna.jobs.record import Job, JobError, Task, TaskState
 from donna.jobs.store import JobStore
 from donna.jobs.work import Work
+from donna.trouble import Trouble
 
 log = logging.getLogger("donna.jobs")
 
@@ -241,15 +242,17 @@ def run_worker(
     """
     leases = Leases(store, kind=work.kind, owner=worker_name(), ttl_s=lease_s)
     idle_since = time.monotonic()
+    trouble = Trouble(log, "the store does not answer; trying again")
     while not stopping.is_set():
         heard = store.bell.rings
         try:
             jobs = [job] if choose is None else choose()
             task = next((task for name in jobs if (task := leases.claim(name)) is not None), None)
-        except Exception:
-            log.warning("the store does not answer; trying again", exc_info=True)
+        except Exception as error:
+            trouble.seen(error)
             stopping.wait(1.0)
             continue
+        trouble.over()
         if task is not None:
             run_task(leases, work, task, stopping)
             idle_since = time.monotonic()
@@ -311,6 +314,7 @@ class Engine:
         return self.store.create(self.work.kind, spec, self.work.tasks(spec), request_id=request_id)
 
     def _loop(self) -> None:
+        trouble = Trouble(log, f"the engine of {self.work.kind} could not go on; trying again")
         while not self._stopping.is_set():
             heard = self.store.bell.rings
             try:
@@ -318,10 +322,11 @@ class Engine:
                 self._placement.place(self._leases.waiting_tasks() if active else 0)
                 for job in self.store.ripe(self.work.kind) if active else ():
                     self._finish(job)
-            except Exception:
-                log.warning("the engine of %s could not go on; trying again", self.work.kind, exc_info=True)
+            except Exception as error:
+                trouble.seen(error)
                 self._stopping.wait(1.0)
                 continue
+            trouble.over()
             self.store.bell.wait(heard, POLL_S if active else IDLE_S)
 
     def _finish(self, job: Job) -> None:

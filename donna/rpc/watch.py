@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from donna.errors import NotFound
 from donna.jobs.record import Job
 from donna.jobs.store import JobStore, as_unavailable
+from donna.trouble import Trouble
 
 TICK_S = 0.1
 LOOKS = 10
@@ -96,15 +97,17 @@ class Watcher(Generic[M]):
                 del self._watched[name]
 
     async def _poll(self) -> None:
+        trouble = Trouble(log, "watchers wait for the store")
         while self._watched:
             heard = self._store.bell.rings
             try:
                 await self._refresh(list(self._watched))
-            except Exception:
+            except Exception as error:
                 # The store is away: watchers wait, health says so, and the next tick asks again.
-                log.warning("watchers wait for the store", exc_info=True)
+                trouble.seen(error)
                 await asyncio.sleep(1.0)
                 continue
+            trouble.over()
             await self._next_tick(heard)
 
     async def _next_tick(self, heard: int) -> None:
