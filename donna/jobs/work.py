@@ -44,8 +44,9 @@ class Report(Protocol):
     ) -> None:
         """Stores this task's checkpoint (JSON); a later attempt finds it with `saved`.
 
-        In the same transaction it writes `part`, publishes `partial` and says how far the task is, if given. A state
-        that grows has parts, each written once: (number, values), and number 0 takes the place of all that there are.
+        In the same transaction it writes `part`, publishes `partial` and says how far the task is (that a few times a
+        second at most), if given. A state that grows has parts, each written once: (number, values), and number 0 takes
+        the place of all that there are.
         """
 
     def saved(self) -> dict[str, Any] | None:

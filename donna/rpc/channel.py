@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from donna.rpc.authentication import HEADER
-from donna.rpc.server import MAX_MESSAGE_BYTES
+from donna.rpc.limits import MAX_MESSAGE_BYTES
 from donna.rpc.status import from_rpc_error
 
 DEADLINE_S = 60.0

@@ -20,7 +20,9 @@ from donna.v1 import searcher_pb2
 from donna.v1.searcher_pb2_grpc import add_SearcherServiceServicer_to_server
 from services.searcher.discovery import Discovery
 from services.searcher.gateway import gateway_endpoint
+from services.searcher.libraries import Libraries
 from services.searcher.live import LivePages
+from services.searcher.predictors import Predictors
 from services.searcher.profilers import Profilers
 from services.searcher.servicer import SearcherServicer
 from services.searcher.settings import SearcherSettings
@@ -45,10 +47,12 @@ def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore)
     )
     around = Surroundings(
         artifacts=artifacts,
+        libraries=Libraries(artifacts),
         fragments=Weightless(artifacts),
-        predictor=peer(address=settings.predictor).open() if settings.predictor else None,
+        predictors=(
+            Predictors(peer(address=settings.predictor).open(), token=token) if settings.predictor else None
+        ),
         profilers=profilers,
-        token=token,
         measurement_deadline_s=settings.measurement_deadline_s,
         measurement_attempts=settings.measurement_attempts,
         retry_s=settings.retry_s,

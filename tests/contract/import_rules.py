@@ -70,7 +70,6 @@ OUTER: dict[str, tuple[str, ...]] = {
     "predictor": ("shelf",),
     "searcher": (
         *(
-            "accuracy",
             "bench",
             "conduct",
             "discovery",
@@ -81,10 +80,11 @@ OUTER: dict[str, tuple[str, ...]] = {
             "lane",
             "live",
             "latencies",
+            "libraries",
             "measurement",
             "patience",
         ),
-        *("background", "points", "profilers", "standing", "weightless"),
+        *("points", "predictors", "profilers", "standing", "weightless"),
     ),
     "profiler": (
         *(

@@ -281,6 +281,33 @@ def test_publish_and_saved(live: JobStore, start: Start) -> None:
         engine.close()
 
 
+def test_checkpoints_tell_now_and_then_but_never_without_their_cost(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "REPORT_INTERVAL_S", 3600.0)
+    job = store.create("scripts", {}, [TaskSpec(key="", spec={})])
+    leases = Leases(store, kind="scripts", owner="a")
+    task = leases.claim()
+    assert task is not None
+    report = TaskReport(leases, task, threading.Event())
+    try:
+        report.save({"generation": 0}, fraction=0.1)
+        told = store.get(job.name)
+        for generation in range(1, 4):
+            report.save({"generation": generation}, part=(generation, {}), fraction=0.5)
+        assert report.saved() == {"generation": 3}
+        assert len(report.saved_parts()) == 3
+        assert store.get(job.name).revision == told.revision
+        report.cost(device_s=2.0)
+        report.save({"generation": 4})
+        assert store.get(job.name).cost["device_s"] == 2.0
+        report.save({"generation": 5}, partial={"front": [5]}, fraction=0.75)
+        now = store.get(job.name)
+        assert (now.result, now.progress.done) == ({"front": [5]}, 0.75)
+    finally:
+        report.close()
+
+
 def _away(*_: Any, **__: Any) -> None:
     raise OperationalError("UPDATE", {}, Exception("the server closed the connection"))
 

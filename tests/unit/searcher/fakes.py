@@ -16,11 +16,11 @@ from grpc_status import rpc_status
 from onnx import ModelProto
 
 from donna.errors import DonnaError
-from donna.rpc.messages import unpack_architectures
 from donna.rpc.status import to_status
 from donna.space import Library
 from donna.v1 import common_pb2, predictor_pb2, predictor_pb2_grpc, profiler_pb2, profiler_pb2_grpc
-from tests.unit.searcher.libraries import true_accuracy, true_latency_ms
+from services.predictor.messages import tables_message
+from tests.unit.searcher.libraries import true_latency_ms, true_tables
 
 QUEUED, SUCCEEDED, RUNNING, FAILED = (
     common_pb2.JOB_STATE_QUEUED,
@@ -31,26 +31,20 @@ QUEUED, SUCCEEDED, RUNNING, FAILED = (
 
 
 class FakePredictor(predictor_pb2_grpc.PredictorServiceServicer):
-    """Predicts `true_accuracy`; `calls` counts."""
+    """Predicts `true_accuracy`; `calls` counts. While `hangs` is set it answers nothing."""
 
     def __init__(self, library: Library, *, second_order: bool = True) -> None:
         self.library, self.second_order, self.calls = library, second_order, 0
+        self.hangs = threading.Event()
 
-    def Predict(self, request: Any, context: Any) -> predictor_pb2.PredictResponse:
+    def GetPredictorTables(self, request: Any, context: Any) -> predictor_pb2.GetPredictorTablesResponse:
         self.calls += 1
+        while self.hangs.is_set() and context.is_active():
+            time.sleep(0.02)
         if request.predictor != "predictors/p1":
             context.abort(grpc.StatusCode.NOT_FOUND, f"{request.predictor} does not exist")
-        X = unpack_architectures(request.architectures).astype(np.int64)
-        values = true_accuracy(self.library, X, second_order=self.second_order)
-        pack = lambda v: v.astype("<f4").tobytes()  # noqa: E731
-        if not request.include_intervals:
-            return predictor_pb2.PredictResponse(accuracies=pack(values))
-        return predictor_pb2.PredictResponse(
-            accuracies=pack(values),
-            lows=pack(values - 0.01),
-            highs=pack(values + 0.01),
-            extrapolated=np.zeros(len(values), np.uint8).tobytes(),
-        )
+        tables = true_tables(self.library, second_order=self.second_order)
+        return predictor_pb2.GetPredictorTablesResponse(tables=tables_message(tables))
 
 
 class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
@@ -225,6 +219,8 @@ class Fake:
             profiler_pb2_grpc.add_ProfilerServiceServicer_to_server(self.servicer, self._server)
         self._port = self._server.add_insecure_port(f"127.0.0.1:{self._port}")
         self._server.start()
+        self.running = True
 
     def stop(self) -> None:
+        self.running = False
         self._server.stop(0).wait()

@@ -9,6 +9,9 @@ import pytest
 
 from donna.v1 import common_pb2 as common
 from donna.v1 import searcher_pb2 as pb
+from services.searcher import predictors
+from services.searcher.metric import Metric
+from services.searcher.spec import SearchSpec
 from tests.unit.searcher.fakes import FakePredictor, FakeProfiler
 from tests.unit.searcher.libraries import build_library, true_latency_ms
 from tests.unit.searcher.test_service import ACCURACY, LATENCY, NUM_OPTIONS, run, spec
@@ -160,28 +163,61 @@ def test_fragments_that_were_evicted_while_a_measurement_queued_are_sent_again(
     assert max(profiler.uploads.values()) > 1
 
 
-def test_the_predictor_may_be_away_for_a_while(artifacts, fake, searcher) -> None:
+def waits_for_the_predictor(service, name: str) -> None:
+    """Returns when the search says so."""
+    for response in service.remote.WatchSearch(pb.WatchSearchRequest(name=name), deadline_s=60):
+        assert response.search.job.state <= common.JOB_STATE_WAITING, response.search.job.error
+        if "the predictor" in response.search.job.waiting_for:
+            return
+    raise AssertionError("it did not wait")
+
+
+def test_a_search_waits_for_its_predictor_and_then_needs_it_no_more(artifacts, fake, searcher) -> None:
     library = build_library(NUM_OPTIONS, artifacts)
-    predictor = fake(FakePredictor(library))
-    service = searcher(predictor=predictor.address)
-    message = spec(library, ACCURACY, (common.METRIC_MACS, ""), generations=30)
-    created = service.remote.CreateSearch(pb.CreateSearchRequest(spec=message)).search
-    while not service.remote.GetSearch(pb.GetSearchRequest(name=created.name)).search.generations:
+    servicer, profiler = FakePredictor(library), FakeProfiler(library, pause_s=0.01)
+    predictor = fake(servicer)
+    addresses = {"predictor": predictor.address, "profilers": f"cpu={fake(profiler).address}"}
+    service = searcher(**addresses)
+    message = spec(library, ACCURACY, LATENCY, generations=5)
+    name = service.remote.CreateSearch(pb.CreateSearchRequest(spec=message)).search.name
+    while not profiler.measured:
         time.sleep(0.01)
+    service.stop()
     predictor.stop()
-    while True:
-        search = service.remote.GetSearch(pb.GetSearchRequest(name=created.name)).search
-        if search.job.state == common.JOB_STATE_WAITING:
-            break
-        assert search.job.state == common.JOB_STATE_RUNNING
-        time.sleep(0.01)
-    assert "the predictor" in search.job.waiting_for
+    service = searcher(**addresses)
+    waits_for_the_predictor(service, name)
     predictor.start()
-    watched = [
-        r.search for r in service.remote.WatchSearch(pb.WatchSearchRequest(name=created.name), deadline_s=60)
-    ]
-    assert watched[-1].job.state == common.JOB_STATE_SUCCEEDED
-    assert len(watched[-1].generations) == 30
+    calls = servicer.calls
+    seen = []
+    for response in service.remote.WatchSearch(pb.WatchSearchRequest(name=name), deadline_s=60):
+        seen.append(response.search)
+        if servicer.calls > calls and predictor.running:
+            predictor.stop()  # it has said all that it knows
+    assert seen[-1].job.state == common.JOB_STATE_SUCCEEDED, seen[-1].job.error
+    assert len(seen[-1].generations) == 5
+    assert servicer.calls == calls + 1
+    assert seen[-1].front[0].accuracy_low < seen[-1].front[0].predicted_accuracy
+
+
+def test_a_predictor_that_hangs_is_waited_for(artifacts, fake, searcher, monkeypatch) -> None:
+    monkeypatch.setattr(predictors, "CALL_S", 0.5)
+    library = build_library(NUM_OPTIONS, artifacts)
+    servicer = FakePredictor(library)
+    service = searcher(predictor=fake(servicer).address)
+    servicer.hangs.set()
+    service.parts.engines[0].create(
+        SearchSpec(
+            library=library.digest,
+            predictor="predictors/p1",
+            objectives=(Metric(name="accuracy"), Metric(name="macs")),
+            generations=2,
+        ).to_dict()
+    )
+    (search,) = service.remote.ListSearches(pb.ListSearchesRequest()).searches
+    waits_for_the_predictor(service, search.name)
+    servicer.hangs.clear()
+    *_, last = service.remote.WatchSearch(pb.WatchSearchRequest(name=search.name), deadline_s=60)
+    assert last.search.job.state == common.JOB_STATE_SUCCEEDED, last.search.job.error
 
 
 def test_near_duplicates_of_the_front_are_measured_again(artifacts, fake, searcher) -> None:
