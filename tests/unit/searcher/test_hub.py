@@ -94,10 +94,7 @@ def check_the_record(search: pb.Search, measured: list[profiler_pb2.Measurement]
     assert max(networks.values()) <= 2  # near-duplicates of the front are measured once more, on purpose
 
 
-# Not among the tests of every day: it holds on an idle machine, but where other work wants the processors, a call of
-# the searcher through the tunnel has been seen to outlive its deadline after a cut: the search waits without saying so.
-@pytest.mark.chaos
-@pytest.mark.timeout(900)
+@pytest.mark.slow
 def test_a_search_through_cuts_and_deaths(artifacts, fake, searcher, line, tmp_path) -> None:
     library = build_library(NUM_OPTIONS, artifacts)
     predictor = fake(FakePredictor(library)).address
