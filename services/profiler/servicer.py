@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from donna.errors import FailedPrecondition, InvalidArgument
@@ -17,6 +17,7 @@ from donna.rpc.watch import Watcher
 from donna.v1 import profiler_pb2 as pb
 from donna.v1 import profiler_pb2_grpc
 from services.profiler.canary import CanaryLog
+from services.profiler.description import Description, Descriptions
 from services.profiler.device import Device, fingerprint_sha256
 from services.profiler.devices import Devices
 from services.profiler.models import Arrival, ModelStore
@@ -30,12 +31,19 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
     """`donna.v1.ProfilerService`."""
 
     def __init__(
-        self, engine: Engine, devices: Devices, turns: Turns, models: ModelStore, canaries: CanaryLog
+        self,
+        engine: Engine,
+        devices: Devices,
+        descriptions: Descriptions,
+        turns: Turns,
+        models: ModelStore,
+        canaries: CanaryLog,
     ) -> None:
         self._engine = engine
         self._turns = turns
         self._store = engine.store
         self._devices = devices
+        self._descriptions = descriptions
         self._models = models
         self._canaries = canaries
         self._watchers = {
@@ -47,20 +55,19 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
         devices = [device for device in self._devices if device.identity.name > request.page_token]
         page = devices[:size]
         token = page[-1].identity.name if len(devices) > size else ""
-        return pb.ListDevicesResponse(
-            devices=[self._device(device) for device in page], next_page_token=token
-        )
+        return pb.ListDevicesResponse(devices=self._described(page), next_page_token=token)
 
     def GetDevice(self, request: pb.GetDeviceRequest, context: Any) -> pb.GetDeviceResponse:
-        return pb.GetDeviceResponse(
-            device=self._device(self._devices.get(check_name(request.name, "devices")))
-        )
+        device = self._devices.get(check_name(request.name, "devices"))
+        return pb.GetDeviceResponse(device=self._described([device])[0])
 
-    def _device(self, device: Device) -> pb.Device:
+    def _described(self, devices: Sequence[Device]) -> list[pb.Device]:
+        found = self._descriptions.of(devices)
+        return [self._device(device, told) for device, told in zip(devices, found, strict=True)]
+
+    def _device(self, device: Device, told: Description) -> pb.Device:
         identity = device.identity
-        away = device.unavailable_reason()
-        fingerprint = {} if away else device.fingerprint()
-        digest = fingerprint_sha256(fingerprint) if fingerprint else ""
+        digest = told.fingerprint_sha256
         canary = self._canaries.latest(f"{digest}/{identity.providers[0]}")
         message = pb.Device(
             name=identity.name,
@@ -68,11 +75,11 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
             backend=identity.backend,
             description=identity.description,
             providers=identity.providers,
-            fingerprint=fingerprint,
+            fingerprint=told.fingerprint,
             fingerprint_sha256=digest,
-            state={} if away else device.state(),
-            available=not away,
-            unavailable_reason=away,
+            state=told.state,
+            available=not told.away,
+            unavailable_reason=told.away,
             queue_length=self._turns.waiting(identity.name),
         )
         if canary is not None:

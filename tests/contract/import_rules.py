@@ -90,6 +90,7 @@ OUTER: dict[str, tuple[str, ...]] = {
         *(
             "canary",
             "child",
+            "description",
             "devices",
             "host",
             "host_lock",
