@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, TypeVar
 
 from donna.errors import FailedPrecondition, InvalidArgument
 from donna.jobs.engine import Engine
@@ -20,11 +20,12 @@ from services.profiler.canary import CanaryLog
 from services.profiler.description import Description, Descriptions
 from services.profiler.device import Device, fingerprint_sha256
 from services.profiler.devices import Devices
-from services.profiler.models import Arrival, ModelStore
+from services.profiler.models import ModelStore
 from services.profiler.turns import Turns
 from services.profiler.wire import measurement_message, read_network, read_settings, settings_message
 
 MAX_PRIORITY = 1000
+T = TypeVar("T")
 
 
 class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
@@ -100,21 +101,17 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
     async def UploadModel(
         self, request_iterator: AsyncIterator[pb.UploadModelRequest], context: Any
     ) -> pb.UploadModelResponse:
-        arrival: Arrival | None = None
+        arrival = self._models.arrival()
         sha256 = ""
         try:
             async for chunk in receive(request_iterator):
-                if arrival is None:
+                if not arrival.begun:
                     sha256 = chunk.sha256
-                    arrival = await asyncio.to_thread(
-                        self._models.arrival, sha256, chunk.total_bytes, chunk.offset
-                    )
-                await asyncio.to_thread(arrival.write, chunk.data)
-            assert arrival is not None  # noqa: S101 - receive() yields at least one chunk or raises
-            size_bytes = await asyncio.to_thread(arrival.finish)
+                    await _whole(arrival.begin, sha256, chunk.total_bytes, chunk.offset)
+                await _whole(arrival.write, chunk.data)
+            size_bytes = await _whole(arrival.finish)
         finally:
-            if arrival is not None:
-                arrival.close()
+            arrival.close()
         return pb.UploadModelResponse(sha256=sha256, size_bytes=size_bytes)
 
     def CreateMeasurement(
@@ -201,3 +198,14 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
 
 def _watched(job: Job, *, brief: bool) -> pb.WatchMeasurementResponse:
     return pb.WatchMeasurementResponse(measurement=measurement_message(job, brief=brief))
+
+
+async def _whole(call: Callable[..., T], *arguments: Any) -> T:
+    """The result of `call`, made in a thread. When the caller leaves meanwhile it is waited for all the same: what is
+    half done would be in the way of the next upload."""
+    made = asyncio.ensure_future(asyncio.to_thread(call, *arguments))
+    try:
+        return await asyncio.shield(made)
+    except asyncio.CancelledError:
+        await asyncio.wait([made])
+        raise
