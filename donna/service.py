@@ -7,6 +7,8 @@ import logging
 import os
 import signal
 import sys
+import tempfile
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any, TypeVar
 from donna.artifacts import ArtifactStore
 from donna.errors import DonnaError, FailedPrecondition
 from donna.jobs import lifeline
-from donna.jobs.database import open_database
+from donna.jobs.database import CONNECTIONS, open_database
 from donna.jobs.engine import Engine
 from donna.jobs.store import JobStore
 from donna.rpc.artifact_servicer import artifact_endpoint
@@ -34,6 +36,8 @@ S = TypeVar("S", bound=ServiceSettings)
 log = logging.getLogger("donna.service")
 
 DATABASE_PATIENCE_S = 60.0
+STOP_S = 25.0
+"""A service that was told to stop is gone by then, whatever hangs: less than the manifests let it take (30 s)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,23 +52,42 @@ class Parts:
     close: Callable[[], None] = field(default=lambda: None)
 
 
-def open_stores(settings: ServiceSettings, service: str) -> tuple[JobStore, ArtifactStore]:
-    """The job store and the artifact store of a service or of one of its workers."""
-    try:
-        settings.state.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FailedPrecondition(f"the state folder cannot be made: {error.strerror}") from error
+def leave_when_told() -> None:
+    """SIGTERM and SIGINT end this process at once, while there is nothing yet that it could finish: the first process
+    of a container would not hear of them otherwise."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+
+
+def open_stores(
+    settings: ServiceSettings,
+    service: str,
+    *,
+    patience_s: float = DATABASE_PATIENCE_S,
+    connections: int = CONNECTIONS,
+) -> tuple[JobStore, ArtifactStore]:
+    """The job store and the artifact store of a service or of one of its workers.
+
+    Raises FailedPrecondition when a folder cannot be written, or the database does not answer within `patience_s`.
+    """
+    _check_writable(settings.state, "state")
+    artifacts = open_artifacts(settings)
     password = read_optional(settings.database_password_file, "database_password_file")
     database = open_database(
-        settings.database_url(service), password=password, schema=service, patience_s=DATABASE_PATIENCE_S
+        settings.database_url(service),
+        password=password,
+        schema=service,
+        patience_s=patience_s,
+        connections=connections,
     )
-    return JobStore(database, max_active=settings.max_active_jobs), open_artifacts(settings)
+    return JobStore(database, max_active=settings.max_active_jobs), artifacts
 
 
 def open_artifacts(settings: ServiceSettings) -> ArtifactStore:
     """The artifact store that the settings name, in a folder or in object storage."""
     location = settings.artifact_location()
     if "://" not in location:
+        _check_writable(Path(location), "artifact")
         return ArtifactStore(location)
     try:
         from donna.object_artifacts import ObjectArtifactStore, S3Access
@@ -79,8 +102,19 @@ def open_artifacts(settings: ServiceSettings) -> ArtifactStore:
     return ObjectArtifactStore(location, access, spool=settings.state / "incoming")
 
 
+def _check_writable(folder: Path, name: str) -> None:
+    """A volume that is mounted read-only is told at the start, not by the first job."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise FailedPrecondition(f"the {name} folder cannot be written: {error.strerror}") from error
+
+
 def main(service: str, settings_class: type[S], build: Callable[[S, JobStore, ArtifactStore], Parts]) -> None:
     """Runs a service until SIGTERM or SIGINT. Wrong settings end it with code 2 and one sentence."""
+    leave_when_told()
     try:
         settings = read_settings(settings_class)
         start_logging(settings.log_level, settings.log_format)
@@ -103,8 +137,16 @@ async def _serve(
 ) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if not stopping.is_set():
+            stopping.set()
+            last = threading.Timer(STOP_S, _give_up, [service])
+            last.daemon = True
+            last.start()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stop)
     lifeline.hold()
 
     def healthy() -> bool:
@@ -147,6 +189,11 @@ async def _serve(
             metrics.close()
         tracing.close()
         parts.close()
+
+
+def _give_up(service: str) -> None:
+    log.error("%s could not stop within %g s and is ended", service, STOP_S)
+    os._exit(1)
 
 
 def _gate(settings: ServiceSettings) -> Gate:

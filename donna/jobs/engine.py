@@ -15,10 +15,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from sqlalchemy.exc import DBAPIError
-
 from donna.errors import Cancelled, DonnaError, FailedPrecondition, NotFound, Unavailable
 from donna.jobs.current import working_on
+from donna.jobs.database import STORE_ERRORS
 from donna.jobs.lease import LEASE_S, LeaseLost, Leases
 from donna.jobs.record import Job, JobError, Task, TaskState
 from donna.jobs.store import JobStore
@@ -29,6 +28,7 @@ log = logging.getLogger("donna.jobs")
 POLL_S = 0.1
 IDLE_S = 1.0
 REPORT_INTERVAL_S = 0.2
+JOIN_S = 5.0  # a database that has gone silent may hold the thread for longer
 SETTLE_PAUSES_S = (0.2, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
@@ -44,6 +44,7 @@ class TaskReport:
         self._counted_at = time.monotonic()
         self._lock = threading.Lock()
         self._written_at = 0.0
+        self._waiting_for = ""
         self._closed = threading.Event()
         self._renewal = threading.Thread(target=self._renew, daemon=True)
         self._renewal.start()
@@ -80,28 +81,32 @@ class TaskReport:
             self._counted_at = now
             return cost
 
-    def _write(self, **values: Any) -> None:
-        """Writes with the cost so far, which is kept for the next time when the store does not answer."""
+    def _write(self, *, tell: bool = True, **values: Any) -> None:
+        """Writes, with the cost so far if it tells; that is kept for the next time when the store does not answer."""
         self.check()
-        cost = self._take_cost()
+        cost = self._take_cost() if tell else {}
         try:
-            self._leases.report(self._task, cost=cost, **values)
+            self._leases.report(self._task, cost=cost, tell=tell, **values)
         except LeaseLost as lost:
             self._lost = lost
             raise
-        except DBAPIError:
+        except STORE_ERRORS:
             self.cost(**cost)
             raise
 
+    @property
+    def _due(self) -> bool:
+        """Whether it is time to tell again."""
+        return time.monotonic() - self._written_at >= REPORT_INTERVAL_S
+
     def progress(self, done: float, total: float, message: str = "") -> None:
         self.check()
-        now = time.monotonic()
-        if now - self._written_at >= REPORT_INTERVAL_S:
-            self._written_at = now
+        if self._due:
+            self._written_at = time.monotonic()
             fraction = done / total if total > 0 else 0.0
             try:
-                self._write(fraction=fraction, message=message, waiting_for="")
-            except DBAPIError:  # no reason to give the work up
+                self._write(fraction=fraction, message=message)
+            except STORE_ERRORS:  # no reason to give the work up
                 log.warning("the progress of %s could not be written", self._task.job, exc_info=True)
 
     def cost(self, **counters: float) -> None:
@@ -116,8 +121,11 @@ class TaskReport:
             raise self._lost
 
     def waiting(self, waiting_for: str) -> None:
-        self._written_at = 0.0
+        if waiting_for == self._waiting_for:
+            return
         self._write(waiting_for=waiting_for)
+        self._waiting_for = waiting_for
+        self._written_at = 0.0
 
     def recall(self, keys: list[str]) -> dict[str, dict[str, Any]]:
         return self._leases.store.recall(keys)
@@ -139,11 +147,13 @@ class TaskReport:
         fraction: float | None = None,
         message: str = "",
     ) -> None:
+        # What the state has cost must not be lost while the state is kept; the time it took may wait to be told.
+        tell = partial is not None or bool(self._cost) or self._due
         progress: dict[str, Any] = {}
-        if fraction is not None:
+        if fraction is not None and tell:
             self._written_at = time.monotonic()  # no need to write the progress as well
-            progress = {"fraction": fraction, "message": message, "waiting_for": ""}
-        self._write(checkpoint=state, part=part, partial=partial, **progress)
+            progress = {"fraction": fraction, "message": message}
+        self._write(checkpoint=state, part=part, partial=partial, tell=tell, **progress)
 
     def saved(self) -> dict[str, Any] | None:
         return self._leases.checkpoint(self._task)
@@ -186,7 +196,7 @@ def _run_task(leases: Leases, work: Work, task: Task, stopping: threading.Event)
     except Unavailable as found:
         error = JobError.of(found)
         retry_in_s = 2.0**task.attempt if found.retry_after_s is None else found.retry_after_s
-    except DBAPIError:
+    except STORE_ERRORS:
         log.warning("%s task %d lost the store", task.job, task.index, exc_info=True)
         error = JobError(reason="STORE_UNAVAILABLE", message="the job store did not answer")
         retry_in_s = 2.0**task.attempt
@@ -209,7 +219,7 @@ def _settle(write: Callable[..., None], *arguments: Any, **named: Any) -> None:
         except LeaseLost:
             log.info("the task was taken over; nothing was written")
             return
-        except DBAPIError:
+        except STORE_ERRORS:
             log.warning("the end of a task could not be written", exc_info=True)
             if pause_s is not None:
                 time.sleep(pause_s)
@@ -287,7 +297,7 @@ class Engine:
         self._stopping.set()
         self.store.bell.ring()
         if self._thread.ident is not None:
-            self._thread.join()  # first: it places workers
+            self._thread.join(JOIN_S)  # first: it places workers
         self._placement.close()
 
     @property
@@ -334,7 +344,7 @@ class Engine:
             self._stopping.wait(1.0)
         except DonnaError as error:
             self.store.fail(job.name, JobError.of(error))
-        except DBAPIError:
+        except STORE_ERRORS:
             raise
         except Exception:
             log.exception("the result of %s could not be joined", job.name)

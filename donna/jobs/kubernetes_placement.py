@@ -23,6 +23,7 @@ log = logging.getLogger("donna.jobs")
 
 CALL_S = 30.0
 SETTLE_S = 1.0
+JOIN_S = 5.0
 CONFLICT, MISSING, INVALID = 409, 404, 422
 
 
@@ -75,7 +76,7 @@ class KubernetesJobs:
             self._watch.changed.set()
             self._watch.close()
         if self._thread is not None:
-            self._thread.join(CALL_S)
+            self._thread.join(JOIN_S)
 
     def _loop(self) -> None:
         while not self._stopping.is_set():

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 
-from sqlalchemy.exc import DBAPIError
-
 from donna.errors import NotFound
+from donna.jobs.database import STORE_ERRORS
 from donna.jobs.engine import run_task, worker_name
 from donna.jobs.lease import LEASE_S, Leases
 from donna.jobs.record import TaskState
@@ -39,7 +38,7 @@ def run_one_task(
             if _ended(store, job, index):
                 return True
             task = leases.claim(job, index)
-        except DBAPIError:
+        except STORE_ERRORS:
             log.warning("the store does not answer; trying again", exc_info=True)
             task = None
         if task is not None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from donna.errors import (
     AlreadyExists,
@@ -24,6 +25,7 @@ from donna.errors import (
 )
 from donna.jobs.bell import Bell
 from donna.jobs.database import check_database, reading, written_soon
+from donna.jobs.postgresql import DatabaseClock
 from donna.jobs.record import (
     ACTIVE,
     Job,
@@ -46,15 +48,17 @@ RETRY_S, AWAY_RETRY_S = 10.0, 2.0
 
 class JobStore:
     """All jobs of one service, of which at most `max_active` of a kind have not ended. Safe to use from many threads
-    and processes at once."""
+    and processes at once. Where several machines share the database, the time is the database's."""
 
     def __init__(
-        self, engine: Engine, clock: Callable[[], float] = time.time, *, max_active: int = MAX_ACTIVE
+        self, engine: Engine, clock: Callable[[], float] | None = None, *, max_active: int = MAX_ACTIVE
     ) -> None:
         self.engine = engine
         self._max_active = max_active
         self.reads = reading(engine)
         self.soon = written_soon(engine)
+        if clock is None:
+            clock = DatabaseClock(engine) if engine.dialect.name == "postgresql" else time.time
         self.clock = clock
         self.bell = Bell()
 
@@ -317,9 +321,9 @@ class JobStore:
 
 def as_unavailable(error: Exception) -> Unavailable | None:
     """What a caller is told when the database is away, locked or full; None for any other error."""
-    if not isinstance(error, (OperationalError, InterfaceError)):
+    if not isinstance(error, (OperationalError, InterfaceError, NoConnection)):
         return None
-    full = "full" in str(error.orig).lower()
+    full = "full" in str(getattr(error, "orig", "")).lower()
     return Unavailable(
         f"the job store {'is full' if full else 'does not answer'}; nothing was changed",
         reason="STORE_FULL" if full else "STORE_UNAVAILABLE",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -28,7 +27,7 @@ class DistillerServicer(distiller_pb2_grpc.DistillerServiceServicer):
         self._store = engine.store
         self._admission = admission
         self._artifacts = artifacts
-        self._watcher = Watcher(engine.store)
+        self._watcher = Watcher(engine.store, self._watched)
 
     def CreateBlockLibrary(
         self, request: pb.CreateBlockLibraryRequest, context: Any
@@ -66,12 +65,10 @@ class DistillerServicer(distiller_pb2_grpc.DistillerServiceServicer):
         job = self._store.cancel(check_name(request.name, KIND))
         return pb.CancelBlockLibraryResponse(block_library=self._message(job))
 
-    async def WatchBlockLibrary(
+    def WatchBlockLibrary(
         self, request: pb.WatchBlockLibraryRequest, context: Any
     ) -> AsyncIterator[pb.WatchBlockLibraryResponse]:
-        async for job in self._watcher.watch(check_name(request.name, KIND)):
-            message = await asyncio.to_thread(self._message, job)
-            yield pb.WatchBlockLibraryResponse(block_library=message)
+        return self._watcher.watch(check_name(request.name, KIND))
 
     def ListBlockEntries(
         self, request: pb.ListBlockEntriesRequest, context: Any
@@ -93,6 +90,9 @@ class DistillerServicer(distiller_pb2_grpc.DistillerServiceServicer):
 
     def ListProviders(self, request: pb.ListProvidersRequest, context: Any) -> pb.ListProvidersResponse:
         return pb.ListProvidersResponse(providers=catalogue.providers())
+
+    def _watched(self, job: Job) -> pb.WatchBlockLibraryResponse:
+        return pb.WatchBlockLibraryResponse(block_library=self._message(job))
 
     def _message(self, job: Job) -> pb.BlockLibrary:
         return wire.library_message(job, self._store.tasks(job.name))

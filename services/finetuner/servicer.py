@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Any
@@ -26,7 +25,7 @@ class FinetunerServicer(finetuner_pb2_grpc.FinetunerServiceServicer):
         self._engine = engine
         self._store = engine.store
         self._admission = admission
-        self._watcher = Watcher(engine.store)
+        self._watcher = Watcher(engine.store, self._watched)
 
     def CreateFinetuneJob(
         self, request: pb.CreateFinetuneJobRequest, context: Any
@@ -67,11 +66,13 @@ class FinetunerServicer(finetuner_pb2_grpc.FinetunerServiceServicer):
         job = self._store.cancel(check_name(request.name, KIND))
         return pb.CancelFinetuneJobResponse(finetune_job=self._message(job))
 
-    async def WatchFinetuneJob(
+    def WatchFinetuneJob(
         self, request: pb.WatchFinetuneJobRequest, context: Any
     ) -> AsyncIterator[pb.WatchFinetuneJobResponse]:
-        async for job in self._watcher.watch(check_name(request.name, KIND)):
-            yield pb.WatchFinetuneJobResponse(finetune_job=await asyncio.to_thread(self._message, job))
+        return self._watcher.watch(check_name(request.name, KIND))
+
+    def _watched(self, job: Job) -> pb.WatchFinetuneJobResponse:
+        return pb.WatchFinetuneJobResponse(finetune_job=self._message(job))
 
     def _message(self, job: Job) -> pb.FinetuneJob:
         return wire.job_message(job, self._store.tasks(job.name))

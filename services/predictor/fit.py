@@ -9,6 +9,7 @@ import numpy as np
 
 from donna.errors import FailedPrecondition
 from donna.space import Library
+from donna.space.target import TARGETS, Target, forward, inverse
 from services.predictor.conformal import coverage, half_width
 from services.predictor.features import Order, num_columns
 from services.predictor.learning_curve import SUBSETS, Point, learning_curve
@@ -23,7 +24,6 @@ from services.predictor.selection import (
     nested_leave_one_out,
     select,
 )
-from services.predictor.target import TARGETS, Target, forward, inverse
 
 MAX_COLUMNS = 2500
 """Candidates with more are left out: their decompositions would take minutes and gigabytes."""

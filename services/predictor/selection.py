@@ -26,9 +26,9 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from donna.space.target import Target, forward, inverse
 from services.predictor.features import Order, design_matrix
 from services.predictor.ridge import Decomposition
-from services.predictor.target import Target, forward, inverse
 
 STRENGTHS = tuple(float(f"{strength:.3e}") for strength in np.logspace(-10, 2, 25))
 MAX_FOLDS = 64

@@ -23,6 +23,7 @@ from donna.rpc.messages import (
 )
 from donna.rpc.watch import Watcher
 from donna.space import Library
+from donna.space.accuracy_tables import AccuracyTables
 from donna.v1 import common_pb2, predictor_pb2_grpc
 from donna.v1 import predictor_pb2 as pb
 from services.predictor.conformal import coverage
@@ -33,9 +34,9 @@ from services.predictor.messages import (
     predicted_samples,
     predictor_message,
     read_samples,
+    tables_message,
 )
 from services.predictor.metrics import evaluate
-from services.predictor.model import BoundModel
 from services.predictor.shelf import Shelf
 
 KIND = "predictors"
@@ -51,7 +52,7 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
         self._engine = engine
         self._artifacts = artifacts
         self._shelf = shelf
-        self._watcher = Watcher(engine.store)
+        self._watcher = Watcher(engine.store, self._watched)
 
     def CreatePredictor(self, request: pb.CreatePredictorRequest, context: Any) -> pb.CreatePredictorResponse:
         check_request_id(request.request_id)
@@ -82,11 +83,10 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
         job = self._engine.store.cancel(check_name(request.name, KIND))
         return pb.CancelPredictorResponse(predictor=self._message(job))
 
-    async def WatchPredictor(
+    def WatchPredictor(
         self, request: pb.WatchPredictorRequest, context: Any
     ) -> AsyncIterator[pb.WatchPredictorResponse]:
-        async for job in self._watcher.watch(check_name(request.name, KIND)):
-            yield pb.WatchPredictorResponse(predictor=self._message(job))
+        return self._watcher.watch(check_name(request.name, KIND))
 
     def Predict(self, request: pb.PredictRequest, context: Any) -> pb.PredictResponse:
         count = request.architectures.num_architectures
@@ -107,6 +107,12 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
             highs=_pack(predicted.high),
             extrapolated=predicted.extrapolated.tobytes(),
         )
+
+    def GetPredictorTables(
+        self, request: pb.GetPredictorTablesRequest, context: Any
+    ) -> pb.GetPredictorTablesResponse:
+        tables, _ = self._model(self._job(request.predictor, "predictor"), request)
+        return pb.GetPredictorTablesResponse(tables=tables_message(tables))
 
     def EvaluatePredictor(
         self, request: pb.EvaluatePredictorRequest, context: Any
@@ -154,10 +160,13 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
     def _job(self, name: str, field: str = "name") -> Job:
         return self._engine.store.get(check_name(name, KIND, field))
 
+    def _watched(self, job: Job) -> pb.WatchPredictorResponse:
+        return pb.WatchPredictorResponse(predictor=self._message(job))
+
     def _message(self, job: Job) -> pb.Predictor:
         return predictor_message(job, artifact_message(self._artifacts.describe(job.spec["library"])))
 
-    def _model(self, job: Job, request: Any) -> tuple[BoundModel, Library]:
+    def _model(self, job: Job, request: Any) -> tuple[AccuracyTables, Library]:
         """The model of an ended job on the library of the request, or else on the one of the fit."""
         if job.state is not JobState.SUCCEEDED or job.result is None:
             raise FailedPrecondition(

@@ -9,7 +9,8 @@ from typing import Any, TypeVar, cast
 
 from donna.artifacts import ArtifactStore
 from donna.space import Library
-from services.predictor.model import BoundModel, Model
+from donna.space.accuracy_tables import AccuracyTables
+from services.predictor.model import Model
 
 T = TypeVar("T")
 
@@ -31,10 +32,10 @@ class Shelf:
             self._libraries, sha256, lambda: Library.from_json(self._artifacts.get_bytes(sha256))
         )
 
-    def model(self, sha256: str, library_sha256: str) -> BoundModel:
+    def model(self, sha256: str, library_sha256: str) -> AccuracyTables:
         """A model on a library, both by hash. Raises also FailedPrecondition, see Model.bind."""
 
-        def bind() -> BoundModel:
+        def bind() -> AccuracyTables:
             model = Model.from_json(self._artifacts.get_bytes(sha256))
             return model.bind(self.library(library_sha256))
 

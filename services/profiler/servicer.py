@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -37,7 +38,9 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
         self._devices = devices
         self._models = models
         self._canaries = canaries
-        self._watcher = Watcher(engine.store)
+        self._watchers = {
+            brief: Watcher(engine.store, functools.partial(_watched, brief=brief)) for brief in (False, True)
+        }
 
     def ListDevices(self, request: pb.ListDevicesRequest, context: Any) -> pb.ListDevicesResponse:
         size = check_page_size(request.page_size)
@@ -183,8 +186,11 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
         job = self._store.cancel(check_name(request.name, "measurements"))
         return pb.CancelMeasurementResponse(measurement=measurement_message(job))
 
-    async def WatchMeasurement(
+    def WatchMeasurement(
         self, request: pb.WatchMeasurementRequest, context: Any
     ) -> AsyncIterator[pb.WatchMeasurementResponse]:
-        async for job in self._watcher.watch(check_name(request.name, "measurements")):
-            yield pb.WatchMeasurementResponse(measurement=measurement_message(job, brief=request.brief))
+        return self._watchers[request.brief].watch(check_name(request.name, "measurements"))
+
+
+def _watched(job: Job, *, brief: bool) -> pb.WatchMeasurementResponse:
+    return pb.WatchMeasurementResponse(measurement=measurement_message(job, brief=brief))

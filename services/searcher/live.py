@@ -78,7 +78,7 @@ class LivePages:
             job = self._store.get(check_name(path.removeprefix("/"), KIND))
         except InvalidArgument as error:
             raise NotFound(f"there is no page {path[:80]}") from error
-        library = self._around.library(SearchSpec.from_dict(job.spec).library)
+        library = self._around.libraries.get(SearchSpec.from_dict(job.spec).library)
         table = evaluations_of(self._store, self._around.artifacts, job)
         evaluations = evaluation_messages(table, range(len(table))) if table is not None else []
         return live_html(search_message(job), library, evaluations), not job.state.ended

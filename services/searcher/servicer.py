@@ -42,17 +42,15 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
     def __init__(self, engine: Engine, around: Surroundings) -> None:
         self._engine = engine
         self._around = around
-        self._watcher = Watcher(engine.store)
+        self._watcher = Watcher(engine.store, _watched)
 
     def CreateSearch(self, request: pb.CreateSearchRequest, context: Any) -> pb.CreateSearchResponse:
         check_request_id(request.request_id)
         spec = read_spec(request.spec, predictor_needed=not request.validate_only)
-        library = self._around.library(spec.library)
+        library = self._around.libraries.get(spec.library)
         check_against(library, spec)
         self._check_devices(request.spec)
         accuracy = self._around.accuracy(spec)
-        if accuracy is not None:
-            accuracy(np.zeros((1, len(library.blocks)), dtype=np.int64))  # it is there, and fits the library
         rows = survey(spec, library, accuracy)
         if request.validate_only:
             if spec.devices:
@@ -90,11 +88,10 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
             search=search_message(self._engine.store.cancel(check_name(request.name, KIND)))
         )
 
-    async def WatchSearch(
+    def WatchSearch(
         self, request: pb.WatchSearchRequest, context: Any
     ) -> AsyncIterator[pb.WatchSearchResponse]:
-        async for job in self._watcher.watch(check_name(request.name, KIND)):
-            yield pb.WatchSearchResponse(search=search_message(job))
+        return self._watcher.watch(check_name(request.name, KIND))
 
     def ListEvaluations(self, request: pb.ListEvaluationsRequest, context: Any) -> pb.ListEvaluationsResponse:
         job = self._job(request.parent, "parent")
@@ -124,11 +121,15 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
                 canary_drift=site.canary_drift,
                 canary_ms=site.canary_ms,
                 canary_time=site.canary_time if site.canary_ms else None,
+                profiler=site.profiler,
+                device=site.device,
             )
             for sites in found.values()
             for site in sites
         ]
-        devices += [pb.SearchDevice(name=name, description=reason) for name, reason in silent.items()]
+        devices += [
+            pb.SearchDevice(name=name, profiler=name, description=reason) for name, reason in silent.items()
+        ]
         devices.sort(key=lambda device: device.name)
         return pb.ListSearchDevicesResponse(search_devices=devices)
 
@@ -144,6 +145,10 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
 
     def _job(self, name: str, field: str = "name") -> Job:
         return self._engine.store.get(check_name(name, KIND, field))
+
+
+def _watched(job: Job) -> pb.WatchSearchResponse:
+    return pb.WatchSearchResponse(search=search_message(job))
 
 
 def check_against(library: Library, spec: SearchSpec) -> None:

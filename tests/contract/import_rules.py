@@ -70,18 +70,21 @@ OUTER: dict[str, tuple[str, ...]] = {
     "predictor": ("shelf",),
     "searcher": (
         *(
-            "accuracy",
+            "bench",
             "conduct",
             "discovery",
+            "dispatch",
             "fleet",
+            "gateway",
             "glance",
             "lane",
             "live",
             "latencies",
+            "libraries",
             "measurement",
             "patience",
         ),
-        *("background", "points", "profilers", "standing", "weightless"),
+        *("points", "predictors", "profilers", "standing", "weightless"),
     ),
     "profiler": (
         *(

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,3 +90,34 @@ def test_a_service_whose_workers_keep_dying_is_not_healthy(
     monkeypatch.setattr("donna.jobs.placement.STEADY_S", 0.0)
     eventually(lambda: engine.alive)
     engine.close()
+
+
+STUBBORN = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+time.sleep(600)
+"""
+
+
+def test_workers_that_do_not_listen_share_one_time_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stubborn.py").write_text(STUBBORN)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("donna.jobs.placement.STOP_GRACE_S", 1.5)
+    placement = Processes("stubborn", limit=4)
+    placement.place(4)
+    pids = placement.running
+    eventually(lambda: all(ignores_sigterm(pid) for pid in pids))
+    before = time.monotonic()
+    placement.close()
+    assert time.monotonic() - before < 4  # of 6 for one after the other
+    assert all(gone(pid) for pid in pids)
+    placement.place(4)
+    assert all(gone(pid) for pid in placement.running), "who comes too late starts nobody"
+
+
+def ignores_sigterm(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = next(line for line in status.splitlines() if line.startswith("SigIgn:")).split()[1]
+    return bool(int(mask, 16) >> (signal.SIGTERM - 1) & 1)

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from services.searcher.pareto import hypervolume, non_dominated
+from services.searcher.growing import Growing
+from services.searcher.pareto import hypervolume, merged, non_dominated
 
 
 def brute_front(F: np.ndarray) -> list[int]:
@@ -17,6 +18,27 @@ def brute_front(F: np.ndarray) -> list[int]:
 def test_front_equals_brute_force_with_ties(K: int, seed: int) -> None:
     F = np.random.default_rng(seed).integers(0, 6, (60, K)).astype(float)
     assert non_dominated(F).tolist() == brute_front(F)
+
+
+@pytest.mark.parametrize("K", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_front_that_grows_equals_that_of_everything(K: int, seed: int) -> None:
+    F = np.random.default_rng(seed).integers(0, 7, (90, K)).astype(float)
+    F[40:45] = np.nan
+    front = np.zeros(0, dtype=np.int64)
+    for start in range(0, 90, 15):
+        front = merged(F, front, np.arange(start, start + 15))
+        assert front.tolist() == non_dominated(F[: start + 15]).tolist()
+
+
+def test_growing_keeps_rows_and_earlier_views() -> None:
+    growing, everything, views = Growing(), np.arange(60).reshape(20, 3), []
+    for start, stop in ((0, 1), (1, 1), (1, 8), (8, 20)):
+        growing.append(everything[start:stop])
+        views.append(growing.rows)
+    growing.replace(-everything)
+    assert (growing.rows == -everything).all()
+    assert [view.tolist() for view in views] == [everything[:size].tolist() for size in (1, 1, 8, 20)]
 
 
 def test_infeasible_and_unknown_rows_are_left_out() -> None:
