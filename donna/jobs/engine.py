@@ -161,7 +161,9 @@ class TaskReport:
         if fraction is not None and tell:
             self._written_at = time.monotonic()  # no need to write the progress as well
             progress = {"fraction": fraction, "message": message}
-        self._outlast(lambda: self._write(checkpoint=state, part=part, partial=partial, tell=tell, **progress))
+        self._outlast(
+            lambda: self._write(checkpoint=state, part=part, partial=partial, tell=tell, **progress)
+        )
 
     def saved(self) -> dict[str, Any] | None:
         return self._outlast(lambda: self._leases.checkpoint(self._task))
