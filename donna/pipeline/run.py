@@ -31,7 +31,7 @@ from donna.pipeline.spec import Spec
 from donna.pipeline.turns import ROUNDS, Latency
 from donna.pipeline.winners import choose_winners
 from donna.space import Architecture
-from donna.v1 import common_pb2, finetuner_pb2, predictor_pb2, profiler_pb2, searcher_pb2
+from donna.v1 import common_pb2, predictor_pb2, profiler_pb2, searcher_pb2
 
 Samples = list[predictor_pb2.AccuracySample]
 """Architectures with their accuracy after a short finetuning."""
@@ -63,10 +63,8 @@ class Run:
     def through(self) -> dict[str, Any]:
         """From the spec to the result."""
         self.check()
-        weights = self.train_reference()
-        library = self.build_library(weights)
+        library = self.build_library(self.prepare_reference())
         self.check_bounds(library)
-        self.measure_reference(library)
         samples, judges = self.finetune_samples(library)
         predictor = self.fit_predictor(library, samples, judges)
         self.search(library, predictor)
@@ -106,14 +104,28 @@ class Run:
                 if item.metric == "latency_ms":
                     yield f"search.{group}[{index}].device", item.device or self.device
 
-    def train_reference(self) -> common_pb2.Artifact | None:
-        """Trains the reference, or takes the weights that the spec names."""
-        given = self.spec.reference.weights
-        if given is not None:
-            return self._upload(given)
-        with self._phase("reference", "Training the reference") as bar:
-            job = self._job("reference", messages.reference_training(self.spec), bar)
-        return job.networks[0].weights
+    def prepare_reference(self) -> common_pb2.Artifact | None:
+        """Trains the reference, or takes it as it is, and measures it: that is what the search has to beat.
+
+        Returns its weights, None where its provider brings them. Its test figures come at the end.
+        """
+        reference = self.spec.reference
+        given = self._upload(reference.weights) if reference.weights is not None else None
+        title = "Training the reference" if reference.train else "Evaluating the reference"
+        with self._phase("reference", title) as bar:
+            network = self._job("reference", messages.reference_alone(self.spec, given), bar).networks[0]
+        with self._phase("reference", "Measuring the reference") as bar:
+            data = self.client.download(network.model.onnx)
+            latencies = self._measure({"reference": data}, bar)["reference"]
+        figures = {device: latency.median_ms for device, latency in latencies.items()}
+        self.outcome.reference_costs = {
+            "parameters": float(network.parameters),
+            "macs": float(network.macs),
+            **{f"latency_ms:{device}": median_ms for device, median_ms in figures.items()},
+        }
+        told = ", ".join(f"{median_ms:.3f} ms on {device}" for device, median_ms in figures.items())
+        self.display.say(f"reference: {100 * network.accuracy:.1f} % on the validation part, {told}")
+        return network.weights if reference.train else given
 
     def _upload(self, path: Path) -> common_pb2.Artifact:
         try:
@@ -143,23 +155,6 @@ class Run:
             with self._phase("bounds", "Checking the bounds"):
                 spec = messages.search(self.spec, library, "", self.device)
                 check_feasibility(self.client.create(spec, validate_only=True).feasibility)
-
-    def measure_reference(self, library: common_pb2.Artifact) -> None:
-        """Measures the reference as it is: what the search has to beat. Its test figures come at the end."""
-        with self._phase("reference", "Measuring the reference") as bar:
-            spec = messages.reference_export(self.spec, library)
-            spec.evaluate_on = finetuner_pb2.EVALUATION_PART_VALIDATION
-            network = self._job("reference-measure", spec, bar).networks[0]
-            data = self.client.download(network.model.onnx)
-            latencies = self._measure({"reference": data}, bar)["reference"]
-        figures = {device: latency.median_ms for device, latency in latencies.items()}
-        self.outcome.reference_costs = {
-            "parameters": float(network.parameters),
-            "macs": float(network.macs),
-            **{f"latency_ms:{device}": median_ms for device, median_ms in figures.items()},
-        }
-        told = ", ".join(f"{median_ms:.3f} ms on {device}" for device, median_ms in figures.items())
-        self.display.say(f"reference: {100 * network.accuracy:.1f} % on the validation part, {told}")
 
     def _measure(self, models: Mapping[str, bytes], bar: Bar) -> dict[str, dict[str, Latency]]:
         """The latencies of ONNX models on every device, taken in turns past the cache."""
