@@ -39,7 +39,7 @@ from bench.line import Line
 from donna.artifacts import ArtifactStore
 from donna.graphs import fill, stitch
 from donna.jobs import lifeline
-from donna.rpc.channel import Remote, open_channel
+from donna.rpc.channel import Peer, Remote, open_channel
 from donna.v1 import profiler_pb2 as pb
 from donna.v1 import profiler_pb2_grpc
 from services.searcher.measurement import Bench
@@ -129,7 +129,7 @@ class Asker:
     def __init__(self, address: str, artifacts: ArtifactStore, settings: dict[str, Any]) -> None:
         self.transfer_s = 0.0
         self.calls: list[str] = []
-        profilers = Profilers({"local": address}, open_channel)
+        profilers = Profilers({"local": Peer(address=address)})
         self._fragments = Weightless(artifacts)
         self._bench = Bench(
             site=profilers.sites("local")[0],

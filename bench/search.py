@@ -155,7 +155,7 @@ class Stage:
             artifacts=self.artifacts,
             fragments=Weightless(self.artifacts),
             predictor=channel,
-            profilers=Profilers({}, open_channel),
+            profilers=Profilers({}),
             token="",
             measurement_deadline_s=60,
             measurement_attempts=1,

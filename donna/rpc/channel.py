@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -16,6 +17,8 @@ from donna.rpc.status import from_rpc_error
 DEADLINE_S = 60.0
 WATCH_DEADLINE_S = 24 * 3600.0
 RETRY_S = 0.5
+PROFILER = "donna-profiler"
+"""Metadata of calls to a searcher's ProfilerService: the name of the profiler that they go on to."""
 
 _SERVICE_CONFIG = json.dumps(
     {
@@ -54,17 +57,46 @@ def open_channel(
     `server_name`, when given, is what the server's certificate is checked for instead of the host.
     """
     if credentials is None:
-        channel = grpc.insecure_channel(address, options=_OPTIONS)
+        channel = grpc.insecure_channel(address, options=_options(server_name))
     else:
-        named = (("grpc.ssl_target_name_override", server_name),) if server_name else ()
-        channel = grpc.secure_channel(address, credentials, options=(*_OPTIONS, *named))
+        channel = grpc.secure_channel(address, credentials, options=_options(server_name))
     for wrap in wrappers:
         channel = wrap(channel)
     return channel
 
 
+@dataclass(frozen=True, kw_only=True)
+class Peer:
+    """A server and how it is spoken to: `host:port`, the name in its certificate, the token that it is shown."""
+
+    address: str
+    credentials: grpc.ChannelCredentials | None = None
+    server_name: str = ""
+    token: str = field(default="", repr=False)
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What proves to the server who calls."""
+        return ((HEADER, f"Bearer {self.token}"),) if self.token else ()
+
+    def open(self) -> grpc.Channel:
+        """A channel; it connects when first used."""
+        return open_channel(self.address, self.credentials, self.server_name)
+
+    def open_async(self) -> grpc.aio.Channel:
+        """A channel of the running event loop, which retries nothing: for calls of somebody who does."""
+        options = (*_options(self.server_name), ("grpc.enable_retries", 0))
+        if self.credentials is None:
+            return grpc.aio.insecure_channel(self.address, options=options)
+        return grpc.aio.secure_channel(self.address, self.credentials, options=options)
+
+
+def _options(server_name: str) -> tuple[tuple[str, Any], ...]:
+    return (*_OPTIONS, ("grpc.ssl_target_name_override", server_name)) if server_name else _OPTIONS
+
+
 class Remote:
-    """A generated stub whose calls have deadlines, carry the token, and raise donna.errors.
+    """A generated stub whose calls have deadlines, carry the token and `metadata`, and raise donna.errors.
 
     `remote.GetSearch(request)` calls the rpc of that name; a streaming rpc returns an iterator. A server that has
     answered before and is away is waited for, up to `patience_s`: it is being restarted. One that never answered is
@@ -79,11 +111,12 @@ class Remote:
         token: str = "",
         deadline_s: float = DEADLINE_S,
         patience_s: float = 0.0,
+        metadata: Sequence[tuple[str, str]] = (),
     ) -> None:
         self._stub = stub(channel)
         self._patience_s = patience_s
         self._answered = False
-        self._metadata = ((HEADER, f"Bearer {token}"),) if token else ()
+        self._metadata = (*(((HEADER, f"Bearer {token}"),) if token else ()), *metadata)
         self._deadline_s = deadline_s
 
     def __getattr__(self, rpc: str) -> Callable[..., Any]:

@@ -6,15 +6,14 @@ its kind when any device of the kind will do. Devices of one kind stand in for e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from donna.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, Unavailable
-from donna.rpc.channel import Remote
+from donna.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound, Unavailable
+from donna.rpc.channel import Peer, Remote
 from donna.v1 import profiler_pb2, profiler_pb2_grpc
 
 
@@ -48,31 +47,35 @@ class Pool:
 class Profilers:
     """All profilers. Channels are opened once and reconnect by themselves."""
 
-    def __init__(
-        self,
-        addresses: Mapping[str, str],
-        open_channel: Callable[[str], grpc.Channel],
-        *,
-        token: str = "",
-        call_deadline_s: float = 30.0,
-    ) -> None:
-        self._open_channel, self._token, self._call_deadline_s = open_channel, token, call_deadline_s
+    def __init__(self, peers: Mapping[str, Peer], *, call_deadline_s: float = 30.0) -> None:
+        self._call_deadline_s = call_deadline_s
+        self._peers: dict[str, Peer] = {}
         self._remotes: dict[str, Remote] = {}
-        for name, address in addresses.items():
-            self.add(name, address)
+        for name, peer in peers.items():
+            self.add(name, peer)
 
     @property
     def names(self) -> tuple[str, ...]:
         """All profilers, sorted."""
         return tuple(sorted(self._remotes))
 
-    def add(self, name: str, address: str, open_channel: Callable[[str], grpc.Channel] | None = None) -> None:
-        """One more profiler; `open_channel` when it is reached in another way than the rest."""
-        channel = (open_channel or self._open_channel)(address)
+    def add(self, name: str, peer: Peer) -> None:
+        """One more profiler, or a known one that is reached in another way from now on."""
         stub = profiler_pb2_grpc.ProfilerServiceStub
-        remote = Remote(stub, channel, token=self._token, deadline_s=self._call_deadline_s)
-        # A new dictionary: other threads may be going through the old one.
+        remote = Remote(stub, peer.open(), token=peer.token, deadline_s=self._call_deadline_s)
+        # New dictionaries: other threads may be going through the old ones.
+        self._peers = {**self._peers, name: peer}
         self._remotes = {**self._remotes, name: remote}
+
+    def peer(self, profiler: str) -> Peer:
+        """How a profiler is reached now. Raises NotFound for a name that is not known."""
+        try:
+            return self._peers[profiler]
+        except KeyError:
+            known = ", ".join(self.names) or "none"
+            raise NotFound(
+                f"profiler {profiler[:80]!r} is not one of this searcher; it knows: {known}"
+            ) from None
 
     def remote(self, profiler: str) -> Remote:
         """The stub of a profiler."""

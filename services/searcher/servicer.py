@@ -124,11 +124,15 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
                 canary_drift=site.canary_drift,
                 canary_ms=site.canary_ms,
                 canary_time=site.canary_time if site.canary_ms else None,
+                profiler=site.profiler,
+                device=site.device,
             )
             for sites in found.values()
             for site in sites
         ]
-        devices += [pb.SearchDevice(name=name, description=reason) for name, reason in silent.items()]
+        devices += [
+            pb.SearchDevice(name=name, profiler=name, description=reason) for name, reason in silent.items()
+        ]
         devices.sort(key=lambda device: device.name)
         return pb.ListSearchDevicesResponse(search_devices=devices)
 

@@ -74,6 +74,7 @@ OUTER: dict[str, tuple[str, ...]] = {
             "conduct",
             "discovery",
             "fleet",
+            "gateway",
             "glance",
             "lane",
             "live",

@@ -14,7 +14,7 @@ import pytest
 
 from donna.cluster_api import ClusterApi
 from donna.errors import FailedPrecondition, Unavailable
-from donna.rpc.channel import open_channel
+from donna.rpc.channel import Peer
 from donna.rpc.tls import channel_credentials, server_credentials
 from services.searcher.discovery import Discovery, addresses, device_name
 from services.searcher.profilers import Profilers
@@ -149,12 +149,12 @@ def test_a_profiler_that_moves_is_known_by_the_name_in_its_certificate(tmp_path:
          "-out", certificate],
         check=True, capture_output=True,
     )  # fmt: skip
-    connect = partial(open_channel, credentials=channel_credentials(certificate))
+    credentials = channel_credentials(certificate)
     with serving(endpoint(Small()), credentials=server_credentials(certificate, key, "")) as address:
-        profilers = Profilers({}, connect, call_deadline_s=10)
-        profilers.add("named", address, open_channel=partial(connect, server_name="profiler"))
+        peer = partial(Peer, address=address, credentials=credentials)
+        profilers = Profilers({"named": peer(server_name="profiler")}, call_deadline_s=10)
         assert profilers.sites("named") == ()
         for other in ("", "predictor"):
-            profilers.add("other", address, open_channel=partial(connect, server_name=other))
+            profilers.add("other", peer(server_name=other))
             with pytest.raises(Unavailable):
                 profilers.sites("other")
