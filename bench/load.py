@@ -96,7 +96,7 @@ def targets(client: Client, state: Path) -> list[Target]:
         opset_imports=[onnx.helper.make_opsetid("", 18)],
         ir_version=10,
     ).SerializeToString()
-    client.measure("local", identity)
+    client.devices.measure("local", identity)
     samples = [
         predictor_pb2.AccuracySample(
             architecture=common_pb2.Architecture(choices=[i % 4, i // 4, 0]), accuracy=0.5 + i / 40

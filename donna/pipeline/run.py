@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from donna.client import Client
-from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument
+from donna.errors import FailedPrecondition, InvalidArgument
 from donna.pipeline import messages
 from donna.pipeline.baselines import baseline_search, baselines, uniform
 from donna.pipeline.blame import blame
@@ -35,8 +35,6 @@ from donna.v1 import common_pb2, predictor_pb2, profiler_pb2, searcher_pb2
 
 Samples = list[predictor_pb2.AccuracySample]
 """Architectures with their accuracy after a short finetuning."""
-
-_NOT_DONE = (common_pb2.JOB_STATE_FAILED, common_pb2.JOB_STATE_CANCELLED)
 
 
 def run(client: Client, spec: Spec, folder: RunFolder, display: Display | None = None) -> dict[str, Any]:
@@ -164,7 +162,9 @@ class Run:
         turns = list(product(range(ROUNDS), self.client.profilers, models))
         for done, (_, device, name) in enumerate(turns):
             bar.update(done, len(turns), name, None)
-            taken[name, device].append(self.client.measure(device, models[name], settings, skip_cache=True))
+            taken[name, device].append(
+                self.client.devices.measure(device, models[name], settings, skip_cache=True)
+            )
         return {
             name: {device: Latency.of(taken[name, device]) for device in self.client.profilers}
             for name in models
@@ -378,23 +378,11 @@ class Run:
         return result
 
     def _job(self, phase: str, spec: Any, bar: Bar) -> Any:
-        """Creates the job of a phase, or finds the one of an earlier start, and waits for its end.
-
-        A job that failed or was cancelled in an earlier start is tried again under a new request.
-        """
-        attempt = 1
-        while True:
-            request_id = f"{self.folder.run_id}-{phase}-{attempt}"
-            try:
-                resource = self.client.create(spec, request_id=request_id)
-            except AlreadyExists:
-                # An earlier start asked for something else, e.g. under another version of a service.
-                resource = None
-            if resource is not None and resource.job.state not in _NOT_DONE:
-                done = self.client.wait(resource, lambda current: show_progress(bar, current))
-                self.outcome.costs[phase] = done.job.cost
-                return done
-            attempt += 1
+        """The resource of a phase's job when it has ended: begun now, or by an earlier start of this run."""
+        key = f"{self.folder.run_id}-{phase}"
+        done = self.client.ensure(spec, key, lambda current: show_progress(bar, current))
+        self.outcome.costs[phase] = done.job.cost
+        return done
 
     @contextmanager
     def _phase(self, phase: str, title: str) -> Iterator[Bar]:
