@@ -226,8 +226,8 @@ def targets(client: Client, state: Path) -> list[Target]:
 
 def _profiler(client: Client, state: Path, manifest: common_pb2.Artifact) -> Target:
     stem, model = "/donna.v1.ProfilerService", relu(0)
-    client.measure("local", model)
-    remote = client.profilers["local"]
+    client.devices.measure("local", model)
+    remote = client.devices.profiler(client.devices.find("local"))
     network = profiler_pb2.MeasuredNetwork(model_sha256=hashlib.sha256(model).hexdigest())
     measurement = profiler_pb2.CreateMeasurementRequest(network=network, request_id="load")
     name = remote.CreateMeasurement(measurement).measurement.name

@@ -13,14 +13,15 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from donna.errors import InvalidArgument
 from donna.graphs.walk import all_graphs, all_nodes, function_nodes, graphs, tensors
-from donna.graphs.weightless import fill, is_weightless
+from donna.graphs.weightless import filled_bytes, is_weightless, outline
 
 MAX_CALLS_DEEP = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a model may be at most. `elements` bounds one tensor, with 1 for each dynamic axis."""
+    """What a model may be at most, `size_bytes` also when the weights that it came without are filled in. `elements`
+    bounds one tensor, with 1 for each dynamic axis."""
 
     size_bytes: int = 1 << 30
     nodes: int = 100_000
@@ -54,7 +55,7 @@ def check(data: bytes, *, field: str = "model", limits: Limits | None = None) ->
         for value in [*graph.input, *graph.output, *graph.value_info]:
             _check_shape(value, field, limits)
     try:
-        onnx.checker.check_model(_completed(model, field, limits) if is_weightless(model) else data)
+        onnx.checker.check_model(_outlined(model, field, limits) if is_weightless(model) else data)
     except onnx.checker.ValidationError as error:
         raise InvalidArgument.of(field, f"is not valid ONNX: {_first_line(error)}") from error
     return model
@@ -79,12 +80,14 @@ def _inlined_nodes(model: ModelProto) -> int:
     return max(size(own, 0), sum(1 for _ in all_nodes(model)))
 
 
-def _completed(model: ModelProto, field: str, limits: Limits) -> bytes:
-    # A few bytes can ask for gigabytes here, each tensor within its own limit.
-    total = sum(math.prod(t.dims) for graph in graphs(model.graph) for t in graph.initializer)
-    if total > limits.elements:
-        raise InvalidArgument.of(field, f"would be filled with {total} values, at most {limits.elements} are")
-    return fill(model).SerializeToString()
+def _outlined(model: ModelProto, field: str, limits: Limits) -> bytes:
+    # A few bytes can ask for gigabytes here; so nothing is filled before somebody measures.
+    size = filled_bytes(model)
+    if size > limits.size_bytes:
+        raise InvalidArgument.of(
+            field, f"would have {size} bytes with its weights, at most {limits.size_bytes} are taken"
+        )
+    return outline(model).SerializeToString()
 
 
 def _check_tensor(tensor: TensorProto, field: str, limits: Limits) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     Select,
     Update,
@@ -26,6 +28,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -56,6 +59,22 @@ class Leases:
         self.kind = kind
         self.owner = owner
         self.ttl_s = ttl_s
+        self._heard_at = time.monotonic()
+        self._patient_until = self._heard_at
+
+    @property
+    def _patient(self) -> bool:
+        """Whether the store was away, or this worker was, for so long that leases ran out which are renewed every third
+        of their time: until now, or just before. Whoever still works is given time to say so."""
+        now = time.monotonic()
+        return now - self._heard_at > self.ttl_s * 2 / 3 or now < self._patient_until
+
+    def _heard(self) -> None:
+        """The store has answered."""
+        now = time.monotonic()
+        if now - self._heard_at > self.ttl_s * 2 / 3:
+            self._patient_until = now + self.ttl_s
+        self._heard_at = now
 
     def claim(self, job: str | None = None, index: int | None = None) -> Task | None:
         """The next task that may run now, or None; with `job`, of that job, with `index`, that one.
@@ -66,8 +85,10 @@ class Leases:
         query = self._claimable(job, index)
         while True:
             with self.store.reads.begin() as connection:  # idle workers must not queue for the write lock
-                if connection.execute(query).first() is None:
-                    return None
+                found = connection.execute(query).first()
+            self._heard()
+            if found is None:
+                return None
             with self.store.engine.begin() as connection:
                 _one_claim_at_a_time(connection, self.kind)
                 row = connection.execute(query.with_for_update(of=tasks, skip_locked=True)).one_or_none()
@@ -81,14 +102,19 @@ class Leases:
         now = self.store.clock()
         furthest = now + self.ttl_s + CLOCKS_DIFFER_S
         other = tasks.alias()
+        patient = self._patient
+
+        def held(table: FromClause) -> ColumnElement[bool]:
+            return true() if patient else table.c.lease_until.between(now, furthest)
+
         free = or_(
             and_(tasks.c.state == TaskState.QUEUED, _due(now)),
-            and_(tasks.c.state == TaskState.RUNNING, ~tasks.c.lease_until.between(now, furthest)),
+            and_(tasks.c.state == TaskState.RUNNING, ~held(tasks)),
         )
         same_key_elsewhere = exists().where(
             other.c.key == tasks.c.key,
             other.c.state == TaskState.RUNNING,
-            other.c.lease_until.between(now, furthest),
+            held(other),
             or_(other.c.job != tasks.c.job, other.c.idx != tasks.c.idx),
         )
         query = (
@@ -159,6 +185,7 @@ class Leases:
         """Raises LeaseLost when the task is not ours any more or its job has ended."""
         with self.store.soon.begin() as connection:
             self._hold(connection, task, lease_until=self.store.clock() + self.ttl_s)
+        self._heard()
 
     def _hold(self, connection: Connection, task: Task, **values: Any) -> None:
         """Writes to the task if we still hold it: every write of a worker goes through here."""

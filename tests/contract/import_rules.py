@@ -96,6 +96,7 @@ OUTER: dict[str, tuple[str, ...]] = {
         *(
             "canary",
             "child",
+            "description",
             "devices",
             "host",
             "host_lock",

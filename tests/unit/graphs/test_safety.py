@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from onnx import GraphProto, SparseTensorProto, TensorProto, helper
@@ -143,7 +145,7 @@ def greedy_filling():
         (with_input("N", -3), "impossible shape"),
         (without_opset(), "lacks an IR version, an opset or outputs"),
         (cyclic(), "is not valid ONNX"),
-        (greedy_filling(), "would be filled with"),
+        (greedy_filling(), "would have 6442450944 bytes with its weights, at most 1073741824 are taken"),
     ],
 )
 def test_refuses_with_a_sentence_on_the_field(model, sentence):
@@ -166,6 +168,17 @@ def test_refuses_too_many_bytes_and_nodes():
         check(data, limits=Limits(size_bytes=100))
     with pytest.raises(InvalidArgument, match="has 2 nodes, at most 1 are taken"):
         check(data, limits=Limits(nodes=1))
+
+
+def test_nothing_is_filled_to_check_a_model():
+    model = strip(make.branching(4, 8))
+    model.graph.initializer[0].dims[:] = [1 << 14, 1 << 13]  # half a gigabyte
+    tracemalloc.start()
+    try:
+        check(model.SerializeToString())
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_torn_model_never_passes_as_another_one():
