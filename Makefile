@@ -16,7 +16,7 @@ READY := $(VENV)/.ready
 PROTOS := $(wildcard protos/donna/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test images push test-slow test-compose test-chaos test-fuzz check format protos release-protos docs clean bench-predict bench-search bench-improve bench-profile bench-distill bench-controls bench-scale bench-load
+.PHONY: help setup demo test wheel images push test-slow test-compose test-chaos test-fuzz check format protos release-protos docs clean bench-predict bench-search bench-improve bench-profile bench-distill bench-controls bench-scale bench-load
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make TARGET\n"} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ protos: $(READY) ## Generate donna/v1 from protos/
 
 release-protos: $(READY) ## Freeze the contract of a release: what later changes are compared with
 	$(BIN)/buf build protos --exclude-source-info --output protos/released.binpb
+
+wheel: $(READY) ## Build dist/donna-*.whl: the SDK and the command, with extras for what runs services
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 images: ## Build the images of the five services (REGISTRY, VERSION, TORCH_INDEX)
 	set -e; for service in $(SERVICES); do \

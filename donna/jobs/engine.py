@@ -24,6 +24,7 @@ from donna.jobs.record import Job, JobError, Task, TaskState
 from donna.jobs.store import JobStore
 from donna.jobs.unattended import Unattended
 from donna.jobs.work import Work
+from donna.trouble import Trouble
 
 log = logging.getLogger("donna.jobs")
 
@@ -49,6 +50,7 @@ class TaskReport:
         self._counted_at = time.monotonic()
         self._lock = threading.Lock()
         self._written_at = 0.0
+        self._waiting_for = ""
         self._closed = threading.Event()
         self._renewal = threading.Thread(target=self._renew, daemon=True)
         self._renewal.start()
@@ -85,12 +87,12 @@ class TaskReport:
             self._counted_at = now
             return cost
 
-    def _write(self, **values: Any) -> None:
-        """Writes with the cost so far, which is kept for the next time when the store does not answer."""
+    def _write(self, *, tell: bool = True, **values: Any) -> None:
+        """Writes, with the cost so far if it tells; that is kept for the next time when the store does not answer."""
         self.check()
-        cost = self._take_cost()
+        cost = self._take_cost() if tell else {}
         try:
-            self._leases.report(self._task, cost=cost, **values)
+            self._leases.report(self._task, cost=cost, tell=tell, **values)
         except LeaseLost as lost:
             self._lost = lost
             raise
@@ -98,14 +100,18 @@ class TaskReport:
             self.cost(**cost)
             raise
 
+    @property
+    def _due(self) -> bool:
+        """Whether it is time to tell again."""
+        return time.monotonic() - self._written_at >= REPORT_INTERVAL_S
+
     def progress(self, done: float, total: float, message: str = "") -> None:
         self.check()
-        now = time.monotonic()
-        if now - self._written_at >= REPORT_INTERVAL_S:
-            self._written_at = now
+        if self._due:
+            self._written_at = time.monotonic()
             fraction = done / total if total > 0 else 0.0
             try:
-                self._write(fraction=fraction, message=message, waiting_for="")
+                self._write(fraction=fraction, message=message)
             except STORE_ERRORS:  # no reason to give the work up
                 log.warning("the progress of %s could not be written", self._task.job, exc_info=True)
 
@@ -125,8 +131,11 @@ class TaskReport:
         return outlast(ask, what=f"{self._task.job} task {self._task.index}", check=self.check)
 
     def waiting(self, waiting_for: str) -> None:
-        self._written_at = 0.0
+        if waiting_for == self._waiting_for:
+            return
         self._outlast(lambda: self._write(waiting_for=waiting_for))
+        self._waiting_for = waiting_for
+        self._written_at = 0.0
 
     def recall(self, keys: list[str]) -> dict[str, dict[str, Any]]:
         return self._outlast(lambda: self._leases.store.recall(keys))
@@ -148,11 +157,15 @@ class TaskReport:
         fraction: float | None = None,
         message: str = "",
     ) -> None:
+        # What the state has cost must not be lost while the state is kept; the time it took may wait to be told.
+        tell = partial is not None or bool(self._cost) or self._due
         progress: dict[str, Any] = {}
-        if fraction is not None:
+        if fraction is not None and tell:
             self._written_at = time.monotonic()  # no need to write the progress as well
-            progress = {"fraction": fraction, "message": message, "waiting_for": ""}
-        self._outlast(lambda: self._write(checkpoint=state, part=part, partial=partial, **progress))
+            progress = {"fraction": fraction, "message": message}
+        self._outlast(
+            lambda: self._write(checkpoint=state, part=part, partial=partial, tell=tell, **progress)
+        )
 
     def saved(self) -> dict[str, Any] | None:
         return self._outlast(lambda: self._leases.checkpoint(self._task))
@@ -244,15 +257,17 @@ def run_worker(
     """
     leases = Leases(store, kind=work.kind, owner=worker_name(), ttl_s=lease_s)
     idle_since = time.monotonic()
+    trouble = Trouble(log, "the store does not answer; trying again")
     while not stopping.is_set():
         heard = store.bell.rings
         try:
             jobs = [job] if choose is None else choose()
             task = next((task for name in jobs if (task := leases.claim(name)) is not None), None)
-        except Exception:
-            log.warning("the store does not answer; trying again", exc_info=True)
+        except Exception as error:
+            trouble.seen(error)
             stopping.wait(1.0)
             continue
+        trouble.over()
         if task is not None:
             run_task(leases, work, task, stopping)
             idle_since = time.monotonic()
@@ -315,6 +330,7 @@ class Engine:
         return self.store.create(self.work.kind, spec, self.work.tasks(spec), request_id=request_id)
 
     def _loop(self) -> None:
+        trouble = Trouble(log, f"the engine of {self.work.kind} could not go on; trying again")
         while not self._stopping.is_set():
             heard = self.store.bell.rings
             try:
@@ -325,10 +341,11 @@ class Engine:
                         self._unattended.tell(name, DYING)
                 for job in self.store.ripe(self.work.kind) if active else ():
                     self._finish(job)
-            except Exception:
-                log.warning("the engine of %s could not go on; trying again", self.work.kind, exc_info=True)
+            except Exception as error:
+                trouble.seen(error)
                 self._stopping.wait(1.0)
                 continue
+            trouble.over()
             self.store.bell.wait(heard, POLL_S if active else IDLE_S)
 
     def _finish(self, job: Job) -> None:

@@ -168,7 +168,7 @@ class Leases:
 
     def renew(self, task: Task) -> None:
         """Raises LeaseLost when the task is not ours any more or its job has ended."""
-        with self.store.engine.begin() as connection:
+        with self.store.soon.begin() as connection:
             self._hold(connection, task, lease_until=self.store.clock() + self.ttl_s)
         self._patience.heard()
 
@@ -190,10 +190,15 @@ class Leases:
         checkpoint: dict[str, Any] | None = None,
         part: tuple[int, dict[str, Any]] | None = None,
         partial: dict[str, Any] | None = None,
+        tell: bool = True,
     ) -> None:
         """Writes progress, cost, a checkpoint or a partial result, and renews the lease. Raises LeaseLost.
 
-        `part` (number, values) belongs to the checkpoint; it takes the place of that part and of all later ones.
+        `part` (number, values) belongs to the checkpoint and is new; number 0 takes the place of all that there are.
+        Without `tell` the job is left as it is, and watchers hear nothing: for a checkpoint that says nothing new.
+
+        Nothing of this waits for the disk: it survives the process at once, and a loss of power after a while. What is
+        lost then is done again from an earlier checkpoint, and what must not be lost is `complete` or `remember`.
         """
         now = self.store.clock()
         held: dict[str, Any] = {"lease_until": now + self.ttl_s}
@@ -214,9 +219,7 @@ class Leases:
             }
         if partial is not None:
             changed["result"] = json.dumps(partial)
-        # Work repeats what a checkpoint has lost, so it need not survive a loss of power, only that of a process.
-        engine = self.store.engine if checkpoint is None else self.store.soon
-        with engine.begin() as connection:
+        with self.store.soon.begin() as connection:
             self._hold(connection, task, **held)
             if part is not None:
                 number, data = part
@@ -224,7 +227,8 @@ class Leases:
                     connection.execute(_parts_gone, {"of_job": task.job, "of_idx": task.index})
                 row = {"job": task.job, "idx": task.index, "number": number, "data": json.dumps(data)}
                 connection.execute(_part_added, row)
-            _refresh(connection, task.job, cost, **changed)
+            if tell:
+                _refresh(connection, task.job, cost, **changed)
 
     def checkpoint(self, task: Task) -> dict[str, Any] | None:
         """What an earlier attempt at this task saved, or None."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from donna.artifacts import ArtifactStore
 from donna.jobs import Job, JobStore, Report, Task, TaskSpec
+from donna.nets.device import choose_device
 from donna.space.settling import rank_correlation
 from services.distiller import compute, keys, library
 from services.distiller.admission import Admission, block_keys
@@ -56,15 +57,17 @@ class DistillWork:
         compute.one_thread_each()
         materials = Materials(artifacts, settings.data_root)
         threads = settings.num_threads()
+        local = settings.placement == "local"
+        at_once = compute.stepping(choose_device(settings.device), threads) if local else threads
         recall = Remembered(store, artifacts).recall
         admission = Admission(
             artifacts,
             materials,
             recall,
             memory_bytes=settings.memory_bytes,
-            threads=threads,
+            threads=at_once,
             workers=settings.num_workers(),
-            probe_device=settings.device if settings.placement == "local" else None,
+            probe_device=settings.device if local else None,
         )
         return cls(
             artifacts,
@@ -116,7 +119,7 @@ class DistillWork:
                     checkpoints=Checkpoints(self._artifacts, report, self._interval_s, self._clock),
                     shelf=shelf,
                 )
-                group.train(missing)
+                group.train(missing, parts=parts(task.attempt))
                 splits = group.splits
         ends = None
         if task.spec["ends"]:
@@ -166,3 +169,9 @@ class DistillWork:
                 for block in manifest.blocks
             ],
         }
+
+
+def parts(attempt: int) -> int:
+    """In how many parts a group is trained at this attempt, from 1. One worker may be lost to anything; that a second
+    is lost before it got further looks like memory, for which the system kills without a word."""
+    return 2 ** max(0, attempt - 2)

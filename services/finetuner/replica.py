@@ -19,11 +19,12 @@ from torch import distributed
 from donna.errors import DonnaError
 from donna.jobs import lifeline
 from donna.nets import weights
+from donna.nets.device import choose_device
 from donna.service import open_stores
 from donna.settings import read_settings
 from services.finetuner.checkpoint import Checkpoint
 from services.finetuner.group import Group
-from services.finetuner.materials import Materials, choose_device
+from services.finetuner.materials import Materials
 from services.finetuner.request import Request
 from services.finetuner.settings import FinetunerSettings
 from services.finetuner.workshop import Workshop

@@ -15,11 +15,12 @@ from donna.artifacts import Artifact, ArtifactStore
 from donna.errors import ResourceExhausted
 from donna.jobs import Report
 from donna.nets import costs, weights
+from donna.nets.device import choose_device
 from services.finetuner import assembly
 from services.finetuner.checkpoint import Checkpoint
 from services.finetuner.evaluate import Evaluation, evaluate, logits
 from services.finetuner.export import Exported, compare, enough, export
-from services.finetuner.materials import Materials, choose_device
+from services.finetuner.materials import Materials
 from services.finetuner.metadata import metadata
 from services.finetuner.quantize import quantize
 from services.finetuner.replicas import train_in_group

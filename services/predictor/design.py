@@ -21,8 +21,9 @@ import numpy as np
 
 from donna.errors import InvalidArgument
 from donna.space import Library
+from donna.space.library import NSR
 from services.predictor.features import ROOT2, Order, design_matrix, num_columns
-from services.predictor.quality import NSR, block_qualities
+from services.predictor.quality import block_qualities
 
 _STARTS, _STARTS_VISITS = 3, 600
 _SWEEPS, _MOST_VISITS = 12, 20_000

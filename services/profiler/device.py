@@ -14,13 +14,15 @@ from services.profiler.measurement import Measured, MeasurementSettings
 @dataclass(frozen=True, kw_only=True)
 class Identity:
     """Who a device is. `id` is unique in its agent; devices of one `kind` are interchangeable; `providers` are
-    the execution providers, the default first."""
+    the execution providers, the default first; `longest_rest_s` is how long the device may be left to cool before a
+    measurement, beside its deadline."""
 
     id: str
     kind: str
     backend: str
     description: str
     providers: tuple[str, ...]
+    longest_rest_s: float = 0.0
 
     @property
     def name(self) -> str:

@@ -52,7 +52,8 @@ class MeasurementWork:
         device = self._devices.get(spec["device"])
         settings = MeasurementSettings.from_json(spec["settings"])
         network = Network.from_json(spec["network"])
-        go_on = lease(report.check, settings.deadline_ms / 1000 + LEASE_MARGIN_S)
+        rest_s = 2 * device.identity.longest_rest_s  # the canary may have to wait for a cool device, too
+        go_on = lease(report.check, settings.deadline_ms / 1000 + rest_s + LEASE_MARGIN_S)
         started = time.monotonic()
         fingerprint = fingerprint_sha256(device.fingerprint())
         if fingerprint != spec["fingerprint_sha256"]:

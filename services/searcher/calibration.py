@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -19,11 +20,11 @@ Measure = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The networks to measure: `swapped` for the blocks, `calibration` to correct their sum, `holdout` to
-    judge the result. Rows (., N)."""
+    """The networks to measure: `swapped`, `base` (N,) with single options swapped in, for the blocks; `calibration` to
+    correct their sum, `holdout` to judge the result. Rows (., N)."""
 
     num_options: tuple[int, ...]
-    swapped: np.ndarray
+    base: np.ndarray
     calibration: np.ndarray
     holdout: np.ndarray
 
@@ -37,15 +38,21 @@ class Plan:
         whole = uniform_sample(calibration_size(len(counts)) + HOLDOUT, counts, generator)
         return cls(
             num_options=tuple(num_options),
-            swapped=swaps(base, num_options),
+            base=base,
             calibration=whole[HOLDOUT:],
             holdout=whole[:HOLDOUT],
         )
 
+    @cached_property
+    def swapped(self) -> np.ndarray:
+        """(1 + sum(M_n - 1), N), the base first."""
+        return swaps(self.base, self.num_options)
+
     @property
     def size(self) -> int:
         """Measurements at most, for each device."""
-        return len(self.swapped) + len(self.calibration) + len(self.holdout)
+        swapped = 1 + sum(count - 1 for count in self.num_options)
+        return swapped + len(self.calibration) + len(self.holdout)
 
     def table(self, measure: Measure, device: str, extra: np.ndarray) -> tuple[LatencyTable, TableError]:
         """The corrected table of a device, and its error on the holdout.
@@ -55,7 +62,7 @@ class Plan:
         """
         swapped = measure(self.swapped)
         if np.isnan(swapped[0]):
-            base = "-".join(map(str, self.swapped[0]))
+            base = "-".join(map(str, self.base))
             raise FailedPrecondition(
                 f"{device} cannot run network {base}, on which its latency table would rest; "
                 "use latency_mode MEASURED",

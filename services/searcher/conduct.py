@@ -6,7 +6,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,19 +15,17 @@ from donna.jobs.work import Report
 from donna.space import Library
 from services.searcher import feasibility
 from services.searcher.accuracy import PredictedAccuracy
-from services.searcher.background import Background
 from services.searcher.calibration import Plan
 from services.searcher.evaluations import Evaluations
 from services.searcher.evolution import Evolution
-from services.searcher.exact import additive_accuracy, exact_front
+from services.searcher.exact import exact_front
 from services.searcher.fleet import Fleet
 from services.searcher.latencies import Latencies
-from services.searcher.library_tables import cost, cost_table, cost_term, quality_table
+from services.searcher.library_tables import cost, cost_table, cost_term
 from services.searcher.loop import Generation, Loop
 from services.searcher.measurement import UNSTABLE
 from services.searcher.metric import ACCURACY, COSTS, LATENCY_MS, Metric
 from services.searcher.pareto import hypervolume, non_dominated
-from services.searcher.patience import patiently
 from services.searcher.points import front_order
 from services.searcher.problem import Problem, Values
 from services.searcher.repeatability import near_duplicates
@@ -36,8 +33,9 @@ from services.searcher.spec import EXACT, SearchSpec
 from services.searcher.standing import Standing
 from services.searcher.survey import latency_row, smallest_networks, survey
 
-TELL_S = 0.2
-"""A state is stored after every generation, but watchers are told this often at most: nobody reads faster."""
+TELL_S, TELLING_SHARE = 0.2, 0.05
+"""A state is stored after every generation, but watchers are told this often at most, and for this share of the time:
+nobody reads faster, and a long front takes long to tell."""
 
 MAX_ROUNDS = 5
 """How often a refined table is corrected at most."""
@@ -65,10 +63,9 @@ class Conduct:
         accuracy: PredictedAccuracy | None,
         fleet: Fleet | None,
         store_evaluations: Callable[[bytes], str],
-        retry_s: float,
     ) -> None:
         self.spec, self.library, self.report, self.fleet = spec, library, report, fleet
-        self._predictor, self._store, self._retry_s = accuracy, store_evaluations, retry_s
+        self.accuracy, self._store = accuracy, store_evaluations
         self._stage: tuple[float, float, float, str] = (0.0, 1.0, 1.0, "")
         self._measured_in_stage = 0
         plan = Plan.of(cost_table(library, "macs"), library.num_options, spec.seed)
@@ -78,7 +75,7 @@ class Conduct:
             num_options=library.num_options,
             objectives=spec.objectives,
             bounds=spec.bounds,
-            accuracy=self._accuracy if accuracy is not None else None,
+            accuracy=self.accuracy,
             cost=lambda X, name: cost(library, X, name),
             latency=self.latencies if fleet is not None else None,
         )
@@ -87,19 +84,13 @@ class Conduct:
 
     def run(self) -> dict[str, Any]:
         """Raises FailedPrecondition when a bound cannot be met, or all of them together are met by nothing."""
-        self.standing.rows = survey(self.spec, self.library, self._accuracy if self._predictor else None)
+        self.standing.rows = survey(self.spec, self.library, self.accuracy)
         feasibility.check(self.standing.rows)
         self._check_smallest()
         self.report.publish(self.standing.start())
         found = self._exact() if self.spec.algorithm == EXACT else self._evolve()
         values = self._confirm(found)
         return self._result(found, values)
-
-    def _accuracy(self, X: np.ndarray) -> np.ndarray:
-        predictor = self._predictor
-        if predictor is None:
-            raise FailedPrecondition("this search has no predictor")
-        return patiently(self.report, "the predictor", lambda: predictor(X), self._retry_s)
 
     def _check_smallest(self) -> None:
         """A latency bound that even the smallest networks break is refused before anything else is measured."""
@@ -159,7 +150,7 @@ class Conduct:
             num_objectives=len(spec.objectives),
             population=spec.population,
             seed=spec.seed,
-            tables=[quality_table(library), *(cost_table(library, name) for name in COSTS)],
+            tables=[library.quality_table(), *(cost_table(library, name) for name in COSTS)],
             initial=np.array(spec.initial, dtype=np.int64).reshape(-1, len(library.num_options)),
         )
         ideal, worst = self._box()
@@ -185,28 +176,29 @@ class Conduct:
 
     def _generations(self, loop: Loop, until: int, done_rounds: int, extra: np.ndarray) -> None:
         start, span = (0.5, 0.2) if self.latencies.by_table else (0.02, 0.95)
-        told_at = 0.0
-        with Background() as background:
-            while loop.generation < until and not self._spent:
-                share = span / until
-                label = f"generation {loop.generation + 1} of {until}"
-                self._enter(start + share * loop.generation, share, self.spec.population, label)
-                if not loop.step():
-                    break
-                self.standing.history = loop.history
-                told = None
-                if loop.generation == until or time.monotonic() - told_at > TELL_S:
-                    told, told_at = self.standing.running(loop), time.monotonic()
-                state, part = loop.save()
-                save = partial(
-                    self.report.save,
-                    {"round": done_rounds, "extra": extra.tolist(), "loop": state},
-                    part=part,
-                    partial=told,
-                    fraction=start + share * loop.generation,
-                    message=label,
-                )
-                background.run(save)
+        tell_at = 0.0
+        while loop.generation < until and not self._spent:
+            share = span / until
+            label = f"generation {loop.generation + 1} of {until}"
+            self._enter(start + share * loop.generation, share, self.spec.population, label)
+            if not loop.step():
+                break
+            self.standing.history = loop.history
+            began = time.monotonic()
+            told = None
+            if loop.generation == until or began > tell_at:
+                told = self.standing.running(loop)
+            state, part = loop.save()
+            self.report.save(
+                {"round": done_rounds, "extra": extra.tolist(), "loop": state},
+                part=part,
+                partial=told,
+                fraction=start + share * loop.generation,
+                message=label,
+            )
+            if told is not None:
+                now = time.monotonic()
+                tell_at = now + max(TELL_S, (now - began) / TELLING_SHARE)
 
     @property
     def _spent(self) -> bool:
@@ -216,10 +208,15 @@ class Conduct:
     def _exact(self) -> Found:
         """The true front; with tables of latency, measured, and in refined mode until it is stable."""
         spec, library = self.spec, self.library
-        generator = np.random.default_rng(0)
         terms = [cost_term(library, metric.name) for metric in spec.metrics if metric.name in COSTS]
-        if spec.needs_predictor:
-            terms.append(additive_accuracy(self._accuracy, library.num_options, generator))
+        if spec.needs_predictor and self.accuracy is not None:
+            if (term := self.accuracy.term()) is None:
+                raise FailedPrecondition(
+                    "the predicted accuracy does not add up over the blocks, so no exact front exists; "
+                    "use a first-order predictor or NSGA-II",
+                    reason="NOT_ADDITIVE",
+                )
+            terms.append(term)
         self._enter(0.02, 0.5, self.latencies.plan.size * len(spec.devices), "measuring single blocks")
         extra = np.zeros((0, len(library.num_options)), dtype=np.int64)
         for round_number in range(MAX_ROUNDS + 1):
@@ -270,9 +267,7 @@ class Conduct:
         X = found.X[rows]
         if not self.standing.history:
             self.standing.history = [self._only_generation(judged.F[rows], len(found.X))]
-        intervals, predictor = None, self._predictor
-        if predictor is not None:
-            intervals = patiently(self.report, "the predictor", lambda: predictor.intervals(X), self._retry_s)
+        intervals = self.accuracy.predictions(X) if self.accuracy is not None else None
         chosen = {metric: column[rows] for metric, column in values.items()}
         devices = self.spec.devices
         records = self.standing.records(found.X)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from donna.space import Library
-from services.searcher.accuracy import Intervals
+from donna.space.accuracy_tables import Predictions
 from services.searcher.feasibility import Row
 from services.searcher.fleet import Fleet
 from services.searcher.latencies import Latencies
@@ -47,7 +47,7 @@ class Standing:
         return {**self._figures(len(loop.X)), "front": [self._known_points[row] for row in rows.tolist()]}
 
     def ended(
-        self, X: np.ndarray, values: Values, evaluated: int, intervals: Intervals | None
+        self, X: np.ndarray, values: Values, evaluated: int, intervals: Predictions | None
     ) -> dict[str, Any]:
         """With the final front: rows X (P, N), their values and intervals (P,), in order."""
         front = points(self._library, X, values, self.records(X), intervals)

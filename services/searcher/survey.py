@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from donna.space import Library
+from services.searcher.accuracy import PredictedAccuracy
+from services.searcher.accuracy_range import accuracy_range
 from services.searcher.calibration import Plan
 from services.searcher.distribution import Range, sampled_range
-from services.searcher.feasibility import Row, function_range
+from services.searcher.feasibility import Row
 from services.searcher.library_tables import cost_range, cost_table
 from services.searcher.metric import ACCURACY, LATENCY_MS, Bound, Metric
 from services.searcher.operators import extremes
@@ -18,18 +18,13 @@ from services.searcher.spec import SearchSpec
 SIZES = ("macs", "model_bytes", "parameters")
 
 
-def survey(
-    spec: SearchSpec, library: Library, accuracy: Callable[[np.ndarray], np.ndarray] | None
-) -> list[Row]:
-    """One row for each objective and bound except latencies. Deterministic.
-
-    Costs are exact. Accuracy is exact for a space that can be listed, else a close estimate.
-    """
+def survey(spec: SearchSpec, library: Library, accuracy: PredictedAccuracy | None) -> list[Row]:
+    """One row for each objective and bound except latencies. Deterministic."""
     rows = []
     for metric in spec.metrics:
         generator = np.random.default_rng(0)
         if metric.name == ACCURACY and accuracy is not None:
-            found = function_range(accuracy, library.num_options, generator)
+            found = accuracy_range(accuracy, generator)
         elif metric.name not in (ACCURACY, LATENCY_MS):
             found = cost_range(library, metric.name, generator)
         else:
@@ -60,5 +55,5 @@ def smallest_networks(library: Library) -> np.ndarray:
 def representatives(library: Library) -> np.ndarray:
     """(R, N) a few networks that show the range of a latency: the smallest, a middle one, the largest."""
     macs = cost_table(library, "macs")
-    middle = Plan.of(macs, library.num_options, 0).swapped[:1]
-    return np.concatenate([smallest_networks(library), middle, extremes([-macs])])
+    middle = Plan.of(macs, library.num_options, 0).base
+    return np.concatenate([smallest_networks(library), middle[None], extremes([-macs])])

@@ -126,8 +126,9 @@ def test_a_container_was_lost_in_every_phase(run: tuple[dict[str, Any], list[str
 def test_nothing_was_done_twice(stack: Stack, client: Client, run: tuple[dict[str, Any], list[str]]) -> None:
     (library,) = client.list("blockLibraries")
     blocks = client.manifest(library.manifest).blocks
-    learned = [option for block in blocks for option in block.options if option.weights is not None]
-    assert sum(len(block.options) for block in blocks) == NUM_BLOCKS * NUM_OPTIONS
+    entries = [entry for block in blocks for entry in block.entries]
+    learned = [entry for entry in entries if entry.parameters]
+    assert len(entries) == NUM_BLOCKS * NUM_OPTIONS
     assert library.job.cost.blocks_trained == len(learned), (
         "a skip that changes no shape has nothing to learn"
     )

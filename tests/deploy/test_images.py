@@ -186,7 +186,9 @@ def test_the_context_has_no_more_than_the_images_need() -> None:
 
 
 def test_dependencies_prints_each_requirement_once() -> None:
-    command = [sys.executable, "deploy/dependencies.py", "searcher", "cluster"]
+    command = [sys.executable, "deploy/dependencies.py", "searcher", "phones", "cluster"]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     assert len(said) == len(set(said)) and any(line.startswith("pymoo") for line in said)
+    assert not any(line.startswith("donna") for line in said), "extras of ours are written out"
+    assert any(line.startswith("sqlalchemy") for line in said)
     assert not any(line.startswith(("typer", "rich")) for line in said), "services have no command line"

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from donna.artifacts import ArtifactStore
-from donna.errors import Cancelled, FailedPrecondition, ResourceExhausted
+from donna.errors import Cancelled, ResourceExhausted
 from donna.jobs import Task, TaskState
 from donna.space import Architecture
 from services.finetuner import workshop
@@ -94,13 +94,13 @@ def test_out_of_memory_is_a_sentence_that_says_what_helps(world, monkeypatch):
 
 def test_a_store_that_cannot_be_written_fails_the_task_and_a_later_one_succeeds(world, monkeypatch):
     def full(data):
-        raise FailedPrecondition("the artifact store cannot be written: No space left on device")
+        raise ResourceExhausted("the artifact store cannot be written: No space left on device")
 
     work, report = FinetuneWork(world.store, None, device="cpu"), Report()
     asked = task(world, work)
     with monkeypatch.context() as patched:
         patched.setattr(world.store, "put_bytes", full)
-        with pytest.raises(FailedPrecondition, match="No space left on device"):
+        with pytest.raises(ResourceExhausted, match="No space left on device"):
             work.run(asked, report)
     assert report.results == {}  # nothing is remembered that is not stored
     assert world.store.has(work.run(asked, report)["artifact"]["sha256"])

@@ -1,6 +1,7 @@
 """The engine from the creation of a job to its end, with workers in threads."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from donna.errors import Cancelled, NotFound, Unavailable
 from donna.jobs import Job, JobState, JobStore, Report, Task, TaskSpec, TaskState, Work, outage
 from donna.jobs import engine as engine_module
-from donna.jobs.engine import Engine, TaskReport, run_task
+from donna.jobs.engine import REPORT_INTERVAL_S, Engine, TaskReport, run_task
 from donna.jobs.lease import Leases
 from donna.jobs.placement import Threads
 from tests.unit.jobs.clock import Clock, eventually
@@ -234,19 +235,30 @@ def test_a_job_deleted_while_its_result_is_joined_harms_nobody(live: JobStore, s
         engine.close()
 
 
-def test_waiting_is_seen_from_outside(live: JobStore, start: Start) -> None:
-    go, waiting = threading.Event(), threading.Event()
+def test_waiting_is_seen_from_outside_until_it_is_over(live: JobStore, start: Start) -> None:
+    go, waiting, over = threading.Event(), threading.Event(), threading.Event()
 
     def step(attempt: int, report: Report) -> dict[str, Any]:
         report.waiting("a device")
+        report.progress(1, 2, "another device goes on")
+        time.sleep(1.5 * REPORT_INTERVAL_S)
+        report.save({"generation": 1}, fraction=0.5, message="what came before is stored")
         waiting.set()
         go.wait(30)
-        report.progress(1, 2, "a device came")
+        report.waiting("")
+        go.clear()
+        over.set()
+        go.wait(30)
         return {}
 
     name = start(Scripted(step)).create({}).name
     waiting.wait(30)
-    assert (live.get(name).state, live.get(name).waiting_for) == (JobState.WAITING, "a device")
+    job = live.get(name)
+    assert (job.state, job.waiting_for) == (JobState.WAITING, "a device")
+    assert job.progress.message == "what came before is stored"
+    go.set()
+    over.wait(30)
+    assert (live.get(name).state, live.get(name).waiting_for) == (JobState.RUNNING, "")
     go.set()
     job = ended(live, name)
     assert (job.state, job.waiting_for) == (JobState.SUCCEEDED, "")
@@ -269,6 +281,33 @@ def test_publish_and_saved(live: JobStore, start: Start) -> None:
         assert ended(live, name).result == {"saved": {"generation": 7}, "published": {"front": [7]}}
     finally:
         engine.close()
+
+
+def test_checkpoints_tell_now_and_then_but_never_without_their_cost(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "REPORT_INTERVAL_S", 3600.0)
+    job = store.create("scripts", {}, [TaskSpec(key="", spec={})])
+    leases = Leases(store, kind="scripts", owner="a")
+    task = leases.claim()
+    assert task is not None
+    report = TaskReport(leases, task, threading.Event())
+    try:
+        report.save({"generation": 0}, fraction=0.1)
+        told = store.get(job.name)
+        for generation in range(1, 4):
+            report.save({"generation": generation}, part=(generation, {}), fraction=0.5)
+        assert report.saved() == {"generation": 3}
+        assert len(report.saved_parts()) == 3
+        assert store.get(job.name).revision == told.revision
+        report.cost(device_s=2.0)
+        report.save({"generation": 4})
+        assert store.get(job.name).cost["device_s"] == 2.0
+        report.save({"generation": 5}, partial={"front": [5]}, fraction=0.75)
+        now = store.get(job.name)
+        assert (now.result, now.progress.done) == ({"front": [5]}, 0.75)
+    finally:
+        report.close()
 
 
 def _away(*_: Any, **__: Any) -> None:

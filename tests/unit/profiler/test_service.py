@@ -222,7 +222,7 @@ def test_a_failing_model_tells_why_and_others_go_on(remote, fragments):
     good = agent.create(remote, agent.stitched(*fragments), skip_cache=True)
     ended = [agent.finished(remote, each) for each in (slow, hungry, misfit)]
     assert [each.job.state for each in ended] == [FAILED] * 3
-    assert [each.job.error.reason for each in ended] == ["TIMEOUT", "OUT_OF_MEMORY", "INVALID_ARGUMENT"]
+    assert [each.job.error.reason for each in ended] == ["TIMEOUT", "OUT_OF_MEMORY", "INVALID_MODEL"]
     assert "fragments[1]" in ended[2].job.error.message
     assert agent.finished(remote, good).job.state == SUCCEEDED
 

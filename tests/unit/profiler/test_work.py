@@ -11,6 +11,7 @@ from donna.jobs.engine import Engine
 from donna.jobs.store import JobStore
 from donna.v1 import profiler_pb2 as pb
 from services.profiler.canary import CanaryLog, canary_model
+from services.profiler.description import Descriptions
 from services.profiler.device import Identity
 from services.profiler.devices import Devices
 from services.profiler.measurement import Measured
@@ -26,7 +27,11 @@ from tests.unit.profiler.test_turns import until
 GOOD = make.conv(3, 4, 8).SerializeToString()
 
 
-IDENTITY = Identity(id="a", kind="k", backend="none", description="", providers=("CPU",))
+def identity(name: str) -> Identity:
+    return Identity(id=name, kind="k", backend="none", description="", providers=("CPU",))
+
+
+IDENTITY = identity("a")
 
 
 @dataclass
@@ -80,7 +85,7 @@ def parts(tmp_path, device):
     work = MeasurementWork(devices, models, canaries)
     turns = Turns(store, work, ["devices/a"])
     engine = Engine(store, work, turns)
-    yield engine, ProfilerServicer(engine, devices, turns, models, canaries)
+    yield engine, ProfilerServicer(engine, devices, Descriptions([device]), turns, models, canaries)
     if engine.alive:
         engine.close()
     database.dispose()
