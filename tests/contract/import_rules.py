@@ -80,6 +80,8 @@ OUTER: dict[str, tuple[str, ...]] = {
             "conduct",
             "discovery",
             "dispatch",
+            "evolution_proposals",
+            "exact_proposals",
             "fleet",
             "gateway",
             "glance",
@@ -90,7 +92,7 @@ OUTER: dict[str, tuple[str, ...]] = {
             "measurement",
             "patience",
         ),
-        *("points", "predictors", "profilers", "standing", "weightless"),
+        *("points", "predictors", "profilers", "refinement", "search", "standing", "weightless"),
     ),
     "profiler": (
         *(
