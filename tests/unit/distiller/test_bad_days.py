@@ -81,12 +81,13 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_stopped_worker_is_continued_where_it_was(
     tmp_path: Path, steps: list[int], undisturbed: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("donna.checkpoints.WRITING_SHARE", 0)
     worker = Worker(tmp_path, checkpoint_interval_s=0)
     job = worker.create()
     real_save = group.Checkpoints.save
 
-    def save_then_stop(self: Any, state: Any) -> None:
-        real_save(self, state)
+    def save_then_stop(self: Any, data: bytes) -> None:
+        real_save(self, data)
         if len(steps) == 5:
             worker.stopping.set()
 
