@@ -22,6 +22,7 @@ from donna.jobs.lease import LEASE_S, LeaseLost, Leases
 from donna.jobs.outage import outlast
 from donna.jobs.record import Job, JobError, Task, TaskState
 from donna.jobs.store import JobStore
+from donna.jobs.unattended import Unattended
 from donna.jobs.work import Work
 from donna.trouble import Trouble
 
@@ -32,6 +33,7 @@ POLL_S = 0.1
 IDLE_S = 1.0
 REPORT_INTERVAL_S = 0.2
 JOIN_S = 5.0  # a database that has gone silent may hold the thread for longer
+DYING = "a worker that lives: one after the other ended, and the log of the service has the reason"
 SETTLE_S = 10.0
 """So long a worker that is told to stop tries to write how its task ended."""
 
@@ -301,6 +303,7 @@ class Engine:
         self.work = work
         self._placement = placement
         self._leases = Leases(store, kind=work.kind, owner=worker_name())
+        self._unattended = Unattended(store, work.kind)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=f"engine-{work.kind}", daemon=True)
 
@@ -333,6 +336,9 @@ class Engine:
             try:
                 active = self.store.active_states(self.work.kind)
                 self._placement.place(self._leases.waiting_tasks() if active else 0)
+                if active and self._placement.failing:
+                    for name in self._unattended.look():
+                        self._unattended.tell(name, DYING)
                 for job in self.store.ripe(self.work.kind) if active else ():
                     self._finish(job)
             except Exception as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -34,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from donna.errors import Cancelled
+from donna.jobs.outage import Patience
 from donna.jobs.record import ACTIVE, JobError, JobState, Task, TaskState
 from donna.jobs.schema import jobs, parts, results, tasks
 from donna.jobs.store import JobStore, read_task, write_error
@@ -59,22 +59,7 @@ class Leases:
         self.kind = kind
         self.owner = owner
         self.ttl_s = ttl_s
-        self._heard_at = time.monotonic()
-        self._patient_until = self._heard_at
-
-    @property
-    def _patient(self) -> bool:
-        """Whether the store was away, or this worker was, for so long that leases ran out which are renewed every third
-        of their time: until now, or just before. Whoever still works is given time to say so."""
-        now = time.monotonic()
-        return now - self._heard_at > self.ttl_s * 2 / 3 or now < self._patient_until
-
-    def _heard(self) -> None:
-        """The store has answered."""
-        now = time.monotonic()
-        if now - self._heard_at > self.ttl_s * 2 / 3:
-            self._patient_until = now + self.ttl_s
-        self._heard_at = now
+        self._patience = Patience(ttl_s)
 
     def claim(self, job: str | None = None, index: int | None = None) -> Task | None:
         """The next task that may run now, or None; with `job`, of that job, with `index`, that one.
@@ -86,7 +71,7 @@ class Leases:
         while True:
             with self.store.reads.begin() as connection:  # idle workers must not queue for the write lock
                 found = connection.execute(query).first()
-            self._heard()
+            self._patience.heard()
             if found is None:
                 return None
             with self.store.engine.begin() as connection:
@@ -102,7 +87,7 @@ class Leases:
         now = self.store.clock()
         furthest = now + self.ttl_s + CLOCKS_DIFFER_S
         other = tasks.alias()
-        patient = self._patient
+        patient = self._patience.wanted
 
         def held(table: FromClause) -> ColumnElement[bool]:
             return true() if patient else table.c.lease_until.between(now, furthest)
@@ -185,7 +170,7 @@ class Leases:
         """Raises LeaseLost when the task is not ours any more or its job has ended."""
         with self.store.soon.begin() as connection:
             self._hold(connection, task, lease_until=self.store.clock() + self.ttl_s)
-        self._heard()
+        self._patience.heard()
 
     def _hold(self, connection: Connection, task: Task, **values: Any) -> None:
         """Writes to the task if we still hold it: every write of a worker goes through here."""
@@ -306,15 +291,18 @@ class Leases:
         retry_in_s: float | None = None,
         cost: dict[str, float] | None = None,
     ) -> None:
-        """Ends a task with an error, or puts it back to be tried again later; what it cost counts."""
+        """Ends a task with an error, or puts it back to be tried again later, while its job waits for what the error
+        says; what it cost counts."""
+        changed: dict[str, Any] = {}
         with self.store.engine.begin() as connection:
             if retry_in_s is not None and _attempt(connection, task) < MAX_ATTEMPTS:
                 self._hold(
                     connection, task, state=TaskState.QUEUED, not_before=self.store.clock() + retry_in_s
                 )
+                changed = {"state": JobState.WAITING, "waiting_for": error.message}
             else:
                 self._hold(connection, task, state=TaskState.FAILED, error=write_error(error))
-            _refresh(connection, task.job, cost)
+            _refresh(connection, task.job, cost, **changed)
         self.store.bell.ring()
 
     def release(self, task: Task, cost: dict[str, float] | None = None) -> None:

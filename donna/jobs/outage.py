@@ -1,4 +1,4 @@
-"""What to do while the job store is away: ask again, for as long as the answer is worth having."""
+"""What to do while the job store is away: ask again. And after it: let those go on who were at work."""
 
 from __future__ import annotations
 
@@ -32,3 +32,29 @@ def outlast(ask: Callable[[], T], *, what: str, check: Callable[[], None]) -> T:
         check()
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+class Patience:
+    """Leases run out while nobody can renew them, so whoever has not heard from the store for as long as it takes, or
+    was stopped itself, first gives those who hold them the time of one lease, `ttl_s`, to say so."""
+
+    def __init__(self, ttl_s: float) -> None:
+        self._ttl_s = ttl_s
+        self._heard_at = time.monotonic()
+        self._until = self._heard_at
+
+    @property
+    def wanted(self) -> bool:
+        """Whether nothing may be taken from anybody now."""
+        now = time.monotonic()
+        return self._silent(now) or now < self._until
+
+    def heard(self) -> None:
+        """The store has answered."""
+        now = time.monotonic()
+        if self._silent(now):
+            self._until = now + self._ttl_s
+        self._heard_at = now
+
+    def _silent(self, now: float) -> bool:
+        return now - self._heard_at > self._ttl_s * 2 / 3  # leases are renewed every third of their time

@@ -194,6 +194,10 @@ def test_trying_again_waits_and_ends(store: JobStore, clock: Clock) -> None:
     a = worker(store, "a")
     for _ in range(MAX_ATTEMPTS - 1):
         a.fail(must(a.claim()), ERROR, retry_in_s=3.0, cost={"compute_s": 1.0})
+        assert (store.get(job.name).state, store.get(job.name).waiting_for) == (
+            JobState.WAITING,
+            ERROR.message,
+        )
         assert a.claim() is None
         clock.pass_s(2.9)
         assert a.claim() is None
@@ -235,7 +239,7 @@ def test_after_a_silence_nobody_takes_what_may_still_be_worked_at(
 ) -> None:
     """The store was away for longer than leases last, or this worker was; the same key elsewhere waits, too."""
     now = time.monotonic()
-    monkeypatch.setattr("donna.jobs.lease.time.monotonic", lambda: now)
+    monkeypatch.setattr("donna.jobs.outage.time.monotonic", lambda: now)
     create(store, "k", "new")
     worker_a, b = worker(store, "a"), worker(store, "b")
     task = must(worker_a.claim())
