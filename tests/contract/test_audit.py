@@ -13,7 +13,11 @@ import pytest
 
 AUDIT = Path(__file__).parents[2] / ".ci" / "audit.py"
 SOUND = {"name": "numpy", "version": "2.0", "vulns": []}
-BROKEN = {"name": "pillow", "version": "9.0", "vulns": [{"id": "CVE-2023-1", "fix_versions": ["9.3", "10.0"]}]}
+BROKEN = {
+    "name": "pillow",
+    "version": "9.0",
+    "vulns": [{"id": "CVE-2023-1", "fix_versions": ["9.3", "10.0"]}],
+}
 UNKNOWN = {"name": "private", "skip_reason": "not found"}
 
 

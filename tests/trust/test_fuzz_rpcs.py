@@ -99,7 +99,10 @@ def test_a_valid_request_is_known_to_the_fuzzer(served: Served, rpc: str) -> Non
         return
     for base in served.valid[rpc]:
         requests = base if RPCS[rpc].client_streaming else [base]
-        assert answer(served, rpc, requests) in {Code.OK, *([Code.DEADLINE_EXCEEDED] if rpc in ENDLESS else [])}
+        assert answer(served, rpc, requests) in {
+            Code.OK,
+            *([Code.DEADLINE_EXCEEDED] if rpc in ENDLESS else []),
+        }
 
 
 @pytest.mark.parametrize("rpc", sorted(RPCS, key=lambda rpc: ("/Delete" in rpc, "/Cancel" in rpc, rpc)))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from donna.artifacts import ArtifactStore
-from donna.errors import Cancelled, FailedPrecondition, ResourceExhausted
+from donna.errors import Cancelled, ResourceExhausted
 from donna.jobs import Task, TaskState
 from donna.nets import weights
 from donna.space import Architecture
