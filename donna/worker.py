@@ -19,7 +19,8 @@ from typing import TypeVar
 from donna.artifacts import ArtifactStore
 from donna.errors import DonnaError, InvalidArgument
 from donna.jobs import JobStore, Work
-from donna.jobs.one_task import run_one_task
+from donna.jobs.one_task import has_ended, run_one_task
+from donna.jobs.outage import outlast
 from donna.jobs.placement import worker_main
 from donna.service import DATABASE_PATIENCE_S, leave_when_told, open_stores
 from donna.settings import TrainingSettings, read_settings
@@ -55,6 +56,8 @@ def main(
         # The pod of one task has nothing else to do than to wait; each of its failures would count.
         patience_s = DATABASE_PATIENCE_S if options.index is None else math.inf
         store, artifacts = open_stores(settings, service, patience_s=patience_s, connections=CONNECTIONS)
+        if options.index is not None and _nothing_left(store, options.job, options.index):
+            return  # before torch is imported
         work = build(settings, store, artifacts)
     except DonnaError as error:
         sys.stderr.write(f"donna {service} worker: {error.message}\n")
@@ -71,3 +74,8 @@ def main(
     logging.shutdown()
     sys.stderr.flush()
     os._exit(0 if ended else STOPPED)  # threads of numerical libraries must not hold a finished worker back
+
+
+def _nothing_left(store: JobStore, job: str, index: int) -> bool:
+    what = f"{job} task {index}"
+    return outlast(lambda: has_ended(store, job, index), what=what, check=lambda: None)

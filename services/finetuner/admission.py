@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from donna import data
-from donna.artifacts import ArtifactStore
+from donna.artifacts import MAX_JSON_BYTES, ArtifactStore
 from donna.errors import DonnaError, FailedPrecondition, InvalidArgument, Violation
 from donna.space import Library
 from services.finetuner import keys
@@ -34,12 +34,19 @@ class Plan:
 
 class Admission:
     """Checks requests and names their tasks. `probe` measures the seconds of an epoch for a plan; None where networks
-    are trained on another machine."""
+    are trained on another machine. `recall` tells what is known of earlier runs."""
 
-    def __init__(self, artifacts: ArtifactStore, data_root: Path | None, probe: Probe | None = None) -> None:
+    def __init__(
+        self,
+        artifacts: ArtifactStore,
+        data_root: Path | None,
+        probe: Probe | None = None,
+        recall: Recall = lambda keys: {},
+    ) -> None:
         self._artifacts = artifacts
         self._data_root = data_root
         self._probe = probe
+        self._recall = recall
         self._measured_s: dict[str, float | None] = {}
 
     def admit(self, request: Request) -> Request:
@@ -79,12 +86,12 @@ class Admission:
     def library(self, sha256: str) -> Library:
         """The manifest. Raises FailedPrecondition when the store lacks it."""
         self._require(sha256, "library")
-        return Library.from_json(self._artifacts.get_bytes(sha256))
+        return Library.from_json(self._artifacts.get_bytes(sha256, at_most=MAX_JSON_BYTES))
 
-    def plan(self, request: Request, recall: Recall) -> Plan:
-        """What of an admitted request is to do, and how long it takes by what `recall` knows of earlier runs."""
+    def plan(self, request: Request) -> Plan:
+        """What of an admitted request is to do, and how long it takes by what is known of earlier runs."""
         training, pace_key = self.training_keys(request), self.pace_key(request)
-        known = recall([*training, pace_key])
+        known = self._recall([*training, pace_key])
         missing = [n for n, key in zip(request.networks, training, strict=True) if key not in known]
         epochs = len(missing) * request.recipe.epochs
         epoch_s, said = 0.0, "nothing is to be trained"

@@ -81,8 +81,3 @@ class Materials:
                 kept.pop(next(iter(kept)))
             kept[name] = make()
         return kept[name]
-
-
-def choose_device(device: str) -> torch.device:
-    """`auto` is a GPU where there is one."""
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)

@@ -41,9 +41,10 @@ def main() -> int:
     """Reads a request from standard input, writes seconds."""
     import torch
 
+    from donna.nets.device import choose_device
     from donna.service import open_stores
     from donna.settings import read_settings
-    from services.finetuner.materials import Materials, choose_device
+    from services.finetuner.materials import Materials
     from services.finetuner.settings import FinetunerSettings
     from services.finetuner.workshop import Workshop
 

@@ -19,11 +19,12 @@ from torch import distributed
 from donna.errors import DonnaError
 from donna.jobs import lifeline
 from donna.nets import weights
+from donna.nets.device import choose_device
 from donna.service import open_stores
 from donna.settings import read_settings
 from services.finetuner.checkpoint import Checkpoint
 from services.finetuner.group import Group
-from services.finetuner.materials import Materials, choose_device
+from services.finetuner.materials import Materials
 from services.finetuner.request import Request
 from services.finetuner.settings import FinetunerSettings
 from services.finetuner.workshop import Workshop
@@ -66,7 +67,7 @@ def _train(folder: Path, settings: FinetunerSettings, group: Group) -> None:
             write(saved, checkpoint.dump())
 
     network = workshop.build(request, request.networks[0])
-    resume = saved.read_bytes() if saved.exists() else None
+    resume = Checkpoint.read(saved.read_bytes()) if saved.exists() else None
     distributed.barrier()  # nobody writes a checkpoint before all have looked for one
     workshop.train(network, request, resume=resume, group=group, on_step=on_step, on_epoch=on_epoch)
     if first:

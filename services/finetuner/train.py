@@ -16,14 +16,14 @@ from torch.optim import Optimizer
 from donna.data import Part
 from donna.data.ahead import ahead
 from donna.errors import DonnaError
+from donna.nets import optimizers
 from donna.nets.normalization import recalibrate
-from services.finetuner import optimizers
+from donna.nets.schedule import factor
 from services.finetuner.averaging import Average
 from services.finetuner.checkpoint import Checkpoint
 from services.finetuner.distillation import mixed_loss
 from services.finetuner.group import Group
 from services.finetuner.recipe import Recipe
-from services.finetuner.schedule import factor
 from services.finetuner.teacher import Teacher
 
 ALONE = Group()

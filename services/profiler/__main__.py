@@ -65,7 +65,9 @@ def _phones(settings: ProfilerSettings) -> list[Device]:
     try:
         from services.profiler.phones.attached import attached
     except ModuleNotFoundError as error:
-        raise FailedPrecondition(f"phones need {error.name}: pip install 'donna[phones]'") from None
+        raise FailedPrecondition(
+            f"phones need {error.name}, which comes with the extra donna[phones]"
+        ) from None
     return attached(Path(settings.phones))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from donna import durable
 from donna.errors import InvalidArgument
 from donna.rpc.authentication import read_optional
 from donna.rpc.dial import attach_for_ever
@@ -39,11 +40,9 @@ def dialler(
     name = settings.hub_agent or host_name()
     instance = own_instance(settings.state / "profiler-instance")
     token = read_optional(settings.hub_token_file, "hub_token_file")
-    credentials = None
-    if settings.hub_tls_ca:
-        credentials = channel_credentials(
-            settings.hub_tls_ca, settings.hub_tls_certificate, settings.hub_tls_key
-        )
+    credentials = channel_credentials(
+        settings.hub_tls_ca, settings.hub_tls_certificate, settings.hub_tls_key, settings="hub_tls"
+    )
 
     def hello() -> hub_pb2.AgentHello:
         every = list(devices)
@@ -64,6 +63,8 @@ def host_name() -> str:
 
 def own_instance(path: Path) -> str:
     """What tells this agent from another of the same name: made once, kept in the state."""
-    if not path.exists():
-        path.write_text(secrets.token_hex(16))
-    return path.read_text()
+    found = path.read_text() if path.exists() else ""
+    if not found:
+        found = secrets.token_hex(16)
+        durable.write(path, found)
+    return found

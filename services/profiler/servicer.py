@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from donna.errors import FailedPrecondition, InvalidArgument
@@ -15,6 +15,7 @@ from donna.jobs.record import Job, JobState, TaskState
 from donna.jobs.store import check_page_size
 from donna.rpc.artifact_servicer import check_hashes, receive
 from donna.rpc.messages import check_name, check_request_id
+from donna.rpc.paging import page_of_jobs
 from donna.rpc.watch import Watcher
 from donna.v1 import profiler_pb2 as pb
 from donna.v1 import profiler_pb2_grpc
@@ -176,12 +177,12 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
     def ListMeasurements(
         self, request: pb.ListMeasurementsRequest, context: Any
     ) -> pb.ListMeasurementsResponse:
-        jobs, token = self._store.list(
-            "measurements", page_size=request.page_size, page_token=request.page_token
-        )
-        return pb.ListMeasurementsResponse(
-            measurements=[measurement_message(job) for job in jobs], next_page_token=token
-        )
+        def respond(jobs: Iterable[Job], token: str) -> pb.ListMeasurementsResponse:
+            return pb.ListMeasurementsResponse(
+                measurements=map(measurement_message, jobs), next_page_token=token
+            )
+
+        return page_of_jobs(self._store, "measurements", request, respond)
 
     def DeleteMeasurement(
         self, request: pb.DeleteMeasurementRequest, context: Any

@@ -33,11 +33,9 @@ from services.searcher.work import SearchWork, Surroundings
 
 def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore) -> Parts:
     """One engine that searches in threads; channels to the predictor and to every profiler."""
-    credentials = None
-    if settings.peer_tls_ca:
-        credentials = channel_credentials(
-            settings.peer_tls_ca, settings.peer_tls_certificate, settings.peer_tls_key
-        )
+    credentials = channel_credentials(
+        settings.peer_tls_ca, settings.peer_tls_certificate, settings.peer_tls_key, settings="peer_tls"
+    )
     token = read_optional(settings.peer_token_file, "peer_token_file")
     peer = partial(Peer, credentials=credentials, token=token)
     addresses = settings.profiler_addresses()

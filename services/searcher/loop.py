@@ -14,7 +14,7 @@ from services.searcher.evaluations import Evaluations
 from services.searcher.evolution import Evolution
 from services.searcher.growing import Growing
 from services.searcher.metric import Metric
-from services.searcher.pareto import hypervolume, merged, non_dominated
+from services.searcher.pareto import hypervolume, non_dominated
 from services.searcher.problem import Problem, Values
 from services.searcher.spec import SearchSpec
 from services.searcher.state import SearchState
@@ -100,7 +100,8 @@ class Loop:
         fresh = fresh[(G[fresh] <= 0).all(axis=1)]
         if len(fresh):
             self.worst = np.where(np.isnan(self.worst), F[fresh].max(axis=0), self.worst)
-            self._front = merged(F, self._front, fresh)
+            rows = np.concatenate([self._front, fresh])
+            self._front = rows[non_dominated(F[rows])]
         volume = hypervolume(F[self._front], self.worst, self.ideal) if len(self._front) else 0.0
         self.history.append(
             Generation(

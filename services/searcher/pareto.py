@@ -19,17 +19,6 @@ def non_dominated(F: np.ndarray, G: np.ndarray | None = None) -> np.ndarray:
     return rows[find_non_dominated(F[rows])] if len(rows) else rows
 
 
-def merged(F: np.ndarray, front: np.ndarray, fresh: np.ndarray) -> np.ndarray:
-    """The front of the rows `front` of F, of which none dominates another, and of `fresh`: those that stay, then those
-    that are new."""
-    fresh = fresh[non_dominated(F[fresh])]
-    old, new = F[front], F[fresh]
-    not_worse = (old[:, None] <= new).all(axis=2)
-    not_better = (old[:, None] >= new).all(axis=2)
-    kept = front[~(not_better & ~not_worse).any(axis=1)]
-    return np.concatenate([kept, fresh[~(not_worse & ~not_better).any(axis=0)]])
-
-
 def hypervolume(F: np.ndarray, reference: np.ndarray, ideal: np.ndarray | None = None) -> float:
     """Volume dominated by `F` and bounded by `reference` (K,); Zitzler and Thiele 1998.
 

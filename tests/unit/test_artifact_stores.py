@@ -142,6 +142,22 @@ def test_many_writers_of_the_same_bytes_leave_one(kept: Kept) -> None:
     assert kept.store.get_bytes(SHA256) == DATA
 
 
+def test_what_is_too_large_to_be_meant_is_not_read(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept.store.put_bytes(DATA)
+    assert kept.store.get_bytes(SHA256, at_most=len(DATA)) == DATA
+    monkeypatch.setattr(type(kept.store), "_read", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(
+        InvalidArgument, match=f"has {len(DATA)} bytes, .* has {len(DATA) - 1} at most"
+    ) as caught:
+        kept.store.get_bytes(SHA256, at_most=len(DATA) - 1)
+    assert caught.value.reason == "ARTIFACT_TOO_LARGE"
+
+
+def test_a_store_that_answers_is_well(kept: Kept) -> None:
+    kept.store.check()
+    assert kept.everything() == []
+
+
 def test_what_is_not_there_is_not_found_and_what_is_removed_is_not_there(kept: Kept) -> None:
     for _ in range(2):
         assert not kept.store.has(SHA256)
@@ -167,8 +183,9 @@ def test_a_name_that_is_no_hash_reaches_nothing(kept: Kept) -> None:
 
 def test_storage_that_is_away_is_unavailable(tmp_path: Path) -> None:
     store = ObjectArtifactStore("s3://bucket", access("http://127.0.0.1:1"), spool=tmp_path)
-    with pytest.raises(Unavailable, match="the artifact storage does not answer"):
-        store.has(SHA256)
+    for ask in (store.check, lambda: store.has(SHA256)):
+        with pytest.raises(Unavailable, match="the artifact storage does not answer"):
+            ask()
 
 
 @pytest.mark.parametrize("url", ["s3://", "s3:///prefix", "gs://bucket"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.searcher.growing import Growing
-from services.searcher.pareto import hypervolume, merged, non_dominated
+from services.searcher.pareto import hypervolume, non_dominated
 
 
 def brute_front(F: np.ndarray) -> list[int]:
@@ -18,17 +18,6 @@ def brute_front(F: np.ndarray) -> list[int]:
 def test_front_equals_brute_force_with_ties(K: int, seed: int) -> None:
     F = np.random.default_rng(seed).integers(0, 6, (60, K)).astype(float)
     assert non_dominated(F).tolist() == brute_front(F)
-
-
-@pytest.mark.parametrize("K", [1, 2, 3, 4])
-@pytest.mark.parametrize("seed", range(5))
-def test_a_front_that_grows_equals_that_of_everything(K: int, seed: int) -> None:
-    F = np.random.default_rng(seed).integers(0, 7, (90, K)).astype(float)
-    F[40:45] = np.nan
-    front = np.zeros(0, dtype=np.int64)
-    for start in range(0, 90, 15):
-        front = merged(F, front, np.arange(start, start + 15))
-        assert front.tolist() == non_dominated(F[: start + 15]).tolist()
 
 
 def test_growing_keeps_rows_and_earlier_views() -> None:
