@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from tests.trust.line import Line
 
+from bench.line import Line
 from donna.errors import Unavailable
 from donna.jobs import JobStore, TaskSpec, postgresql
 from donna.jobs.database import open_database
