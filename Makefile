@@ -16,7 +16,7 @@ READY := $(VENV)/.ready
 PROTOS := $(wildcard protos/donna/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test wheel images push test-slow test-compose test-chaos test-fuzz check format protos release-protos docs clean bench-predict bench-search bench-improve bench-profile bench-distill bench-controls bench-scale bench-load
+.PHONY: help setup demo test wheel images push test-slow test-compose test-chaos test-fuzz check audit format protos release-protos docs clean bench-predict bench-search bench-improve bench-profile bench-distill bench-controls bench-scale bench-load
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make TARGET\n"} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ check: $(READY) ## Run the linter with its security rules, the type checker, and
 	  --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString \
 	  --exclude-lines 'secretName|secret:|from a file:|secret_key=|Makes random secrets'
 	$(BIN)/pip check
+
+audit: $(READY) ## Ask for known vulnerabilities of the pinned dependencies (needs a network)
+	$(BIN)/python .ci/audit.py
 
 format: $(READY) ## Format the code
 	$(BIN)/ruff format .

@@ -49,9 +49,8 @@ from donna.space import Library
 from donna.v1 import common_pb2, searcher_pb2
 from donna.v1 import predictor_pb2 as pb
 from donna.v1.predictor_pb2_grpc import PredictorServiceStub
-from services.searcher import conduct
+from services.searcher import conduct, search, survey
 from services.searcher.accuracy import PredictedAccuracy
-from services.searcher.conduct import Conduct
 from services.searcher.evolution import Evolution
 from services.searcher.libraries import Libraries
 from services.searcher.loop import Loop
@@ -98,15 +97,15 @@ def library(num_blocks: int, num_options: int) -> Library:
 PARTS: dict[str, list[tuple[Any, str]]] = {
     "load": [(Libraries, "get")],
     "rpc": [(Predictors, "get")],
-    "survey": [(conduct, "survey")],
+    "survey": [(survey, "cost_range"), (survey, "accuracy_range")],
     "ask": [(Evolution, "ask")],
     "prediction": [(PredictedAccuracy, "__call__")],
-    "costs": [(conduct, "cost")],
+    "costs": [(search, "cost")],
     "tell": [(Evolution, "tell")],
     "front_and_hypervolume": [(Loop, "_follow")],
     "telling": [(Standing, "running"), (Standing, "start")],
     "state": [(Loop, "save"), (TaskReport, "save"), (TaskReport, "publish")],
-    "result": [(Conduct, "_result")],
+    "result": [(conduct, "_result")],
 }
 """The parts of a search and the functions that are timed for each. A call inside a timed call counts for the inner
 part; what is left of the search's time is `other`."""

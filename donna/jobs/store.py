@@ -72,9 +72,8 @@ class JobStore:
         """
         if not task_specs:
             raise ValueError(f"a job of {kind} needs at least one task")
-        text = json.dumps(spec, sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        if request_id and (known := self._by_request(kind, request_id, digest)):
+        text, digest = _canonical(spec)
+        if known := self._by_request(kind, request_id, digest):
             return known
         name = f"{kind}/{secrets.token_hex(8)}"
         try:
@@ -120,6 +119,10 @@ class JobStore:
         self.bell.ring()
         return self.get(name)
 
+    def requested(self, kind: str, spec: dict[str, Any], request_id: str) -> Job | None:
+        """The job that `create` would return because it exists; None when it would make one. Raises AlreadyExists."""
+        return self._by_request(kind, request_id, _canonical(spec)[1])
+
     def _check_room(self, connection: Connection, kind: str) -> None:
         """Jobs that wait cost everybody: the engine looks at each of them again and again."""
         waiting = select(func.count()).where(jobs.c.kind == kind, jobs.c.state.in_(ACTIVE))
@@ -132,6 +135,8 @@ class JobStore:
             )
 
     def _by_request(self, kind: str, request_id: str, digest: str) -> Job | None:
+        if not request_id:
+            return None
         with self.reads.begin() as connection:
             row = connection.execute(
                 select(jobs).where(jobs.c.kind == kind, jobs.c.request_id == request_id)
@@ -317,6 +322,12 @@ class JobStore:
             ended_at=row.ended_at,
             revision=row.revision,
         )
+
+
+def _canonical(spec: dict[str, Any]) -> tuple[str, str]:
+    """A spec as text, and its sha256: equal specs have equal ones."""
+    text = json.dumps(spec, sort_keys=True)
+    return text, hashlib.sha256(text.encode()).hexdigest()
 
 
 def as_unavailable(error: Exception) -> Unavailable | None:

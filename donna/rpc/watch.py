@@ -77,7 +77,7 @@ class Watcher(Generic[M]):
         watched.watchers += 1
         try:
             await self._refresh([name])
-            if self._poller is None or self._poller.done():
+            if self._poller is None:
                 self._poller = asyncio.create_task(self._poll())
             shown = GONE
             while True:
@@ -95,10 +95,13 @@ class Watcher(Generic[M]):
             watched.watchers -= 1
             if not watched.watchers:
                 del self._watched[name]
+            if not self._watched and self._poller is not None:
+                self._poller.cancel()
+                self._poller = None
 
     async def _poll(self) -> None:
         trouble = Trouble(log, "watchers wait for the store")
-        while self._watched:
+        while True:
             heard = self._store.bell.rings
             try:
                 await self._refresh(list(self._watched))

@@ -15,12 +15,13 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from donna.checkpoints import Checkpoints
 from donna.errors import ResourceExhausted
 from donna.jobs import Report
 from donna.nets.cut import Cut
 from donna.nets.memory import ran_out
+from donna.nets.weights import dump_state, read_state
 from services.distiller import batches, keys
-from services.distiller.checkpoint import Checkpoints
 from services.distiller.distill import distill, passes
 from services.distiller.materials import Material
 from services.distiller.quality import HeldOut, recalibrate_all
@@ -107,7 +108,7 @@ class Group:
             )
             for v in variants
         ]
-        step = unpack(students, self._checkpoints.load())
+        step = unpack(students, self._checkpoints.load(read_state) or {})
         *points, last = self._recipe.quality_steps(len(self._dataset.split("training")))
         for point in points:
             step = self._advance(students, variances, step, point)
@@ -138,7 +139,7 @@ class Group:
                     f"distilling {len(students)} blocks, epoch {step / per_epoch:.1f} of {self._recipe.epochs:g}",
                 )
                 if self._checkpoints.due():
-                    self._checkpoints.save(pack(students, step))
+                    self._checkpoints.save(dump_state(pack(students, step)))
         return step
 
     def _measure(

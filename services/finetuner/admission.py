@@ -34,12 +34,19 @@ class Plan:
 
 class Admission:
     """Checks requests and names their tasks. `probe` measures the seconds of an epoch for a plan; None where networks
-    are trained on another machine."""
+    are trained on another machine. `recall` tells what is known of earlier runs."""
 
-    def __init__(self, artifacts: ArtifactStore, data_root: Path | None, probe: Probe | None = None) -> None:
+    def __init__(
+        self,
+        artifacts: ArtifactStore,
+        data_root: Path | None,
+        probe: Probe | None = None,
+        recall: Recall = lambda keys: {},
+    ) -> None:
         self._artifacts = artifacts
         self._data_root = data_root
         self._probe = probe
+        self._recall = recall
         self._measured_s: dict[str, float | None] = {}
 
     def admit(self, request: Request) -> Request:
@@ -81,10 +88,10 @@ class Admission:
         self._require(sha256, "library")
         return Library.from_json(self._artifacts.get_bytes(sha256, at_most=MAX_JSON_BYTES))
 
-    def plan(self, request: Request, recall: Recall) -> Plan:
-        """What of an admitted request is to do, and how long it takes by what `recall` knows of earlier runs."""
+    def plan(self, request: Request) -> Plan:
+        """What of an admitted request is to do, and how long it takes by what is known of earlier runs."""
         training, pace_key = self.training_keys(request), self.pace_key(request)
-        known = recall([*training, pace_key])
+        known = self._recall([*training, pace_key])
         missing = [n for n, key in zip(request.networks, training, strict=True) if key not in known]
         epochs = len(missing) * request.recipe.epochs
         epoch_s, said = 0.0, "nothing is to be trained"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from donna.errors import DataLoss
 from donna.nets import optimizers
 from donna.nets.weights import dump_state, load_state, read_state
 from services.finetuner.averaging import Average
@@ -52,6 +53,8 @@ class Checkpoint:
     def read(cls, data: bytes) -> Checkpoint:
         """The inverse of `dump`. Raises DataLoss when the bytes are none."""
         tensors = read_state(data)
+        if _EPOCH not in tensors:
+            raise DataLoss("the checkpoint does not say how many epochs were done")
         return cls(epoch=int(tensors.pop(_EPOCH)), tensors=tensors)
 
     def _under(self, prefix: str) -> dict[str, Tensor]:

@@ -67,7 +67,7 @@ def _train(folder: Path, settings: FinetunerSettings, group: Group) -> None:
             write(saved, checkpoint.dump())
 
     network = workshop.build(request, request.networks[0])
-    resume = saved.read_bytes() if saved.exists() else None
+    resume = Checkpoint.read(saved.read_bytes()) if saved.exists() else None
     distributed.barrier()  # nobody writes a checkpoint before all have looked for one
     workshop.train(network, request, resume=resume, group=group, on_step=on_step, on_epoch=on_epoch)
     if first:

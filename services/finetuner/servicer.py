@@ -37,7 +37,7 @@ class FinetunerServicer(finetuner_pb2_grpc.FinetunerServiceServicer):
         admitted = self._admission.admit(wire.read_spec(request.spec))
         spec = admitted.to_dict()
         if request.validate_only:
-            plan = pb.FinetunePlan(**asdict(self._admission.plan(admitted, self._store.recall)))
+            plan = pb.FinetunePlan(**asdict(self._admission.plan(admitted)))
             planned = pb.FinetuneJob(spec=wire.spec_message(spec), plan=plan)
             return pb.CreateFinetuneJobResponse(finetune_job=planned)
         job = self._engine.create(spec, request_id=request_id)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 import platform
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
 
 from donna.artifacts import Artifact, ArtifactStore
+from donna.checkpoints import Checkpoints
 from donna.errors import ResourceExhausted
 from donna.jobs import Report
 from donna.nets import costs, weights
@@ -29,15 +29,6 @@ from services.finetuner.train import Diverged
 from services.finetuner.workshop import Workshop
 
 
-class Saves(Protocol):
-    """Where checkpoints go."""
-
-    def load(self) -> bytes | None: ...
-    def due(self) -> bool: ...
-    def save(self, data: bytes) -> Artifact: ...
-    def clear(self) -> None: ...
-
-
 class Trainer:
     """Runs tasks, one after the other, in one process; what they share is loaded once."""
 
@@ -51,12 +42,10 @@ class Trainer:
         request: Request,
         training_key: str,
         report: Report,
-        checkpoints: Saves,
-        clock: Callable[[], float],
+        checkpoints: Checkpoints,
     ) -> dict[str, Any]:
         """The result of the one network of `request`, as JSON."""
         asked = request.networks[0]
-        started = clock()
         known = report.recall([training_key]).get(training_key)
         network = self._workshop.build(
             request,
@@ -68,6 +57,7 @@ class Trainer:
             try:
                 self._train(network, request, asked, report, checkpoints)
             except Diverged as error:
+                checkpoints.clear()
                 return {**asked.to_dict(), "error": {"reason": error.reason, "message": error.message}}
             except (torch.OutOfMemoryError, MemoryError) as error:
                 raise ResourceExhausted(
@@ -77,19 +67,24 @@ class Trainer:
                 ) from error
             known = {
                 "weights": _artifact(self._artifacts.put_bytes(weights.dump(network))),
-                "train_s": clock() - started,
+                "train_s": checkpoints.spent_s(),
             }
             trained = float(request.recipe.epochs > 0)
             report.remember(
                 training_key, known, networks_trained=trained, network_epochs=request.recipe.epochs
             )
-            checkpoints.clear()
         else:
             report.cost(networks_reused=1)
+        checkpoints.clear()
         return self._finish(network, request, asked, known)
 
     def _train(
-        self, network: nn.Module, request: Request, asked: NetworkRequest, report: Report, checkpoints: Saves
+        self,
+        network: nn.Module,
+        request: Request,
+        asked: NetworkRequest,
+        report: Report,
+        checkpoints: Checkpoints,
     ) -> None:
         recipe = request.recipe
         if not recipe.epochs:
@@ -107,7 +102,7 @@ class Trainer:
             trained = train_in_group(
                 request.to_dict(),
                 recipe.processes,
-                resume=checkpoints.load(),
+                resume=checkpoints.load(_checked),
                 on_step=on_step,
                 on_checkpoint=keep,
             )
@@ -119,7 +114,9 @@ class Trainer:
             if checkpoints.due():
                 checkpoints.save(checkpoint.dump())
 
-        self._workshop.train(network, request, resume=checkpoints.load(), on_step=on_step, on_epoch=on_epoch)
+        self._workshop.train(
+            network, request, resume=checkpoints.load(Checkpoint.read), on_step=on_step, on_epoch=on_epoch
+        )
 
     def _finish(
         self, network: nn.Module, request: Request, asked: NetworkRequest, known: dict[str, Any]
@@ -176,6 +173,12 @@ class Trainer:
         quantised = quantize(exported.onnx, dataset.split("training"), request.export)
         compared = compare(quantised, logits(network, enough(part)), part, request.export)
         return _exported(compared, self._artifacts.put_bytes(compared.onnx), request.export.opset)
+
+
+def _checked(checkpoint: bytes) -> bytes:
+    """The bytes themselves, which other processes will read. Raises DataLoss when they cannot."""
+    Checkpoint.read(checkpoint)
+    return checkpoint
 
 
 def _artifact(artifact: Artifact) -> dict[str, Any]:

@@ -43,7 +43,9 @@ def build(settings: ProfilerSettings, store: JobStore, artifacts: ArtifactStore)
     engine = Engine(store, work, turns)
     endpoint = Endpoint(
         add=profiler_pb2_grpc.add_ProfilerServiceServicer_to_server,
-        servicer=ProfilerServicer(engine, devices, descriptions, turns, models, canaries),
+        servicer=ProfilerServicer(
+            engine, devices, descriptions, turns, models, canaries, settings.keep_measurements
+        ),
         name=profiler_pb2.DESCRIPTOR.services_by_name["ProfilerService"].full_name,
     )
     dial = dialler(settings, devices, descriptions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -56,6 +57,13 @@ class Device(Protocol):
 
     def close(self) -> None:
         """Ends everything that was started."""
+
+
+def kind_of(*parts: str) -> str:
+    """A kind that searches can name: letters, digits, - and _, at most 63 of them."""
+    noise = re.compile(r"\((r|tm)\)|\bcpu\b|\bprocessor\b|@.*", re.IGNORECASE)
+    words = "-".join(noise.sub(" ", part) for part in parts)
+    return re.sub(r"[^A-Za-z0-9_]+", "-", words).strip("-_")[:63].rstrip("-_") or "unknown"
 
 
 def fingerprint_sha256(fingerprint: dict[str, str]) -> str:

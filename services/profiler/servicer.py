@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from donna.errors import FailedPrecondition, InvalidArgument
 from donna.jobs.engine import Engine
+from donna.jobs.pruning import prune
 from donna.jobs.record import Job, JobState, TaskState
 from donna.jobs.store import check_page_size
 from donna.rpc.artifact_servicer import check_hashes, receive
@@ -26,11 +28,13 @@ from services.profiler.turns import Turns
 from services.profiler.wire import measurement_message, read_network, read_settings, settings_message
 
 MAX_PRIORITY = 1000
+PRUNE_EVERY = 100
+"""Measurements between two looks for those that are too old to be kept."""
 T = TypeVar("T")
 
 
 class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
-    """`donna.v1.ProfilerService`."""
+    """`donna.v1.ProfilerService`; `keep` measurements that have ended stay on record."""
 
     def __init__(
         self,
@@ -40,6 +44,7 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
         turns: Turns,
         models: ModelStore,
         canaries: CanaryLog,
+        keep: int = 10_000,
     ) -> None:
         self._engine = engine
         self._turns = turns
@@ -48,6 +53,7 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
         self._descriptions = descriptions
         self._models = models
         self._canaries = canaries
+        self._keep, self._created = keep, itertools.count(1)
         self._watchers = {
             brief: Watcher(engine.store, functools.partial(_watched, brief=brief)) for brief in (False, True)
         }
@@ -125,6 +131,8 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
             checked = pb.Measurement(device=spec["device"], network=request.network, settings=settings)
             return pb.CreateMeasurementResponse(measurement=checked)
         job = self._engine.create(spec, request_id=check_request_id(request.request_id))
+        if next(self._created) % PRUNE_EVERY == 0:
+            prune(self._store, self._engine.work.kind, self._keep)
         return pb.CreateMeasurementResponse(
             measurement=measurement_message(self._answered(job), brief=request.brief)
         )

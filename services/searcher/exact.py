@@ -44,11 +44,17 @@ class Term:
 
 
 def exact_front(
-    num_options: Sequence[int], objectives: Sequence[Metric], bounds: Sequence[Bound], terms: Sequence[Term]
+    num_options: Sequence[int],
+    objectives: Sequence[Metric],
+    bounds: Sequence[Bound],
+    terms: Sequence[Term],
+    *,
+    check: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """(P, N) architectures of the true front within the bounds, one for each distinct point of it.
 
-    `terms` holds one term for each metric of the objectives and bounds. Raises ResourceExhausted when a step
+    `terms` holds one term for each metric of the objectives and bounds. `check` is called before each block, and may
+    raise to stop it. Raises ResourceExhausted when a step
     would look at more than MAX_PARTIAL partial architectures.
     """
     by_metric = {term.metric: term for term in terms}
@@ -64,6 +70,7 @@ def exact_front(
     X = np.zeros((1, 0), dtype=np.int64)
     partial = {term.metric: np.array([term.offset]) for term in terms}
     for n, count in enumerate(num_options):
+        check()
         if len(X) * count > MAX_PARTIAL:
             raise ResourceExhausted(
                 f"the exact front needs {len(X) * count} partial architectures at block {n}, more than "

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from donna.errors import FailedPrecondition, Violation
 from services.searcher.distribution import Range
-from services.searcher.metric import Bound, Metric
+from services.searcher.metric import LATENCY_MS, Bound, Metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +21,8 @@ class Row:
 
     @property
     def feasible(self) -> bool:
-        """False when a bound lies outside the range."""
-        return all(bound.allows(self.range.smallest, self.range.largest) for bound in self.bounds)
+        """False when a bound is out of reach; true where that is not certain."""
+        return all(bound.allows(*self.range.limits) for bound in self.bounds)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -38,38 +38,29 @@ class Row:
 
 
 def check(rows: Sequence[Row]) -> None:
-    """Raises FailedPrecondition, with the figures, for the first bound that provably no network meets."""
+    """Raises FailedPrecondition, with the figures, for the first bound that no network meets."""
     for row in rows:
         for bound in row.bounds:
             if not bound.allows(*row.range.limits):
-                raise unmet(bound, row.range)
+                raise _unmet(bound, row.range)
 
 
-def unmet(bound: Bound, found: Range) -> FailedPrecondition:
-    """The error for a bound that nothing meets: what was asked, and what the space has."""
-    about = "" if found.exact else "about "
+def _unmet(bound: Bound, found: Range) -> FailedPrecondition:
     figures = {"smallest": found.smallest, "median": found.median, "largest": found.largest}
-    listed = ", ".join(f"{name} {value:.6g}" for name, value in figures.items())
-    return _unreachable(
-        bound, f"no network of the space meets the bound {bound}: the space has {about}{listed}", figures
-    )
-
-
-def too_slow(bound: Bound, smallest_ms: float) -> FailedPrecondition:
-    """The error for a latency bound that the smallest network of the space breaks on the device."""
-    return _unreachable(
-        bound,
-        f"no network of the space meets the bound {bound}: the smallest one takes {smallest_ms:.6g} ms on "
-        f"{bound.metric.device}",
-        {"smallest": smallest_ms},
-    )
-
-
-def _unreachable(bound: Bound, message: str, figures: Mapping[str, float]) -> FailedPrecondition:
-    metadata = {name: f"{value:.9g}" for name, value in figures.items()}
+    if bound.metric.name == LATENCY_MS:
+        what = f"the smallest one takes {found.smallest:.6g} ms on {bound.metric.device}"
+        figures = {"smallest": found.smallest}
+    else:
+        listed = ", ".join(f"{name} {value:.6g}" for name, value in figures.items())
+        what = f"the space has {'' if found.exact else 'about '}{listed}"
+    message = f"no network of the space meets the bound {bound}: {what}"
     return FailedPrecondition(
         message,
         reason="BOUND_UNREACHABLE",
         violations=[Violation(field=f"bounds[{bound.metric}]", description=message)],
-        metadata={"metric": str(bound.metric), "bound": str(bound), **metadata},
+        metadata={
+            "metric": str(bound.metric),
+            "bound": str(bound),
+            **{name: f"{value:.9g}" for name, value in figures.items()},
+        },
     )

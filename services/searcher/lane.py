@@ -224,6 +224,7 @@ class Lane:
         self.away = f"{self.site.name} is away: {reason}"
 
     def _request_id(self, order: Order) -> str:
-        """The same for the same attempt, so that an answer that was lost is not measured twice."""
-        parts = f"{self._job}|{self.site.name}|{order.choices}|{order.repeat}|{len(order.ended)}"
+        """The same for the same attempt on the same device, so that an answer that was lost is not measured twice."""
+        device = f"{self.site.name}|{self.site.fingerprint}"
+        parts = f"{self._job}|{device}|{order.choices}|{order.repeat}|{len(order.ended)}"
         return hashlib.sha256(parts.encode()).hexdigest()[:32]

@@ -30,6 +30,24 @@ class Standing:
         self._spec, self._library, self._fleet, self._latencies = spec, library, fleet, latencies
         self._known_points: dict[int, dict[str, Any]] = {}
 
+    def box(self) -> tuple[np.ndarray, np.ndarray]:
+        """(K,) best and worst of each objective, as minimised, by the feasibility table; NaN for the worst latency.
+
+        Nothing can be better than the best: 0 ms of a latency, the proven limit of what is only estimated.
+        """
+        best, worst = [], []
+        rows = {row.metric: row for row in self.rows}
+        for metric in self._spec.objectives:
+            if (row := rows.get(metric)) is None:
+                ends = [0.0, np.nan]
+            else:
+                known = row.range.limits[1] if metric.maximise else row.range.limits[0]
+                other = row.range.smallest if metric.maximise else row.range.largest
+                ends = [metric.sign * known, metric.sign * other]
+            best.append(ends[0])
+            worst.append(ends[1])
+        return np.array(best), np.array(worst)
+
     def start(self) -> dict[str, Any]:
         """Before the first generation."""
         return {**self._figures(0), "front": []}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from donna.jobs.store import JobStore
 from donna.jobs.work import Report
 from donna.space import Library
 from services.searcher.accuracy import PredictedAccuracy
-from services.searcher.conduct import Conduct
+from services.searcher.conduct import conduct
 from services.searcher.evaluations import Evaluations
 from services.searcher.fleet import Fleet, Limits
 from services.searcher.libraries import Libraries
@@ -22,6 +21,7 @@ from services.searcher.loop import saved_evaluations
 from services.searcher.patience import patiently
 from services.searcher.predictors import Predictors
 from services.searcher.profilers import Profilers
+from services.searcher.search import Search
 from services.searcher.spec import SearchSpec
 from services.searcher.weightless import Weightless
 
@@ -89,16 +89,10 @@ class SearchWork:
         spec = SearchSpec.from_dict(task.spec)
         library = around.libraries.get(spec.library)
         fleet = around.fleet(spec, library, report, task.job) if spec.devices else None
-        store: Callable[[bytes], str] = lambda data: around.artifacts.put_bytes(data).sha256  # noqa: E731
-        return Conduct(
-            spec=spec,
-            library=library,
-            report=report,
-            # Once, and then no candidate travels: a predictor that goes away later is not missed.
-            accuracy=patiently(report, "the predictor", lambda: around.accuracy(spec), around.retry_s),
-            fleet=fleet,
-            store_evaluations=store,
-        ).run()
+        # Once, and then no candidate travels: a predictor that goes away later is not missed.
+        accuracy = patiently(report, "the predictor", lambda: around.accuracy(spec), around.retry_s)
+        search = Search(spec=spec, library=library, report=report, accuracy=accuracy, fleet=fleet)
+        return conduct(search, lambda data: around.artifacts.put_bytes(data).sha256)
 
     def result(self, job: Job, tasks: list[Task]) -> dict[str, Any]:
         """The result of the one task."""

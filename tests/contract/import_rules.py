@@ -39,6 +39,8 @@ OURS: dict[str, tuple[str, ...]] = {
     "donna.placement": ("donna.errors", "donna.cluster_api", "donna.settings", "donna.jobs"),
     "donna.cluster_api": ("donna.errors",),
     "donna.cluster_secret": ("donna.errors", "donna.cluster_api"),
+    "donna.checkpoints": ("donna.errors", "donna.artifacts", "donna.jobs"),
+    "donna.remembered": ("donna.artifacts", "donna.jobs"),
     "donna.worker": (
         *("donna.errors", "donna.artifacts", "donna.settings", "donna.jobs", "donna.service"),
         "donna.telemetry",
@@ -65,12 +67,10 @@ OUTER: dict[str, tuple[str, ...]] = {
     "distiller": (
         "admission",
         "catalogue",
-        "checkpoint",
         "group",
         "inspection",
         "materials",
         "probe",
-        "remembered",
         "shelf",
     ),
     "predictor": ("shelf",),
@@ -80,6 +80,8 @@ OUTER: dict[str, tuple[str, ...]] = {
             "conduct",
             "discovery",
             "dispatch",
+            "evolution_proposals",
+            "exact_proposals",
             "fleet",
             "gateway",
             "glance",
@@ -90,7 +92,7 @@ OUTER: dict[str, tuple[str, ...]] = {
             "measurement",
             "patience",
         ),
-        *("points", "predictors", "profilers", "standing", "weightless"),
+        *("points", "predictors", "profilers", "refinement", "search", "standing", "weightless"),
     ),
     "profiler": (
         *(

@@ -12,7 +12,7 @@ from onnx import ModelProto
 
 from donna.errors import DonnaError, InvalidArgument, Unavailable
 from donna.graphs import fix_batch
-from services.profiler.device import Identity
+from services.profiler.device import Identity, kind_of
 from services.profiler.failure import (
     BAD_OUTPUT,
     CRASHED,
@@ -50,9 +50,7 @@ class AdbDevice:
         told = self._described
         return Identity(
             id=self._phone.device_id,
-            kind="-".join(told.get(name, "unknown") for name in ("manufacturer", "model"))
-            if told
-            else "phone",
+            kind=kind_of(told.get("manufacturer", ""), told.get("model", "phone")),
             backend="adb",
             description=f"{told.get('manufacturer', '')} {told.get('model', 'phone')} {self._phone.serial}".strip(),
             providers=self._runner.providers,

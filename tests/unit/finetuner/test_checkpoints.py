@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from donna.artifacts import ArtifactStore
 from donna.errors import Cancelled, ResourceExhausted
 from donna.jobs import Task, TaskState
+from donna.nets import weights
 from donna.space import Architecture
 from services.finetuner import workshop
 from services.finetuner.recipe import Recipe
 from services.finetuner.request import NetworkRequest, Request
-from services.finetuner.work import Checkpoints, FinetuneWork
+from services.finetuner.work import FinetuneWork
 
 from .conftest import DATASET
 
@@ -46,13 +46,13 @@ class Report:
         return self.state
 
 
-def task(world, work):
+def task(world, work, **recipe):
     request = Request(
         library=world.library_sha256,
         reference=world.reference,
         dataset=DATASET,
         networks=(NetworkRequest(architecture=Architecture(choices=(0, 0, 2, 0))),),
-        recipe=Recipe(epochs=4, batch_size=64, learning_rate=1e-3, seed=5),
+        recipe=Recipe(**{"epochs": 4, "batch_size": 64, "learning_rate": 1e-3, "seed": 5, **recipe}),
         evaluate_on="validation",
         export=None,
     )
@@ -80,6 +80,11 @@ def test_a_stopped_task_goes_on_and_ends_the_same(world):
     assert result["accuracy"] == expected["accuracy"]
     assert not world.store.has(resumed.state["checkpoint"])  # nothing is left behind
     assert resumed.costs["networks_trained"] == 1
+
+
+@pytest.fixture(autouse=True)
+def _written_as_often_as_asked(monkeypatch):
+    monkeypatch.setattr("donna.checkpoints.WRITING_SHARE", 0)
 
 
 def test_out_of_memory_is_a_sentence_that_says_what_helps(world, monkeypatch):
@@ -118,19 +123,38 @@ def test_a_known_training_is_not_repeated(world):
     assert again.costs == {"networks_reused": 1}
 
 
-def test_checkpoints_are_written_when_the_last_is_old(tmp_path):
-    now = [0.0]
-    store, report = ArtifactStore(tmp_path), Report()
-    checkpoints = Checkpoints(store, report, 30.0, lambda: now[0])
-    assert checkpoints.load() is None
-    assert not checkpoints.due()
-    now[0] = 31.0
-    assert checkpoints.due()
-    first = checkpoints.save(b"one")
-    assert not checkpoints.due()
-    now[0] = 62.0
-    second = checkpoints.save(b"two")
-    assert not store.has(first.sha256)
-    assert Checkpoints(store, report, 30.0, lambda: 0.0).load() == b"two"
-    checkpoints.clear()
-    assert not store.has(second.sha256)
+def test_a_damaged_checkpoint_only_costs_time(world):
+    work = FinetuneWork(world.store, None, device="cpu")
+    asked, expected = task(world, work), None
+    for junk in (None, b"not a checkpoint", weights.dump_state({"network:x": torch.zeros(1)})):
+        state = junk and {"checkpoint": world.store.put_bytes(junk).sha256, "spent_s": 1000.0}
+        report = Report(state=state)
+        result = work.run(asked, report)
+        expected = expected or result["artifact"]
+        assert result["artifact"] == expected
+        assert result["train_s"] < 1000
+        assert junk is None or not world.store.has(state["checkpoint"])
+
+
+def test_time_and_pace_are_those_of_all_attempts(world):
+    now = iter(range(10_000))
+    work = FinetuneWork(
+        world.store, None, device="cpu", checkpoint_interval_s=0, clock=lambda: float(next(now))
+    )
+    asked = task(world, work)
+    stopped = Report(stop_after=20)
+    with pytest.raises(Cancelled):
+        work.run(asked, stopped)
+    spent_s = stopped.state["spent_s"]
+    resumed = Report(state=stopped.state)
+    result = work.run(asked, resumed)
+    assert result["train_s"] > spent_s > 0
+    assert resumed.results[asked.spec["pace_key"]] == {"epoch_s": result["train_s"] / 4}
+
+
+def test_a_network_that_diverges_leaves_no_checkpoint(world):
+    work = FinetuneWork(world.store, None, device="cpu", checkpoint_interval_s=0)
+    report = Report()
+    result = work.run(task(world, work, learning_rate=100, optimizer="sgd"), report)
+    assert result["error"]["reason"] == "DIVERGED"
+    assert report.state is None or not world.store.has(report.state["checkpoint"])

@@ -122,6 +122,21 @@ def test_the_reference_is_trained_with_labels_only_and_then_evaluated(service: S
     assert evaluated.job.cost.networks_trained == 0
 
 
+def test_results_whose_files_are_gone_are_made_again(service: Service, world: World) -> None:
+    """A model that is gone is exported again, weights that are gone are trained again."""
+    recipe = pb.FinetuneRecipe(epochs=1, soft_weight=0.5, learning_rate=2e-3, batch_size=64, seed=31)
+    asked = spec(world, OTHER, recipe=recipe, export=pb.ExportSpec())
+    first = service.run(asked).networks[0]
+    for gone, trained in ((first.model.onnx, 0), (first.weights, 1)):
+        world.store.remove(gone.sha256)
+        job = service.run(asked)
+        (again,) = job.networks
+        assert (job.job.cost.networks_trained, again.reused) == (trained, False)
+        assert again.weights == first.weights
+        assert world.store.has(gone.sha256)
+    assert service.run(asked).networks[0].reused
+
+
 def test_random_initialisation_is_another_network_than_the_librarys(service: Service, world: World) -> None:
     recipe = pb.FinetuneRecipe(epochs=0, initialization=pb.INITIALIZATION_RANDOM)
     job = service.run(spec(world, ARCHITECTURE, recipe=recipe))

@@ -70,7 +70,7 @@ def test_the_phone_describes_itself(lab, phone):
     assert len(fingerprint["runner_sha256"]) == 64
     assert fingerprint["memory"].startswith("MemTotal:")
     assert "ro.irrelevant" not in fingerprint.values()
-    assert device.identity.kind == "Loopback-Model One"
+    assert device.identity.kind == "Loopback-Model-One"
     state = device.state()
     assert {
         "battery_c": "29.1",

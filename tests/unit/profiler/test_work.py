@@ -154,3 +154,13 @@ def test_brief_answers_leave_out_what_the_asker_knows(parts):
     whole.ClearField("settings")
     del whole.result.samples_ms[:]
     assert brief == whole
+
+
+def test_only_so_many_measurements_are_kept(parts, monkeypatch):
+    monkeypatch.setattr("services.profiler.servicer.PRUNE_EVERY", 1)
+    engine, servicer = parts
+    servicer._keep = 2
+    engine.start()
+    names = [ended(engine, ask(servicer, skip_cache=True)).name for _ in range(5)]
+    listed = servicer.ListMeasurements(pb.ListMeasurementsRequest(), None).measurements
+    assert [m.name for m in listed] == names[:-4:-1]  # two that had ended when the last was created

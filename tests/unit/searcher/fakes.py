@@ -142,6 +142,10 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
         self._by_request[request.request_id] = self._measurements[measurement.name] = measurement
         return profiler_pb2.CreateMeasurementResponse(measurement=measurement)
 
+    def true_ms(self, choices: tuple[int, ...]) -> float:
+        """Without noise."""
+        return float(true_latency_ms(self.library, np.array([choices]))[0]) * self.factor + self.offset_ms
+
     def _measure(self, choices: tuple[int, ...], word: str, *, skip_cache: bool) -> profiler_pb2.Measurement:
         name = f"measurements/m{len(self._measurements)}"
         if word in ("HANG", "QUEUE"):
@@ -155,7 +159,7 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
             return profiler_pb2.Measurement(name=name, job=common_pb2.Job(state=FAILED, error=error))
         self.measured[choices] += 1
         self.skipped_cache[choices] += skip_cache
-        plain = float(true_latency_ms(self.library, np.array([choices]))[0]) * self.factor + self.offset_ms
+        plain = self.true_ms(choices)
         g = np.random.default_rng([*choices, self.measured[choices]])
         latency_ms = plain * (1.0 + self.noise * g.standard_normal())
         ended = profiler_pb2.Measurement(
