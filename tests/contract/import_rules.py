@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-WORDS = ("donna.space", "donna.errors")
+WORDS = ("donna.space", "donna.errors", "donna.onnx_format")
 
 # Longest prefix wins: what a module may import of ours, beside its own package.
 OURS: dict[str, tuple[str, ...]] = {
     "donna": (),
     "donna.errors": (),
+    "donna.onnx_format": (),
     "donna.space": ("donna.errors",),
     "donna.nets": WORDS,
     "donna.data": WORDS,
