@@ -96,7 +96,6 @@ def test_a_library_whose_weights_run_code_is_refused_before_they_do(
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size"), [("googlenet", 64), ("inception_v3", 96)])
 def test_logits_are_all_that_comes_out_in_training_too(name: str, size: int) -> None:
     described = {"provider": "torchvision", "arguments": {"name": name, "num_classes": 3}}
