@@ -38,8 +38,7 @@ def compare(client: Client, spec: Spec, folder: Path, *, with_control: bool) -> 
     """The figures of one seed."""
     run = Run(client, spec, RunFolder(folder, spec), Silence())
     run.check()
-    library = run.build_library(run.train_reference())
-    run.measure_reference(library)
+    library = run.build_library(run.prepare_reference())
     samples, judges = run.finetune_samples(library)
     run.search(library, run.fit_predictor(library, samples, judges))
     run.improve(library, samples, judges)

@@ -11,10 +11,11 @@ import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from donna.client import Client, Endpoints
-from donna.errors import Unavailable
+from donna.errors import FailedPrecondition, Unavailable
 from donna.jobs import lifeline
 from donna.running import announced
 
@@ -68,8 +69,13 @@ def services(
     With `only`, just these services are started; the searcher brings the predictor and the profiler along.
     `lasting` services are left to other commands too, which find them by the state folder.
     `profilers` are further devices, name to host:port, beside this machine, which is called "local".
-    State and logs are kept in the folder `state`, so that work goes on where it was.
+    State and logs are kept in the folder `state`, so that work goes on where it was. Raises FailedPrecondition where
+    only the SDK is installed.
     """
+    if find_spec("sqlalchemy") is None:
+        raise FailedPrecondition(
+            "only the SDK is installed: services on this machine need donna[local], others need their --endpoint"
+        )
     folder, given = Path(state).absolute(), dict(given or {})
     with ExitStack() as stack:
         announcements = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="donna-")))

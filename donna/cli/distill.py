@@ -26,7 +26,7 @@ def distill(
     from donna.cli.connect import connect
     from donna.cli.follow import follow
     from donna.cli.output import print_json, print_table, say
-    from donna.cli.reference import trained_reference
+    from donna.cli.reference import reference_weights
     from donna.pipeline import messages
     from donna.pipeline.folder import write_whole
     from donna.pipeline.spec import read_spec
@@ -40,7 +40,7 @@ def distill(
             else:
                 print_table(("plan", ""), plan_rows(plan))
             return
-        weights = trained_reference(client, parsed)
+        weights = reference_weights(client, parsed)
         library = follow(client, messages.block_library(parsed, weights), "Distilling the block library")
         if output is not None:
             write_whole(output, client.download(library.manifest))

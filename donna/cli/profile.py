@@ -39,7 +39,7 @@ def profile(
         batch_size=batch_size, threads=threads, provider=provider, per_layer=layers
     )
     with connect(endpoint, state, ("profiler",)) as client, waiting(f"Measuring {model} on {device}"):
-        result = client.measure(device, data, settings, skip_cache=again)
+        result = client.devices.measure(device, data, settings, skip_cache=again)
     print_json(result) if json else print_measurement(result, f"{model} on {device}")
 
 

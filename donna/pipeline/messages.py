@@ -36,28 +36,28 @@ def dataset_message(spec: Spec) -> common_pb2.Dataset:
     )
 
 
-def recipe_message(
-    recipe: FinetuneRecipe, seed: int, *, random: bool = False
-) -> finetuner_pb2.FinetuneRecipe:
+def recipe_message(recipe: FinetuneRecipe, seed: int) -> finetuner_pb2.FinetuneRecipe:
     """A finetuning recipe with its seed."""
     return finetuner_pb2.FinetuneRecipe(
         **recipe.model_dump(include=set(FinetuneRecipe.model_fields)),
         seed=seed,
-        initialization=finetuner_pb2.INITIALIZATION_RANDOM
-        if random
-        else finetuner_pb2.INITIALIZATION_PRETRAINED,
+        initialization=finetuner_pb2.INITIALIZATION_PRETRAINED,
     )
 
 
-def reference_training(spec: Spec) -> finetuner_pb2.FinetuneSpec:
-    """Trains the reference itself from random weights; its accuracy is taken on the validation part."""
-    recipe = spec.reference.train or FinetuneRecipe(epochs=0)
+def reference_alone(
+    spec: Spec, weights: common_pb2.Artifact | None, recipe: FinetuneRecipe | None = None
+) -> finetuner_pb2.FinetuneSpec:
+    """The reference before there is a library: trained if the spec says so, with these weights or the provider's own
+    if not; its accuracy on the validation part, and its ONNX model. `recipe` replaces that of the spec."""
+    trained = recipe or spec.reference.train or FinetuneRecipe(epochs=0)
     return finetuner_pb2.FinetuneSpec(
-        reference=reference_message(spec, None),
+        reference=reference_message(spec, weights),
         dataset=dataset_message(spec),
         networks=[finetuner_pb2.Network(reference=True)],
-        recipe=recipe_message(recipe, spec.seed, random=True),
+        recipe=recipe_message(trained, spec.seed),
         evaluate_on=finetuner_pb2.EVALUATION_PART_VALIDATION,
+        export=finetuner_pb2.ExportSpec(opset=spec.finetune.opset),
     )
 
 

@@ -12,7 +12,10 @@ from donna.v1 import common_pb2, distiller_pb2, finetuner_pb2, predictor_pb2, se
 
 @dataclass
 class Outcome:
-    """Filled phase by phase; `chosen` are the rows of the front that are finetuned, in the order of `winners`."""
+    """Filled phase by phase; `chosen` are the rows of the front that are finetuned, in the order of `winners`.
+
+    `beside_search` is the reference's latency right after the search, by device.
+    """
 
     reference: finetuner_pb2.FinetunedNetwork | None = None
     library: distiller_pb2.BlockLibrary | None = None
@@ -27,4 +30,5 @@ class Outcome:
     devices: dict[str, searcher_pb2.SearchDevice] = field(default_factory=dict)
     costs: dict[str, common_pb2.Cost] = field(default_factory=dict)
     latencies: dict[str, dict[str, Latency]] = field(default_factory=dict)
+    beside_search: dict[str, Latency] = field(default_factory=dict)
     reference_costs: dict[str, float] = field(default_factory=dict)

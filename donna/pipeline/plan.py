@@ -59,14 +59,15 @@ class Plan:
         }
 
 
-def recipes(spec: Spec) -> Iterator[tuple[str, finetuner_pb2.FinetuneSpec]]:
+def recipes(
+    spec: Spec, weights: common_pb2.Artifact | None = None
+) -> Iterator[tuple[str, finetuner_pb2.FinetuneSpec]]:
     """A request for each recipe of the spec, by its phase. Before there is a library the reference carries them."""
-    yield "reference", messages.reference_training(spec)
+    if spec.reference.train is not None:
+        yield "reference", messages.reference_alone(spec, weights)
     for phase, recipe in (("samples", spec.predictor.finetune), ("finetune", spec.finetune)):
-        carried = messages.reference_training(spec)
         plain = recipe.model_dump(include=set(FinetuneRecipe.model_fields)) | {"soft_weight": 0.0}
-        carried.recipe.CopyFrom(messages.recipe_message(FinetuneRecipe(**plain), spec.seed, random=True))
-        yield phase, carried
+        yield phase, messages.reference_alone(spec, weights, FinetuneRecipe(**plain))
 
 
 def make_plan(
@@ -91,8 +92,9 @@ def make_plan(
         )
 
     rounds, improved = spec.improve.rounds, spec.improve.rounds * spec.improve.networks
+    train = spec.reference.train
     phases = [
-        finetuning("reference", 1, spec.reference.train.epochs if spec.reference.train else 0.0),
+        *([finetuning("reference", 1, train.epochs)] if train is not None else []),
         Phase(
             name="library",
             work={

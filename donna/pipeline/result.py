@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -16,6 +16,7 @@ from donna.pipeline.spec import Spec
 from donna.pipeline.turns import speedup
 from donna.space import Architecture
 from donna.space.library import Block, Library, Part
+from donna.space.settling import SETTLED, rank_correlation
 from donna.v1 import common_pb2, finetuner_pb2, predictor_pb2, searcher_pb2
 
 PACKAGES = (
@@ -48,7 +49,10 @@ def build_result(
             name: {"kind": device.kind, "description": device.description}
             for name, device in outcome.devices.items()
         },
-        "reference": _model("reference", outcome.reference, outcome),
+        "reference": _measured_twice(
+            _model("reference", outcome.reference, outcome),
+            {device: latency.median_ms for device, latency in outcome.beside_search.items()},
+        ),
         "space": {
             "num_blocks": library.num_blocks,
             "num_options": list(library.num_options),
@@ -156,9 +160,15 @@ def _part(part: Part) -> dict[str, int]:
 
 
 def _block(block: Block) -> dict[str, Any]:
-    """A searchable block and what may replace it, with the quality (held-out NSR) of each option."""
+    """A searchable block and what may replace it, with the quality (held-out NSR) of each option.
+
+    `settled` is whether the ranking of the options still changed at the end of the training; None when not known.
+    """
+    agreement = rank_correlation(block)
     return {
         "name": block.name,
+        "rank_correlation": agreement,
+        "settled": None if agreement is None else agreement >= SETTLED,
         "input_shape": list(block.input_shape),
         "output_shape": list(block.output_shape),
         "options": [
@@ -222,19 +232,19 @@ def _exported(name: str, model: finetuner_pb2.ExportedModel, outcome: Outcome) -
 
 
 def _winner(model: dict[str, Any], point: searcher_pb2.FrontPoint) -> dict[str, Any]:
-    """A model beside what the search knew of it: there its latency was measured without its weights.
+    """A model beside what the search knew of it."""
+    return _measured_twice(model, point.latency_ms) | {"predicted_accuracy": point.predicted_accuracy}
 
-    `latency_difference` is the exported model's latency over the search's, minus 1, by device.
+
+def _measured_twice(model: dict[str, Any], searched_ms: Mapping[str, float]) -> dict[str, Any]:
+    """A model with its latency at the time of the search, of networks without their weights.
+
+    `latency_difference` is the exported model's latency over that, minus 1, by device.
     """
-    searched_ms = {
-        device: point.latency_ms[device] for device in model["latency_ms"] if point.latency_ms.get(device)
-    }
+    known = {device: searched_ms[device] for device in model["latency_ms"] if searched_ms.get(device)}
     return model | {
-        "predicted_accuracy": point.predicted_accuracy,
-        "searched_latency_ms": searched_ms,
-        "latency_difference": {
-            device: model["latency_ms"][device] / ms - 1 for device, ms in searched_ms.items()
-        },
+        "searched_latency_ms": known,
+        "latency_difference": {device: model["latency_ms"][device] / ms - 1 for device, ms in known.items()},
     }
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from donna.client import Client
-from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument
+from donna.errors import FailedPrecondition, InvalidArgument
 from donna.pipeline import messages
 from donna.pipeline.baselines import baseline_search, baselines, uniform
 from donna.pipeline.blame import blame
@@ -31,12 +31,10 @@ from donna.pipeline.spec import Spec
 from donna.pipeline.turns import ROUNDS, Latency
 from donna.pipeline.winners import choose_winners
 from donna.space import Architecture
-from donna.v1 import common_pb2, finetuner_pb2, predictor_pb2, profiler_pb2, searcher_pb2
+from donna.v1 import common_pb2, predictor_pb2, profiler_pb2, searcher_pb2
 
 Samples = list[predictor_pb2.AccuracySample]
 """Architectures with their accuracy after a short finetuning."""
-
-_NOT_DONE = (common_pb2.JOB_STATE_FAILED, common_pb2.JOB_STATE_CANCELLED)
 
 
 def run(client: Client, spec: Spec, folder: RunFolder, display: Display | None = None) -> dict[str, Any]:
@@ -58,19 +56,19 @@ class Run:
         self.display = display
         self.device = next(iter(client.profilers), "")
         self.outcome = Outcome()
+        self.reference_onnx = b""
         self.baselines: list[dict[str, Any]] = []
 
     def through(self) -> dict[str, Any]:
         """From the spec to the result."""
         self.check()
-        weights = self.train_reference()
-        library = self.build_library(weights)
+        library = self.build_library(self.prepare_reference())
         self.check_bounds(library)
-        self.measure_reference(library)
         samples, judges = self.finetune_samples(library)
         predictor = self.fit_predictor(library, samples, judges)
         self.search(library, predictor)
         self.improve(library, samples, judges)
+        self.choose()
         self.measure_baselines(library)
         self.finetune_winners(library)
         self.measure_winners()
@@ -106,14 +104,27 @@ class Run:
                 if item.metric == "latency_ms":
                     yield f"search.{group}[{index}].device", item.device or self.device
 
-    def train_reference(self) -> common_pb2.Artifact | None:
-        """Trains the reference, or takes the weights that the spec names."""
-        given = self.spec.reference.weights
-        if given is not None:
-            return self._upload(given)
-        with self._phase("reference", "Training the reference") as bar:
-            job = self._job("reference", messages.reference_training(self.spec), bar)
-        return job.networks[0].weights
+    def prepare_reference(self) -> common_pb2.Artifact | None:
+        """Trains the reference, or takes it as it is, and measures it: that is what the search has to beat.
+
+        Returns its weights, None where its provider brings them. Its test figures come at the end.
+        """
+        reference = self.spec.reference
+        given = self._upload(reference.weights) if reference.weights is not None else None
+        title = "Training the reference" if reference.train else "Evaluating the reference"
+        with self._phase("reference", title) as bar:
+            network = self._job("reference", messages.reference_alone(self.spec, given), bar).networks[0]
+        with self._phase("reference", "Measuring the reference") as bar:
+            self.reference_onnx = self.client.download(network.model.onnx)
+            latencies = self._measure({"reference": self.reference_onnx}, bar)["reference"]
+        figures = {device: latency.median_ms for device, latency in latencies.items()}
+        self.outcome.reference_costs = {
+            "parameters": float(network.parameters),
+            "macs": float(network.macs),
+        }
+        told = ", ".join(f"{median_ms:.3f} ms on {device}" for device, median_ms in figures.items())
+        self.display.say(f"reference: {100 * network.accuracy:.1f} % on the validation part, {told}")
+        return network.weights if reference.train else given
 
     def _upload(self, path: Path) -> common_pb2.Artifact:
         try:
@@ -144,23 +155,6 @@ class Run:
                 spec = messages.search(self.spec, library, "", self.device)
                 check_feasibility(self.client.create(spec, validate_only=True).feasibility)
 
-    def measure_reference(self, library: common_pb2.Artifact) -> None:
-        """Measures the reference as it is: what the search has to beat. Its test figures come at the end."""
-        with self._phase("reference", "Measuring the reference") as bar:
-            spec = messages.reference_export(self.spec, library)
-            spec.evaluate_on = finetuner_pb2.EVALUATION_PART_VALIDATION
-            network = self._job("reference-measure", spec, bar).networks[0]
-            data = self.client.download(network.model.onnx)
-            latencies = self._measure({"reference": data}, bar)["reference"]
-        figures = {device: latency.median_ms for device, latency in latencies.items()}
-        self.outcome.reference_costs = {
-            "parameters": float(network.parameters),
-            "macs": float(network.macs),
-            **{f"latency_ms:{device}": median_ms for device, median_ms in figures.items()},
-        }
-        told = ", ".join(f"{median_ms:.3f} ms on {device}" for device, median_ms in figures.items())
-        self.display.say(f"reference: {100 * network.accuracy:.1f} % on the validation part, {told}")
-
     def _measure(self, models: Mapping[str, bytes], bar: Bar) -> dict[str, dict[str, Latency]]:
         """The latencies of ONNX models on every device, taken in turns past the cache."""
         settings = messages.measurement(self.spec)
@@ -168,7 +162,9 @@ class Run:
         turns = list(product(range(ROUNDS), self.client.profilers, models))
         for done, (_, device, name) in enumerate(turns):
             bar.update(done, len(turns), name, None)
-            taken[name, device].append(self.client.measure(device, models[name], settings, skip_cache=True))
+            taken[name, device].append(
+                self.client.devices.measure(device, models[name], settings, skip_cache=True)
+            )
         return {
             name: {device: Latency.of(taken[name, device]) for device in self.client.profilers}
             for name in models
@@ -256,11 +252,7 @@ class Run:
             spec = messages.search(self.spec, library, predictor.name, self.device)
             spec.initial.extend(initial)
             found = self._job(phase, spec, bar)
-        cost, key = self._first_cost()
-        points = [(point.predicted_accuracy, cost(point)) for point in found.front]
-        budget = self.outcome.reference_costs.get(key)
         self.outcome.search = found
-        self.outcome.chosen = choose_winners(points, self.spec.finetune.winners, budget)
         measured = sum(found.num_measured.values())
         self.display.say(
             f"{found.num_evaluations} networks evaluated, {measured} measured, {len(found.front)} on the front"
@@ -290,6 +282,24 @@ class Run:
             seeds = [point.architecture for point in front.front]
             self.search(library, predictor, f"improve-{number}-search", seeds)
             self.outcome.rounds.append(Round(predictor=before, search=front, judged=judged))
+
+    def choose(self) -> None:
+        """Chooses what is finetuned, within what the reference costs.
+
+        The reference is measured once more for it: since it was measured first the device may have changed its pace,
+        and the front has the latencies of now.
+        """
+        front = self.outcome.search
+        assert front  # noqa: S101 - the phases run in order
+        with self._phase("search", "Measuring the reference beside the front") as bar:
+            beside = self._measure({"reference": self.reference_onnx}, bar)["reference"]
+        self.outcome.beside_search = beside
+        cost, key = self._first_cost()
+        costs = self.outcome.reference_costs | {
+            f"latency_ms:{d}": known.median_ms for d, known in beside.items()
+        }
+        points = [(point.predicted_accuracy, cost(point)) for point in front.front]
+        self.outcome.chosen = choose_winners(points, self.spec.finetune.winners, costs.get(key))
 
     def measure_baselines(self, library: common_pb2.Artifact) -> None:
         """Measures what one gets without a search: networks with the same option in every block."""
@@ -362,29 +372,20 @@ class Run:
         result = build_result(self.spec, self.outcome, self.folder, self.winner_name)
         result |= {"baselines": self.baselines, "planned_s": self.folder.planned_s}
         self.folder.write("front.csv", front_csv(result).encode())
-        self.folder.write("front.png", front_png(result))
+        try:
+            self.folder.write("front.png", front_png(result))
+        except ImportError as error:
+            self.display.say(f"front.png is left out, it needs {error.name}; the report has the picture, too")
         self.folder.write("report.html", report_html(result, evaluations).encode())
         self.folder.write_result(result)
         return result
 
     def _job(self, phase: str, spec: Any, bar: Bar) -> Any:
-        """Creates the job of a phase, or finds the one of an earlier start, and waits for its end.
-
-        A job that failed or was cancelled in an earlier start is tried again under a new request.
-        """
-        attempt = 1
-        while True:
-            request_id = f"{self.folder.run_id}-{phase}-{attempt}"
-            try:
-                resource = self.client.create(spec, request_id=request_id)
-            except AlreadyExists:
-                # An earlier start asked for something else, e.g. under another version of a service.
-                resource = None
-            if resource is not None and resource.job.state not in _NOT_DONE:
-                done = self.client.wait(resource, lambda current: show_progress(bar, current))
-                self.outcome.costs[phase] = done.job.cost
-                return done
-            attempt += 1
+        """The resource of a phase's job when it has ended: begun now, or by an earlier start of this run."""
+        key = f"{self.folder.run_id}-{phase}"
+        done = self.client.ensure(spec, key, lambda current: show_progress(bar, current))
+        self.outcome.costs[phase] = done.job.cost
+        return done
 
     @contextmanager
     def _phase(self, phase: str, title: str) -> Iterator[Bar]:

@@ -59,18 +59,28 @@ class DistillationRecipe(Section):
 
 
 class Reference(Section):
-    """The reference network, and either its weights (a safetensors file) or how to train it first."""
+    """The reference network and where its trained weights come from: a safetensors file, its provider (`pretrained`,
+    which `arguments: {weights: library}` means too), or training, which goes on from the provider's weights."""
 
     provider: str
     arguments: dict[str, Any] = {}
     weights: Path | None = None
+    pretrained: bool = False
     train: FinetuneRecipe | None = None
     provenance: dict[str, str] = {}
 
     @model_validator(mode="after")
-    def _weights_or_training(self) -> Reference:
+    def _weights_from_somewhere(self) -> Reference:
+        brought = self.pretrained or self.arguments.get("weights", "none") not in (None, "", "none")
         if self.weights is not None and self.train is not None:
             raise ValueError("give either weights or train, not both")
+        if self.weights is not None and brought:
+            raise ValueError("give either a file of weights or those of the provider, not both")
+        if self.weights is None and self.train is None and not brought:
+            raise ValueError(
+                "has no trained weights: give weights (a safetensors file), train, "
+                "or pretrained: true when the provider brings its own"
+            )
         return self
 
 

@@ -45,6 +45,7 @@ MAY: Mapping[str, Mapping[str, tuple[Role, ...]]] = {
     "donna.v1.PredictorService": {
         **dict(_resource("Predictor", "Predictors", _ORDER, _LOOK)),
         "Predict": _SEARCH_LOOK,
+        "GetPredictorTables": _SEARCH_LOOK,
         "EvaluatePredictor": _LOOK,
         "SampleArchitectures": _LOOK,
     },
@@ -55,6 +56,9 @@ MAY: Mapping[str, Mapping[str, tuple[Role, ...]]] = {
     },
     "donna.v1.ProfilerService": {
         **dict(_resource("Measurement", "Measurements", _SEARCH, _SEARCH_LOOK)),
+        # A searcher calls for its clients too, whose roles it has checked.
+        "ListMeasurements": _SEARCH_LOOK,
+        "DeleteMeasurement": _SEARCH,
         "ListDevices": _SEARCH_LOOK,
         "GetDevice": _SEARCH_LOOK,
         "FindMissingModels": _SEARCH,

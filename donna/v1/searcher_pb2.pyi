@@ -245,7 +245,7 @@ class Evaluation(_message.Message):
     def __init__(self, index: _Optional[int] = ..., generation: _Optional[int] = ..., architecture: _Optional[_Union[_common_pb2.Architecture, _Mapping]] = ..., predicted_accuracy: _Optional[float] = ..., latency_ms: _Optional[_Mapping[str, float]] = ..., feasible: bool = ..., failures: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class SearchDevice(_message.Message):
-    __slots__ = ("name", "kind", "reachable", "description", "queue_length", "backend", "canary_drift", "canary_ms", "canary_time")
+    __slots__ = ("name", "kind", "reachable", "description", "queue_length", "backend", "canary_drift", "canary_ms", "canary_time", "profiler", "device")
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     REACHABLE_FIELD_NUMBER: _ClassVar[int]
@@ -255,6 +255,8 @@ class SearchDevice(_message.Message):
     CANARY_DRIFT_FIELD_NUMBER: _ClassVar[int]
     CANARY_MS_FIELD_NUMBER: _ClassVar[int]
     CANARY_TIME_FIELD_NUMBER: _ClassVar[int]
+    PROFILER_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
     name: str
     kind: str
     reachable: bool
@@ -264,7 +266,9 @@ class SearchDevice(_message.Message):
     canary_drift: float
     canary_ms: float
     canary_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., reachable: bool = ..., description: _Optional[str] = ..., queue_length: _Optional[int] = ..., backend: _Optional[str] = ..., canary_drift: _Optional[float] = ..., canary_ms: _Optional[float] = ..., canary_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    profiler: str
+    device: str
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., reachable: bool = ..., description: _Optional[str] = ..., queue_length: _Optional[int] = ..., backend: _Optional[str] = ..., canary_drift: _Optional[float] = ..., canary_ms: _Optional[float] = ..., canary_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., profiler: _Optional[str] = ..., device: _Optional[str] = ...) -> None: ...
 
 class CreateSearchRequest(_message.Message):
     __slots__ = ("spec", "request_id", "validate_only")

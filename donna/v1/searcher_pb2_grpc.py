@@ -28,6 +28,9 @@ if _version_not_supported:
 class SearcherServiceStub(object):
     """Searches a library's architectures for the Pareto-optimal ones, by predicted accuracy and by
     costs measured on real devices.
+
+    A searcher serves ProfilerService too: calls whose metadata `donna-profiler` names one of its profilers go on to that
+    one, so that every device of ListSearchDevices can be measured on by whoever reaches the searcher.
     """
 
     def __init__(self, channel):
@@ -81,6 +84,9 @@ class SearcherServiceStub(object):
 class SearcherServiceServicer(object):
     """Searches a library's architectures for the Pareto-optimal ones, by predicted accuracy and by
     costs measured on real devices.
+
+    A searcher serves ProfilerService too: calls whose metadata `donna-profiler` names one of its profilers go on to that
+    one, so that every device of ListSearchDevices can be measured on by whoever reaches the searcher.
     """
 
     def CreateSearch(self, request, context):
@@ -193,6 +199,9 @@ def add_SearcherServiceServicer_to_server(servicer, server):
 class SearcherService(object):
     """Searches a library's architectures for the Pareto-optimal ones, by predicted accuracy and by
     costs measured on real devices.
+
+    A searcher serves ProfilerService too: calls whose metadata `donna-profiler` names one of its profilers go on to that
+    one, so that every device of ListSearchDevices can be measured on by whoever reaches the searcher.
     """
 
     @staticmethod

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from donna import data
-from donna.artifacts import ArtifactStore
+from donna.artifacts import MAX_JSON_BYTES, ArtifactStore
 from donna.errors import DonnaError, FailedPrecondition, InvalidArgument, Violation
 from donna.space import Library
 from services.finetuner import keys
@@ -89,7 +89,7 @@ class Admission:
     def library(self, sha256: str) -> Library:
         """The manifest. Raises FailedPrecondition when the store lacks it."""
         self._require(sha256, "library")
-        return Library.from_json(self._artifacts.get_bytes(sha256))
+        return Library.from_json(self._artifacts.get_bytes(sha256, at_most=MAX_JSON_BYTES))
 
     def plan(self, request: Request) -> Plan:
         """What of an admitted request is to do, and how long it takes by what is known of earlier runs."""

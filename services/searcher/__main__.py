@@ -11,7 +11,7 @@ from donna.jobs import JobStore
 from donna.jobs.engine import Engine
 from donna.jobs.placement import Threads
 from donna.rpc.authentication import read_optional
-from donna.rpc.channel import open_channel
+from donna.rpc.channel import Peer
 from donna.rpc.hub import DeviceHub, hub_endpoint
 from donna.rpc.server import Endpoint
 from donna.rpc.tls import channel_credentials
@@ -19,7 +19,10 @@ from donna.service import Parts, main
 from donna.v1 import searcher_pb2
 from donna.v1.searcher_pb2_grpc import add_SearcherServiceServicer_to_server
 from services.searcher.discovery import Discovery
+from services.searcher.gateway import gateway_endpoint
+from services.searcher.libraries import Libraries
 from services.searcher.live import LivePages
+from services.searcher.predictors import Predictors
 from services.searcher.profilers import Profilers
 from services.searcher.servicer import SearcherServicer
 from services.searcher.settings import SearcherSettings
@@ -30,21 +33,24 @@ from services.searcher.work import SearchWork, Surroundings
 
 def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore) -> Parts:
     """One engine that searches in threads; channels to the predictor and to every profiler."""
-    credentials = None
-    if settings.peer_tls_ca:
-        credentials = channel_credentials(
-            settings.peer_tls_ca, settings.peer_tls_certificate, settings.peer_tls_key
-        )
-    connect = partial(open_channel, credentials=credentials)
+    credentials = channel_credentials(
+        settings.peer_tls_ca, settings.peer_tls_certificate, settings.peer_tls_key, settings="peer_tls"
+    )
     token = read_optional(settings.peer_token_file, "peer_token_file")
+    peer = partial(Peer, credentials=credentials, token=token)
     addresses = settings.profiler_addresses()
-    profilers = Profilers(addresses, connect, token=token, call_deadline_s=settings.call_deadline_s)
+    profilers = Profilers(
+        {name: peer(address=address) for name, address in addresses.items()},
+        call_deadline_s=settings.call_deadline_s,
+    )
     around = Surroundings(
         artifacts=artifacts,
+        libraries=Libraries(artifacts),
         fragments=Weightless(artifacts),
-        predictor=connect(settings.predictor) if settings.predictor else None,
+        predictors=(
+            Predictors(peer(address=settings.predictor).open(), token=token) if settings.predictor else None
+        ),
         profilers=profilers,
-        token=token,
         measurement_deadline_s=settings.measurement_deadline_s,
         measurement_attempts=settings.measurement_attempts,
         retry_s=settings.retry_s,
@@ -56,23 +62,24 @@ def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore)
         servicer=SearcherServicer(engine, around),
         name=searcher_pb2.DESCRIPTOR.services_by_name["SearcherService"].full_name,
     )
-    # Agents that dialled in are reached through this host's loopback: their stream has the encryption.
+    # Agents that dialled in are reached through this host's loopback: their stream has the encryption, and they have
+    # shown a token of the role agent, so that ours is nothing for them.
     hub = DeviceHub(
-        partial(profilers.add, open_channel=open_channel),
+        lambda name, address: profilers.add(name, Peer(address=address), "hub"),
         known=settings.state / "searcher-agents.json",
-        reserved=frozenset(addresses),
     )
     beside = None
     if settings.profiler_selector:
+        found = partial(peer, server_name=settings.profiler_tls_name)
         beside = Discovery(
-            partial(profilers.add, open_channel=partial(connect, server_name=settings.profiler_tls_name)),
+            lambda name, address: profilers.add(name, found(address=address), "cluster"),
+            profilers.remove,
             api=ClusterApi.of_this_pod(),
             selector=settings.profiler_selector,
             namespace=own_namespace(),
-            reserved=addresses,
         ).run
     return Parts(
-        endpoints=[endpoint, hub_endpoint(hub)],
+        endpoints=[endpoint, hub_endpoint(hub), gateway_endpoint(profilers)],
         engines=[engine],
         beside=beside,
         collectors=[HubMetrics(hub)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from donna.errors import Cancelled, FailedPrecondition
+from donna.errors import Cancelled, ResourceExhausted
 from donna.jobs import Task, TaskState
 from donna.nets import weights
 from donna.space import Architecture
@@ -93,13 +93,13 @@ def _written_as_often_as_asked(monkeypatch):
 
 def test_a_store_that_cannot_be_written_fails_the_task_and_a_later_one_succeeds(world, monkeypatch):
     def full(data):
-        raise FailedPrecondition("the artifact store cannot be written: No space left on device")
+        raise ResourceExhausted("the artifact store cannot be written: No space left on device")
 
     work, report = FinetuneWork(world.store, None, device="cpu"), Report()
     asked = task(world, work)
     with monkeypatch.context() as patched:
         patched.setattr(world.store, "put_bytes", full)
-        with pytest.raises(FailedPrecondition, match="No space left on device"):
+        with pytest.raises(ResourceExhausted, match="No space left on device"):
             work.run(asked, report)
     assert report.results == {}  # nothing is remembered that is not stored
     assert world.store.has(work.run(asked, report)["artifact"]["sha256"])

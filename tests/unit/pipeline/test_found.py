@@ -42,8 +42,15 @@ def test_it_tells_how_far_the_exported_models_are_from_the_search() -> None:
     assert measured_again(told, "phone") == ""
     for model, difference in zip(told["models"], (0.04, -0.01, 0.021), strict=True):
         model["latency_difference"] = {"phone": difference}
-    assert measured_again(told, "phone") == (
-        "On phone: measured again with their weights, the networks differ from the search by +2.1 % in the median "
-        "(-1.0 to +4.0 %)."
-    )
+    start = "On phone: measured again, the networks differ from the search by +2.1 % in the median (-1.0 to +4.0 %)"
+    assert measured_again(told, "phone") == f"{start}."  # by an older version
+    told["reference"]["latency_difference"] = {"phone": 0.03}
+    assert measured_again(told, "phone") == f"{start}, and the reference by +3.0 %."
     assert measured_again(told, "desk") == ""
+
+
+def test_a_device_that_has_changed_its_pace_is_named() -> None:
+    told = result(("a", 0.9, 1.0))
+    for model in (told["reference"], *told["models"]):
+        model["latency_difference"] = {"phone": 0.6}
+    assert "and the reference by +60.0 %. The device has changed its pace" in measured_again(told, "phone")

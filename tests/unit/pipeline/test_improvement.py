@@ -37,8 +37,8 @@ class Services:
         self.fronts = fronts
         self.created: dict[str, Any] = {}
 
-    def create(self, spec: Any, request_id: str) -> Any:
-        phase = request_id.partition("-")[2]
+    def ensure(self, spec: Any, key: str, on_change: Any) -> Any:
+        phase = key.partition("-")[2]
         self.created[phase] = spec
         if isinstance(spec, finetuner_pb2.FinetuneSpec):
             networks = [
@@ -57,9 +57,6 @@ class Services:
             for c in self.fronts[sum("search" in phase for phase in self.created) - 1]
         ]
         return searcher_pb2.Search(name=f"searches/{phase}", spec=spec, front=front, job=SUCCEEDED)
-
-    def wait(self, resource: Any, on_change: Any) -> Any:
-        return resource
 
     def SampleArchitectures(self, request: Any) -> Any:
         assert request.design == predictor_pb2.SAMPLING_DESIGN_D_OPTIMAL
@@ -105,11 +102,11 @@ def test_each_round_finetunes_unknown_networks_of_the_last_front(tmp_path: Path)
         if "samples" in phase
     }
     assert finetuned == {
-        "improve-1-samples-1": [(1, 1), (1, 2)],
-        "improve-2-samples-1": [(3, 1), (3, 2)],  # not (1, 1), which is known, nor (4, 4), which judges
+        "improve-1-samples": [(1, 1), (1, 2)],
+        "improve-2-samples": [(3, 1), (3, 2)],  # not (1, 1), which is known, nor (4, 4), which judges
     }
     assert [len(s.samples) for p, s in services.created.items() if "predictor" in p] == [3, 5, 7]
-    begun = services.created["improve-2-search-1"]
+    begun = services.created["improve-2-search"]
     assert [tuple(a.choices) for a in begun.initial] == second
     assert begun.predictor == "predictors/7"
     assert [tuple(p.architecture.choices) for p in run.outcome.search.front] == third

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from donna.errors import InvalidArgument, NotFound
-from donna.pipeline.messages import block_library
+from donna.pipeline.messages import block_library, reference_alone
 from donna.pipeline.spec import Spec, parse_spec, read_spec
+from donna.v1 import finetuner_pb2
 
 DIGITS = Path(__file__).parents[3] / "examples" / "digits.yaml"
 
@@ -82,11 +83,44 @@ def test_overrides_are_yaml_and_checked() -> None:
         read_spec(DIGITS, ["search.seed"])
 
 
-def test_weights_and_training_exclude_each_other() -> None:
-    values = raw()
-    values["reference"]["weights"] = "w.safetensors"
-    with pytest.raises(InvalidArgument, match="not both"):
-        parse_spec(values)
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ({"weights": "w.safetensors", "train": {"epochs": 1}}, "either weights or train, not both"),
+        (
+            {"weights": "w.safetensors", "pretrained": True},
+            "either a file of weights or those of the provider",
+        ),
+        (
+            {"weights": "w.safetensors", "arguments": {"weights": "library"}},
+            "either a file of weights or those",
+        ),
+        ({}, "has no trained weights"),
+        ({"arguments": {"weights": "none"}}, "has no trained weights"),
+        ({"pretrained": False}, "has no trained weights"),
+    ],
+)
+def test_the_weights_come_from_one_place(source: dict, sentence: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"^reference: .*{sentence}"):
+        parse_spec(raw() | {"reference": {"provider": "torchvision", **source}})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"weights": "w.safetensors"},
+        {"train": {"epochs": 1}},
+        {"pretrained": True},
+        {"arguments": {"weights": "library"}},
+        {"arguments": {"weights": "library"}, "train": {"epochs": 1}},
+    ],
+)
+def test_the_provider_s_own_weights_are_a_source_too(source: dict) -> None:
+    spec = parse_spec(raw() | {"reference": {"provider": "torchvision", **source}})
+    message = reference_alone(spec, None)
+    assert message.recipe.initialization == finetuner_pb2.INITIALIZATION_PRETRAINED
+    assert message.recipe.epochs == (1 if "train" in source else 0)
+    assert not message.reference.HasField("weights")
 
 
 def test_files_that_are_no_spec(tmp_path: Path) -> None:
