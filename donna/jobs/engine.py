@@ -213,6 +213,10 @@ def _run_task(leases: Leases, work: Work, task: Task, stopping: threading.Event)
         error = JobError(reason="STORE_UNAVAILABLE", message="the job store did not answer")
         retry_in_s = 2.0**task.attempt
     except DonnaError as found:
+        if (
+            found.__cause__ is not None
+        ):  # the sentence is for people; what brought it about is for whoever mends it
+            log.warning("%s task %d: %s", task.job, task.index, found, exc_info=True)
         error = JobError.of(found)
     except Exception:
         log.exception("%s task %d failed", task.job, task.index)

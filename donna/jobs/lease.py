@@ -267,7 +267,8 @@ class Leases:
         return True
 
     def complete(self, task: Task, result: dict[str, Any], cost: dict[str, float]) -> None:
-        """Ends a task with its result, remembered under its key. Raises LeaseLost: then nothing counts."""
+        """Ends a task with its result, remembered under its key unless it has an `error`: whoever asks for the same
+        again has it tried again. Raises LeaseLost: then nothing counts."""
         with self.store.engine.begin() as connection:
             self._hold(
                 connection,
@@ -278,7 +279,7 @@ class Leases:
                 checkpoint=None,
             )
             connection.execute(_parts_gone, {"of_job": task.job, "of_idx": task.index})
-            if task.key:
+            if task.key and "error" not in result:
                 self._remember(connection, task.key, result)
             _refresh(connection, task.job, cost, state=JobState.RUNNING, waiting_for="")
         self.store.bell.ring()

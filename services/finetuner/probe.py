@@ -42,7 +42,7 @@ def main() -> int:
     import torch
 
     from donna.nets.device import choose_device
-    from donna.service import open_stores
+    from donna.service import open_artifacts
     from donna.settings import read_settings
     from services.finetuner.materials import Materials
     from services.finetuner.settings import FinetunerSettings
@@ -51,7 +51,7 @@ def main() -> int:
     request = Request.parse(json.load(sys.stdin))
     settings = read_settings(FinetunerSettings)
     torch.set_num_threads(settings.threads)
-    _, artifacts = open_stores(settings, "finetuner")
+    artifacts = open_artifacts(settings)
     workshop = Workshop(Materials(artifacts, settings.data_root, choose_device(settings.device)))
     network = workshop.build(request, request.networks[0])
     times: list[float] = []

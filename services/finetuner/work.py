@@ -76,7 +76,8 @@ class FinetuneWork:
     def run(self, task: Task, report: Report) -> dict[str, Any]:
         """Trains one network, or takes the weights of an earlier run; evaluates; exports.
 
-        A network that diverges has a result with an `error` and no accuracy.
+        What stands in the way of this network alone (it diverges, does not fit into memory, cannot be exported) is the
+        `error` of its result, which is not remembered: the next request tries again.
         """
         from services.finetuner.trainer import Trainer  # brings torch
 

@@ -106,6 +106,7 @@ def figures(measured: Measured) -> dict[str, Any]:
         "samples_ms": list(measured.samples_ms),
         "unstable": measured.unstable,
         "attempts": measured.attempts,
+        "preempted_runs": measured.preempted_runs,
         "peak_memory_bytes": measured.peak_memory_bytes,
         "network_memory_bytes": measured.network_memory_bytes,
         "load_ms": measured.load_ms,

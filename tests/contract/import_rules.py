@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-WORDS = ("donna.space", "donna.errors")
+WORDS = ("donna.space", "donna.errors", "donna.onnx_format")
 
 # Longest prefix wins: what a module may import of ours, beside its own package.
 OURS: dict[str, tuple[str, ...]] = {
@@ -16,6 +16,7 @@ OURS: dict[str, tuple[str, ...]] = {
     "donna.errors": (),
     "donna.durable": (),
     "donna.trouble": (),
+    "donna.onnx_format": (),
     "donna.space": ("donna.errors",),
     "donna.nets": WORDS,
     "donna.data": WORDS,

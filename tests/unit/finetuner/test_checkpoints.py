@@ -9,7 +9,6 @@ from donna.errors import Cancelled, ResourceExhausted
 from donna.jobs import Task, TaskState
 from donna.nets import weights
 from donna.space import Architecture
-from services.finetuner import workshop
 from services.finetuner.recipe import Recipe
 from services.finetuner.request import NetworkRequest, Request
 from services.finetuner.work import FinetuneWork
@@ -57,6 +56,11 @@ def task(world, work, **recipe):
         export=None,
     )
     (spec,) = work.tasks(work.admission.admit(request).to_dict())
+    return running(spec)
+
+
+def running(spec):
+    """The task of a specification, as a worker has it in hand."""
     return Task(
         job="finetuneJobs/1", index=0, key=spec.key, spec=spec.spec, label=spec.label, units=spec.units,
         state=TaskState.RUNNING, attempt=1, fence=1, reused=False, result=None, error=None,
@@ -85,16 +89,6 @@ def test_a_stopped_task_goes_on_and_ends_the_same(world):
 @pytest.fixture(autouse=True)
 def _written_as_often_as_asked(monkeypatch):
     monkeypatch.setattr("donna.checkpoints.WRITING_SHARE", 0)
-
-
-def test_out_of_memory_is_a_sentence_that_says_what_helps(world, monkeypatch):
-    def too_large(*arguments, **named):
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr(workshop, "train", too_large)
-    work = FinetuneWork(world.store, None, device="cpu")
-    with pytest.raises(ResourceExhausted, match="0-0-2-0 does not fit into memory with batches of 64"):
-        work.run(task(world, work), Report())
 
 
 def test_a_store_that_cannot_be_written_fails_the_task_and_a_later_one_succeeds(world, monkeypatch):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from donna.errors import Cancelled, NotFound, Unavailable
+from donna.errors import Cancelled, FailedPrecondition, NotFound, Unavailable
 from donna.jobs import Job, JobState, JobStore, Report, Task, TaskSpec, TaskState, Work, outage
 from donna.jobs import engine as engine_module
 from donna.jobs.engine import REPORT_INTERVAL_S, Engine, TaskReport, run_task
@@ -184,6 +184,21 @@ def test_what_is_away_is_tried_again(live: JobStore, start: Start) -> None:
     job = ended(live, start(Scripted(step)).create({}).name)
     assert job.result == {"attempts": 3}
     assert job.cost["device_s"] == 3.0  # what was spent in vain was spent
+
+
+def test_the_cause_of_a_sentence_is_in_the_log(
+    live: JobStore, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    def step(attempt: int, report: Report) -> dict[str, Any]:
+        try:
+            raise KeyError("what really happened")
+        except KeyError as error:
+            raise FailedPrecondition("it cannot be exported") from error
+
+    job = ended(live, start(Scripted(step)).create({}).name)
+    assert job.error is not None
+    assert job.error.message == "it cannot be exported"
+    assert "what really happened" in caplog.text
 
 
 def test_a_join_that_cannot_yet_is_tried_again(live: JobStore, start: Start) -> None:

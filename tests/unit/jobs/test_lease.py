@@ -305,6 +305,16 @@ def test_a_result_remembered_after_creation_answers_at_claim(store: JobStore) ->
     assert (stored.state, stored.reused, stored.result) == (TaskState.DONE, True, {"square": 4})
 
 
+def test_a_result_with_an_error_is_not_remembered(store: JobStore) -> None:
+    """Else what failed once would stay failed in every later job."""
+    job = create(store, "k")
+    a = worker(store, "a")
+    a.complete(must(a.claim()), {"error": {"reason": "DIVERGED"}}, {})
+    assert store.tasks(job.name)[0].state is TaskState.DONE
+    again = create(store, "k")
+    assert must(a.claim()).job == again.name
+
+
 def test_what_is_remembered_twice_costs_once(store: JobStore) -> None:
     job = create(store, "k")
     a = worker(store, "a")
