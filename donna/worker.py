@@ -44,7 +44,9 @@ def main(
     """Runs a worker of a service; wrong settings end it with code 2 and one sentence."""
     parser = argparse.ArgumentParser(prog=f"services.{service}.worker", description="A worker process.")
     parser.add_argument("--job", help="work on this job alone")
-    parser.add_argument("--index", type=int, help="work on this task of the job, then on others that nobody works on")
+    parser.add_argument(
+        "--index", type=int, help="work on this task of the job, then on others that nobody works on"
+    )
     options = parser.parse_args(arguments)
     if options.index is not None and not options.job:
         parser.error("--index needs --job")
