@@ -52,7 +52,7 @@ class TorchvisionSet:
         self.normalisation = _SETS[name].normalisation
         whole = hashlib.sha256(name.encode() + self.labels.tobytes())
         for pixels in self._pixels:
-            whole.update(np.ascontiguousarray(pixels))
+            whole.update(np.ascontiguousarray(pixels).data)
         self.identity = whole.hexdigest()
 
     def images(self, rows: np.ndarray) -> np.ndarray:

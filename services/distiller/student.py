@@ -20,9 +20,9 @@ class Student:
     """Option `option` of block `n` (from 0).
 
     `trained` is False where there is nothing to learn (the reference's own block, an identity), and then there is
-    no `optimizer`; `overwrites` is True for a block of the reference that works in place; `failed` says why training
-    ended early; `loss` is the sum of the NSR over the steps since it was last looked at; `curve` has the held-out NSR
-    by the number of steps done.
+    no `optimizer`; `overwrites` is True for a block of the reference that works in place; `bfloat16` is how it
+    computes in training; `failed` says why training ended early; `loss` is the sum of the NSR over the steps since it
+    was last looked at; `curve` has the held-out NSR by the number of steps done.
     """
 
     n: int
@@ -32,6 +32,7 @@ class Student:
     trained: bool
     optimizer: Optimizer | None
     overwrites: bool = False
+    bfloat16: bool = False
     failed: str = ""
     loss: Tensor | None = field(default=None, repr=False)
     curve: dict[int, float] = field(default_factory=dict)
@@ -46,11 +47,15 @@ class Student:
             return
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        loss = nsr(y, self.run(x), variance)
+        loss = nsr(y, self._output(x), variance)  # no name for it: a map less to hold
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
         self.loss = loss.detach() if self.loss is None else self.loss + loss.detach()
+
+    def _output(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bfloat16):
+            return self.run(x).float()
 
     def inspect(self, step: int) -> None:
         """Ends the training of a student whose loss is no longer a number. Looks at the device: not for each step."""
@@ -79,7 +84,6 @@ def enrol(
     if trained:
         optimizer = optimizers.build(recipe.optimizer, module, recipe.learning_rate, recipe.weight_decay)
     # Families begin with nothing that works in place (variants.py looks); what the reference does is its own affair.
-    overwrites = cut.overwrites and not trained
     return Student(
         n=n,
         option=option,
@@ -87,5 +91,6 @@ def enrol(
         module=module,
         trained=trained,
         optimizer=optimizer,
-        overwrites=overwrites,
+        overwrites=cut.overwrites and not trained,
+        bfloat16=recipe.precision == "bfloat16",
     )

@@ -109,6 +109,23 @@ def test_it_is_plain_training_with_the_nsr(small_cut: Cut, digits: Dataset, pool
         torch.testing.assert_close(trained, tensor, rtol=1e-4, atol=1e-4)
 
 
+def test_bfloat16_is_nearly_float32(small_cut: Cut, digits: Dataset, pool: ThreadPoolExecutor) -> None:
+    """Convolutions and matrix products compute in it; weights and qualities do not."""
+    trained = []
+    for precision in ("float32", "bfloat16"):
+        recipe = Recipe(epochs=3, batch_size=32, seed=3, precision=precision)
+        taught = students(small_cut, [(0, 0), (1, 5), (2, 3)], recipe)
+        run(small_cut, digits, taught, pool, recipe=recipe)
+        held_out = measured(small_cut, digits, taught, pool)
+        trained.append(taught)
+        assert all(t.dtype == torch.float32 for s in taught for t in s.module.parameters())
+        nsrs = [held_out.nsr(s, v) for s, v in zip(taught, variances(small_cut, digits, pool), strict=False)]
+        if precision == "float32":
+            expected = nsrs
+    assert nsrs == pytest.approx(expected, rel=0.1)
+    assert bits(trained[0][1]) != bits(trained[1][1])
+
+
 def test_threads_do_not_change_a_bit(small_cut: Cut, digits: Dataset) -> None:
     results = []
     for threads in (1, 3):
