@@ -84,7 +84,7 @@ class BlockSettling(_message.Message):
     def __init__(self, block: _Optional[str] = ..., rank_correlation: _Optional[float] = ..., settled: bool = ...) -> None: ...
 
 class DistillationPlan(_message.Message):
-    __slots__ = ("blocks_to_train", "blocks_to_reuse", "groups", "reference_passes", "estimated_memory_bytes", "estimated_s", "costs", "estimated_from")
+    __slots__ = ("blocks_to_train", "blocks_to_reuse", "groups", "reference_passes", "estimated_memory_bytes", "estimated_s", "costs", "estimated_from", "workers")
     BLOCKS_TO_TRAIN_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_TO_REUSE_FIELD_NUMBER: _ClassVar[int]
     GROUPS_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +93,7 @@ class DistillationPlan(_message.Message):
     ESTIMATED_S_FIELD_NUMBER: _ClassVar[int]
     COSTS_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_FROM_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
     blocks_to_train: int
     blocks_to_reuse: int
     groups: int
@@ -101,7 +102,8 @@ class DistillationPlan(_message.Message):
     estimated_s: float
     costs: _containers.RepeatedCompositeFieldContainer[CostRange]
     estimated_from: str
-    def __init__(self, blocks_to_train: _Optional[int] = ..., blocks_to_reuse: _Optional[int] = ..., groups: _Optional[int] = ..., reference_passes: _Optional[int] = ..., estimated_memory_bytes: _Optional[int] = ..., estimated_s: _Optional[float] = ..., costs: _Optional[_Iterable[_Union[CostRange, _Mapping]]] = ..., estimated_from: _Optional[str] = ...) -> None: ...
+    workers: int
+    def __init__(self, blocks_to_train: _Optional[int] = ..., blocks_to_reuse: _Optional[int] = ..., groups: _Optional[int] = ..., reference_passes: _Optional[int] = ..., estimated_memory_bytes: _Optional[int] = ..., estimated_s: _Optional[float] = ..., costs: _Optional[_Iterable[_Union[CostRange, _Mapping]]] = ..., estimated_from: _Optional[str] = ..., workers: _Optional[int] = ...) -> None: ...
 
 class CostRange(_message.Message):
     __slots__ = ("metric", "smallest", "largest")

@@ -32,6 +32,10 @@ class FinetunerSettings(TrainingSettings):
         30.0, ge=0, description="At most this long after an epoch until a checkpoint is written, in seconds."
     )
 
+    def parallelism(self) -> int:
+        """How many networks train at the same time, wherever that is."""
+        return self.job_parallelism if self.placement == "kubernetes" else self.num_workers()
+
     def num_workers(self) -> int:
         """How many worker processes to keep."""
         return self.workers or min(MAX_AUTOMATIC_WORKERS, len(os.sched_getaffinity(0)))

@@ -3,7 +3,7 @@ says so."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from donna.artifacts import URI_PREFIX
@@ -116,6 +116,22 @@ def _result_message(result: dict[str, Any], reused: bool) -> pb.FinetunedNetwork
             model = {**result[name], "onnx": _artifact_message(result[name]["onnx"])}
             getattr(message, name).CopyFrom(pb.ExportedModel(**model))
     return message
+
+
+def known_networks(
+    networks: Sequence[NetworkRequest], keys: Sequence[str], known: Mapping[str, Mapping[str, Any]]
+) -> list[pb.FinetunedNetwork]:
+    """The networks that were trained before, by their training keys, with the weights that came of it."""
+    return [
+        pb.FinetunedNetwork(
+            network=_network_message(network.to_dict()),
+            weights=_artifact_message(known[key]["weights"]),
+            train_s=known[key]["train_s"],
+            reused=True,
+        )
+        for network, key in zip(networks, keys, strict=True)
+        if key in known
+    ]
 
 
 def _network_message(raw: dict[str, Any]) -> pb.Network:
