@@ -11,7 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-from donna.errors import FailedPrecondition, Unavailable
+from donna.errors import FailedPrecondition, InvalidArgument, Unavailable
 from donna.local import START_DEADLINE_S, services
 from donna.running import Running, running
 
@@ -35,8 +35,12 @@ def start(state: Path) -> Running:
     if found is not None and found.lasting:
         return found
     log = state.absolute() / "logs" / "up.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        output = log.open("ab")
+    except OSError as error:
+        raise InvalidArgument.of("--state", f"{state} cannot be written: {error.strerror}") from None
+    with output:
         process = subprocess.Popen(  # noqa: S603 - arguments are ours
             [sys.executable, "-m", "donna.cli", "up", "--foreground", "--state", str(state.absolute())],
             stdin=subprocess.DEVNULL,

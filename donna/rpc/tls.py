@@ -10,6 +10,9 @@ from donna.errors import InvalidArgument
 from donna.rpc.authentication import read_secret
 from donna.rpc.reloaded import LOOK_S, Reloaded
 
+SYSTEM_ROOTS = "system"
+"""In place of a file: the authorities that this machine trusts."""
+
 
 def server_credentials(
     certificate: str, key: str, client_ca: str = "", *, look_s: float = LOOK_S
@@ -51,9 +54,10 @@ def _check_pair(certificate: str, key: str) -> None:
 
 
 def channel_credentials(ca: str, certificate: str = "", key: str = "") -> grpc.ChannelCredentials:
-    """TLS of a client; `certificate` and `key` prove who it is to servers that ask for it."""
+    """TLS of a client that trusts the authority in the file `ca`, or those of the system; `certificate` and `key` prove
+    who it is to servers that ask for it."""
     return grpc.ssl_channel_credentials(
-        root_certificates=read_secret(ca, "tls_ca").encode(),
+        root_certificates=None if ca == SYSTEM_ROOTS else read_secret(ca, "tls_ca").encode(),
         private_key=read_secret(key, "tls_key").encode() if key else None,
         certificate_chain=read_secret(certificate, "tls_certificate").encode() if certificate else None,
     )
