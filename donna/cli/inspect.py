@@ -35,7 +35,9 @@ def reference(
     from donna.v1 import common_pb2, distiller_pb2
 
     request = distiller_pb2.InspectReferenceRequest(
-        reference=common_pb2.Reference(provider=provider, arguments=dict_to_struct(read_arguments(argument))),
+        reference=common_pb2.Reference(
+            provider=provider, arguments=dict_to_struct(read_arguments(argument), "--argument")
+        ),
         input_shape=read_shape(input_shape),
     )
     with connect(endpoint, state, ("distiller",)) as client:

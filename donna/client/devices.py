@@ -63,6 +63,20 @@ class Devices:
         """A stub that leads to the profiler of a device that was listed."""
         return self._stubs.get(device.profiler) or self._direct[device.profiler]
 
+    def check(self, device: str, onnx: bytes, settings: common_pb2.MeasurementSettings) -> None:
+        """Raises InvalidArgument for settings that the device does not have; nothing is measured."""
+        found = self.find(device)
+        profiler, sha256 = self.profiler(found), hashlib.sha256(onnx).hexdigest()
+        _send(profiler, onnx, sha256)
+        profiler.CreateMeasurement(
+            profiler_pb2.CreateMeasurementRequest(
+                device=found.device,
+                network=profiler_pb2.MeasuredNetwork(model_sha256=sha256),
+                settings=settings,
+                validate_only=True,
+            )
+        )
+
     def measure(
         self,
         device: str,
@@ -70,6 +84,7 @@ class Devices:
         settings: common_pb2.MeasurementSettings | None = None,
         *,
         skip_cache: bool = False,
+        on_change: Callable[[profiler_pb2.Measurement], None] = lambda measurement: None,
     ) -> profiler_pb2.MeasurementResult:
         """Measures an ONNX model and returns the figures. Raises JobFailed with the device's reason.
 
@@ -83,7 +98,7 @@ class Devices:
         )
         for more in reversed(range(SENDS)):
             try:
-                ended = self._measured(device, onnx, sha256, request)
+                ended = self._measured(device, onnx, sha256, request, on_change)
             except (FailedPrecondition, NotFound) as error:
                 if not more or error.reason not in (MISSING, NotFound.default_reason):
                     raise
@@ -95,7 +110,12 @@ class Devices:
         return ended.result
 
     def _measured(
-        self, device: str, onnx: bytes, sha256: str, request: profiler_pb2.CreateMeasurementRequest
+        self,
+        device: str,
+        onnx: bytes,
+        sha256: str,
+        request: profiler_pb2.CreateMeasurementRequest,
+        on_change: Callable[[profiler_pb2.Measurement], None],
     ) -> profiler_pb2.Measurement:
         """The measurement when it has ended, begun once however often it is asked for on a bad line."""
         patience, unique = Patience(self._while_away), uuid.uuid4().hex
@@ -111,6 +131,7 @@ class Devices:
                 for response in profiler.WatchMeasurement(watched):
                     patience.heard()
                     measurement = response.measurement
+                    on_change(measurement)
                 if measurement.job.state in ENDED:
                     return measurement  # type: ignore[no-any-return]
             except AWAY as error:

@@ -90,7 +90,7 @@ def test_any_onnx_model_is_profiled(donna: Donna, tmp_path: Path) -> None:
 
 def test_devices_say_what_they_are(donna: Donna) -> None:
     (device,) = donna.json("devices")
-    assert device["host"] == "local" and device["available"]
+    assert device["name"] == device["profiler"] == "local" and device["reachable"]
     assert device["backend"] == "onnxruntime"
 
 
