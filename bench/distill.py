@@ -78,16 +78,9 @@ def ours(
                 for option in chosen
             ]
             variances = [torch.ones(shape[0], device=place) for shape in whole.output_shapes]
-            steps = distill(
-                students,
-                passes(moved, images, place, pool),
-                variances,
-                recipe,
-                steps=len(images),
-                first_step=0,
-                pool=pool,
-            )
-            return _after_the_first(steps, place)
+            with passes(moved, images, place, pool) as maps:
+                steps = distill(students, maps, variances, recipe, steps=len(images), first_step=0, pool=pool)
+                return _after_the_first(steps, place)
 
     return timed
 

@@ -42,7 +42,7 @@ from donna.jobs import lifeline
 from donna.rpc.channel import Peer, Remote, open_channel
 from donna.v1 import profiler_pb2 as pb
 from donna.v1 import profiler_pb2_grpc
-from services.searcher.measurement import Bench
+from services.searcher.bench import Bench
 from services.searcher.profilers import Profilers
 from services.searcher.weightless import Weightless
 
@@ -133,7 +133,7 @@ class Asker:
         self._fragments = Weightless(artifacts)
         self._bench = Bench(
             site=profilers.sites("local")[0],
-            remote=self,  # type: ignore[arg-type]
+            remote=lambda: self,  # type: ignore[arg-type, return-value]
             fragments=self._fragments,
             settings=settings,
             deadline_s=300.0,
@@ -147,10 +147,10 @@ class Asker:
         if rpc == "WatchMeasurement":
             return method
 
-        def timed(request: Any) -> Any:
+        def timed(request: Any, **more: Any) -> Any:
             start = time.perf_counter()
             try:
-                return method(request)
+                return method(request, **more)
             finally:
                 self.transfer_s += time.perf_counter() - start
                 self.calls.append(rpc)
@@ -190,6 +190,7 @@ def repeatability(
         "kendall_tau": kendalltau(medians[0], medians[1]).statistic,
         "relative_difference": {"median": float(np.median(difference)), "largest": difference.max()},
         "runs_per_measurement": statistics.median(len(result.samples_ms) for result in results),
+        "preempted_runs_per_measurement": statistics.median(result.preempted_runs for result in results),
         "repeated": sum(result.attempts > 1 for result in results),
         "unstable": sum(result.unstable for result in results),
         "overhead_ms": {

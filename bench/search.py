@@ -1,9 +1,11 @@
 """The time of a search in predicted mode against pymoo alone with free evaluations. Prints JSON.
 
-The search is the whole thing: the job engine with its SQLite store written after every generation, and a
-predictor as a process of its own, asked over gRPC on loopback. pymoo alone is its NSGA-II with its own integer
+The search is the whole thing: the job engine with its SQLite store written after every generation, and a predictor as a
+process of its own, asked over gRPC on loopback (once: for its tables). pymoo alone is its NSGA-II with its own integer
 operators, and objectives that are looked up in a table. Qualities and costs of the library are drawn. `ratio` is of
-wall-clock times; `ratio_cpu` is of processor times without the predictor's, which a busy machine changes less.
+wall-clock times; `ratio_cpu` is of processor times without the predictor's, which a busy machine changes less. `shares`
+are of one more search, which timing slows down a little. A search is created before its time runs; `create_first_s` is
+that of a library that was not read yet.
 
     python -m bench.search --blocks 5 10 20 --objectives 1 2 4
 """
@@ -11,12 +13,16 @@ wall-clock times; `ratio_cpu` is of processor times without the predictor's, whi
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import platform
 import tempfile
+import threading
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,22 +41,28 @@ from bench.predict import predictor_process
 from donna.artifacts import ArtifactStore
 from donna.jobs import JobStore
 from donna.jobs.database import open_database
-from donna.jobs.engine import Engine
+from donna.jobs.engine import Engine, TaskReport
 from donna.jobs.placement import Threads
 from donna.rpc.channel import Remote, open_channel
-from donna.rpc.messages import architecture_message, artifact_message, pack_architectures
+from donna.rpc.messages import architecture_message, artifact_message
 from donna.space import Library
-from donna.v1 import common_pb2
+from donna.v1 import common_pb2, searcher_pb2
 from donna.v1 import predictor_pb2 as pb
 from donna.v1.predictor_pb2_grpc import PredictorServiceStub
-from services.predictor.shelf import Shelf
+from services.searcher import conduct, search, survey
 from services.searcher.accuracy import PredictedAccuracy
-from services.searcher.library_tables import cost
-from services.searcher.metric import COSTS, Metric
+from services.searcher.evolution import Evolution
+from services.searcher.libraries import Libraries
+from services.searcher.loop import Loop
+from services.searcher.metric import Metric
+from services.searcher.predictors import Predictors
 from services.searcher.profilers import Profilers
+from services.searcher.servicer import SearcherServicer
 from services.searcher.spec import SearchSpec
+from services.searcher.standing import Standing
 from services.searcher.weightless import Weightless
-from services.searcher.work import SearchWork, Surroundings
+from services.searcher.wire import spec_message
+from services.searcher.work import KIND, SearchWork, Surroundings
 
 SAMPLES = 30
 OBJECTIVES = [
@@ -82,28 +94,58 @@ def library(num_blocks: int, num_options: int) -> Library:
     return replace(plain, blocks=tuple(blocks))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Watched(Surroundings):
-    """Keeps the predictor's client of every search, and every batch that it was asked."""
+PARTS: dict[str, list[tuple[Any, str]]] = {
+    "load": [(Libraries, "get")],
+    "rpc": [(Predictors, "get")],
+    "survey": [(survey, "cost_range"), (survey, "accuracy_range")],
+    "ask": [(Evolution, "ask")],
+    "prediction": [(PredictedAccuracy, "__call__")],
+    "costs": [(search, "cost")],
+    "tell": [(Evolution, "tell")],
+    "front_and_hypervolume": [(Loop, "_follow")],
+    "telling": [(Standing, "running"), (Standing, "start")],
+    "state": [(Loop, "save"), (TaskReport, "save"), (TaskReport, "publish")],
+    "result": [(conduct, "_result")],
+}
+"""The parts of a search and the functions that are timed for each. A call inside a timed call counts for the inner
+part; what is left of the search's time is `other`."""
 
-    clients: list[Recorded] = field(default_factory=list)
 
-    def accuracy(self, spec: SearchSpec) -> PredictedAccuracy | None:
-        assert self.predictor is not None
-        self.clients.append(Recorded(self.predictor, spec.predictor, spec.library))
-        return self.clients[-1]
+class Stopwatch:
+    """Seconds by part while it is open, in whatever thread."""
 
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(PARTS, 0.0)
+        self._inside: dict[int, list[float]] = {}
 
-class Recorded(PredictedAccuracy):
-    """Remembers its batches."""
+    def _timed(self, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(call)
+        def timed(*arguments: Any, **named: Any) -> Any:
+            stack = self._inside.setdefault(threading.get_ident(), [])
+            stack.append(0.0)
+            started = time.perf_counter()
+            try:
+                return call(*arguments, **named)
+            finally:
+                spent = time.perf_counter() - started
+                self.seconds[part] += spent - stack.pop()
+                if stack:
+                    stack[-1] += spent
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.batches: list[np.ndarray] = []
+        return timed
 
-    def __call__(self, X: np.ndarray) -> np.ndarray:
-        self.batches.append(X)
-        return super().__call__(X)
+    def __enter__(self) -> Stopwatch:
+        self._originals = [
+            (owner, name, getattr(owner, name)) for those in PARTS.values() for owner, name in those
+        ]
+        for part, those in PARTS.items():
+            for owner, name in those:
+                setattr(owner, name, self._timed(part, getattr(owner, name)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for owner, name, original in self._originals:
+            setattr(owner, name, original)
 
 
 class FreeProblem(Problem):
@@ -151,19 +193,20 @@ class Stage:
         self.digest = self.artifacts.put_bytes(manifest.to_json()).sha256
         channel = open_channel(address)
         self.predictor = self._fit(Remote(PredictorServiceStub, channel))
-        self.around = Watched(
+        around = Surroundings(
             artifacts=self.artifacts,
+            libraries=Libraries(self.artifacts),
             fragments=Weightless(self.artifacts),
-            predictor=channel,
+            predictors=Predictors(channel),
             profilers=Profilers({}),
-            token="",
             measurement_deadline_s=60,
             measurement_attempts=1,
             retry_s=1,
         )
         store = JobStore(open_database(f"sqlite:///{folder / 'searcher.db'}"))
-        work = SearchWork(self.around)
+        work = SearchWork(around)
         self.engine = Engine(store, work, Threads(store, work, limit=1))
+        self.servicer = SearcherServicer(self.engine, around)
         self.engine.start()
 
     def _fit(self, remote: Remote) -> pb.Predictor:
@@ -183,8 +226,10 @@ class Stage:
             raise SystemExit(f"the fit failed: {last.predictor.job.error.message}")
         return last.predictor
 
-    def search(self, num_objectives: int, population: int, generations: int, seed: int) -> dict[str, float]:
-        """Seconds of one search by part; the search runs from its claim to its result."""
+    def search(
+        self, num_objectives: int, population: int, generations: int, seed: int, *, by_part: bool = False
+    ) -> Timed:
+        """One search, timed."""
         spec = SearchSpec(
             library=self.digest,
             predictor=self.predictor.name,
@@ -193,66 +238,63 @@ class Stage:
             generations=generations,
             seed=seed,
         )
-        started = time.process_time()
-        job = self.engine.create(spec.to_dict())
-        while not (job := self.engine.store.get(job.name)).state.ended:
-            time.sleep(0.1)
-        search_cpu_s = time.process_time() - started
+        request = searcher_pb2.CreateSearchRequest(spec=spec_message(spec))
+        started, cpu_started = time.perf_counter(), time.process_time()
+        with Stopwatch() if by_part else nullcontext() as watch:
+            name = self.servicer.CreateSearch(request, None).search.name
+            create_s = time.perf_counter() - started
+            while self.engine.store.active_states(KIND):
+                time.sleep(0.05)
+        cpu_s = time.process_time() - cpu_started
+        job = self.engine.store.get(name)
         if job.result is None or job.started_at is None:
             raise SystemExit(f"the search failed: {job.error}")
-        client = self.around.clients[-1]
-        generation_batches = client.batches[-len(job.result["generations"]) :]
-        return {
-            "search_s": job.cost["compute_s"],
-            "search_cpu_s": search_cpu_s,
-            "predict_calls_s": client.spent_s,
-            "prediction_s": self._replay(client.batches),
-            "encoding_s": _timed(lambda: [pack_architectures(X) for X in client.batches]),
-            "costs_s": _timed(
-                lambda: [cost(self.manifest, X, name) for X in generation_batches for name in COSTS]
-            ),
-            "evaluations": float(job.result["num_evaluations"]),
-            "hypervolume": job.result["generations"][-1]["hypervolume"],
-        }
-
-    def _replay(self, batches: list[np.ndarray]) -> float:
-        """Seconds that the model itself takes for these batches, in this process."""
-        model = Shelf(self.artifacts, limit=2).model(self.predictor.model.sha256, self.digest)
-        return _timed(lambda: [model.accuracies(X) for X in batches])
+        return Timed(
+            create_s=create_s,
+            seconds=job.cost["compute_s"],
+            cpu_s=cpu_s,
+            parts=watch.seconds if watch else {},
+            evaluations=job.result["num_evaluations"],
+        )
 
 
-def _timed(call: Any) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """One search: seconds of its creation, and from its claim to its result; processor seconds of this process for
+    both, seconds by part."""
+
+    create_s: float
+    seconds: float
+    cpu_s: float
+    parts: dict[str, float]
+    evaluations: int
 
 
 def compare(
     stage: Stage, num_objectives: int, population: int, generations: int, repeats: int
 ) -> dict[str, Any]:
-    """The fastest of some repeats of both, interleaved, and the shares of the search's time."""
+    """The fastest of some repeats of both, interleaved; then one more search, timed by part."""
     alone, alone_cpu, ours = [], [], []
     for seed in range(repeats):
         started = time.process_time()
         alone.append(pymoo_alone_s(stage.manifest, num_objectives, population, generations, seed))
         alone_cpu.append(time.process_time() - started)
         ours.append(stage.search(num_objectives, population, generations, seed))
-    best = min(ours, key=lambda figures: figures["search_s"])
-    total = best["search_s"]
-    rpc_s = max(0.0, best["predict_calls_s"] - best["prediction_s"] - best["encoding_s"])
+    search_s, search_cpu_s = min(t.seconds for t in ours), min(t.cpu_s for t in ours)
+    watched = stage.search(num_objectives, population, generations, seed=0, by_part=True)
+    shares = {part: round(seconds / watched.seconds, 3) for part, seconds in watched.parts.items()}
     return {
         "blocks": len(stage.manifest.blocks),
         "options": max(stage.manifest.num_options),
         "objectives": num_objectives,
-        "evaluations": int(best["evaluations"]),
+        "evaluations": watched.evaluations,
         "pymoo_alone_s": round(min(alone), 3),
-        "search_s": round(total, 3),
-        "ratio": round(total / min(alone), 2),
-        "ratio_cpu": round(min(figures["search_cpu_s"] for figures in ours) / min(alone_cpu), 2),
-        "share_rpc": round(rpc_s / total, 3),
-        "share_prediction": round(best["prediction_s"] / total, 3),
-        "share_encoding": round(best["encoding_s"] / total, 3),
-        "share_costs": round(best["costs_s"] / total, 3),
+        "create_first_s": round(ours[0].create_s, 3),
+        "create_s": round(min(t.create_s for t in ours), 3),
+        "search_s": round(search_s, 3),
+        "ratio": round(search_s / min(alone), 2),
+        "ratio_cpu": round(search_cpu_s / min(alone_cpu), 2),
+        "shares": {**shares, "other": round(1 - sum(shares.values()), 3)},
     }
 
 

@@ -16,10 +16,18 @@ COMMAND = frozenset({"typer", "rich"})
 
 
 def dependencies(pyproject: Path, extras: list[str]) -> list[str]:
-    """The requirements of the project and of some of its extras. Raises KeyError for an unknown extra."""
+    """The requirements of the project and of some of its extras, with those that they name. Raises KeyError for an
+    unknown extra."""
     project = tomllib.loads(pyproject.read_text())["project"]
-    groups = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
-    every = dict.fromkeys(requirement for group in groups for requirement in group)
+    every: dict[str, None] = {}
+    todo = [*project["dependencies"], *(f"donna[{extra}]" for extra in extras)]
+    while todo:
+        requirement = todo.pop(0)
+        own = re.fullmatch(r"donna\[(.+)\]", requirement)
+        if own is None:
+            every[requirement] = None
+        else:
+            todo += [r for extra in own[1].split(",") for r in project["optional-dependencies"][extra]]
     return [requirement for requirement in every if re.match(r"[\w-]+", requirement)[0] not in COMMAND]  # type: ignore[index]
 
 

@@ -11,10 +11,11 @@ import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from donna.client import Client, Endpoints
-from donna.errors import InvalidArgument, Unavailable
+from donna.errors import FailedPrecondition, InvalidArgument, Unavailable
 from donna.jobs import lifeline
 from donna.running import announced
 
@@ -82,8 +83,12 @@ def services(
     are settings of the searcher (PEER_TOKEN_FILE, PEER_TLS_CA, ...) with which it proves to them who it is, and to
     nobody on this machine.
     State and logs are kept in the folder `state`, so that work goes on where it was. Raises InvalidArgument when it
-    cannot be written.
+    cannot be written, and FailedPrecondition where only the SDK is installed.
     """
+    if find_spec("sqlalchemy") is None:
+        raise FailedPrecondition(
+            "only the SDK is installed: services on this machine need donna[local], others need their --endpoint"
+        )
     folder, given = Path(state).absolute(), dict(given or {})
     try:
         (folder / "logs").mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import os
 import signal
 import sys
@@ -18,9 +19,10 @@ from typing import TypeVar
 from donna.artifacts import ArtifactStore
 from donna.errors import DonnaError, InvalidArgument
 from donna.jobs import JobStore, Work
-from donna.jobs.one_task import run_one_task
+from donna.jobs.one_task import has_ended, run_one_task
+from donna.jobs.outage import outlast
 from donna.jobs.placement import worker_main
-from donna.service import open_stores
+from donna.service import DATABASE_PATIENCE_S, leave_when_told, open_stores
 from donna.settings import TrainingSettings, read_settings
 from donna.telemetry.logs import start_logging
 from donna.telemetry.tracing import start_tracing
@@ -28,7 +30,9 @@ from donna.telemetry.tracing import start_tracing
 S = TypeVar("S", bound=TrainingSettings)
 
 FAILED, BAD_CONFIGURATION, STOPPED = 1, 2, 128 + signal.SIGTERM
-"""Exit codes; a cluster does not try again after BAD_CONFIGURATION."""
+"""Exit codes; a cluster does not try again after BAD_CONFIGURATION, and does not count STOPPED."""
+CONNECTIONS = 4
+"""To the database: one works, one renews the lease. Workers are many, and a server has a hundred."""
 
 
 def main(
@@ -44,11 +48,16 @@ def main(
     options = parser.parse_args(arguments)
     if options.index is not None and not options.job:
         parser.error("--index needs --job")
+    leave_when_told()
     try:
         settings = read_settings(settings_class)
         start_logging(settings.log_level, settings.log_format)
         tracing = start_tracing(f"{service}-worker", settings.traces_endpoint)
-        store, artifacts = open_stores(settings, service)
+        # The pod of one task has nothing else to do than to wait; each of its failures would count.
+        patience_s = DATABASE_PATIENCE_S if options.index is None else math.inf
+        store, artifacts = open_stores(settings, service, patience_s=patience_s, connections=CONNECTIONS)
+        if options.index is not None and _nothing_left(store, options.job, options.index):
+            return  # before torch is imported
         work = build(settings, store, artifacts)
     except DonnaError as error:
         sys.stderr.write(f"donna {service} worker: {error.message}\n")
@@ -65,3 +74,8 @@ def main(
     logging.shutdown()
     sys.stderr.flush()
     os._exit(0 if ended else STOPPED)  # threads of numerical libraries must not hold a finished worker back
+
+
+def _nothing_left(store: JobStore, job: str, index: int) -> bool:
+    what = f"{job} task {index}"
+    return outlast(lambda: has_ended(store, job, index), what=what, check=lambda: None)

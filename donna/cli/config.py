@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from donna import variables
 from donna.errors import InvalidArgument
-from donna.rpc.tls import SYSTEM_ROOTS
 
 SERVICES = ("distiller", "finetuner", "predictor", "searcher", "profiler")
 VARIABLES = (
@@ -64,7 +63,7 @@ def read_connection(options: Sequence[str]) -> Connection:
         found_services, found_devices = read_endpoints(texts, source)
         services |= found_services
         devices |= found_devices
-    connection = Connection(
+    return Connection(
         services=services,
         devices=devices,
         token_file=os.environ.get("DONNA_TOKEN_FILE", config.token_file),
@@ -72,20 +71,6 @@ def read_connection(options: Sequence[str]) -> Connection:
         tls_certificate=os.environ.get("DONNA_TLS_CERTIFICATE", config.tls_certificate),
         tls_key=os.environ.get("DONNA_TLS_KEY", config.tls_key),
     )
-    _check_tls(connection)
-    return connection
-
-
-def _check_tls(connection: Connection) -> None:
-    """A certificate without an authority would be left in the pocket, and the token go out in plain text."""
-    if bool(connection.tls_certificate) != bool(connection.tls_key):
-        raise InvalidArgument.of("DONNA_TLS_CERTIFICATE", "and DONNA_TLS_KEY belong together, one is missing")
-    if connection.tls_certificate and not connection.tls_ca:
-        raise InvalidArgument.of(
-            "DONNA_TLS_CERTIFICATE",
-            f"needs DONNA_TLS_CA, the authority of the servers' certificates; {SYSTEM_ROOTS!r} means those that this "
-            "machine trusts",
-        )
 
 
 def read_endpoints(texts: Sequence[str], source: str = "--endpoint") -> tuple[dict[str, str], dict[str, str]]:

@@ -28,6 +28,7 @@ def connect(
     that started them. Raises InvalidArgument for endpoints that read wrongly or are too few.
     """
     connection = read_connection(options or ())
+    _credentials(connection)  # what is wrong with them is said even where they are not needed
     given = connection.services
     # A searcher leads to its devices. Else any device will do where a profiler is needed; with other services to start,
     # this machine is one too.
@@ -91,6 +92,4 @@ def _token(connection: Connection) -> str:
 
 
 def _credentials(connection: Connection) -> Any:
-    if not connection.tls_ca:
-        return None
     return channel_credentials(connection.tls_ca, connection.tls_certificate, connection.tls_key)

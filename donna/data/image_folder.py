@@ -28,19 +28,20 @@ class ImageFolder:
 
     normalisation = IMAGENET
 
-    def __init__(self, folders: dict[str, Path], size: tuple[int, int]) -> None:
-        self.class_names = tuple(_classes(folders["train"], "train"))
+    def __init__(self, folders: dict[str, Path], size: tuple[int, int], root: Path) -> None:
+        self.class_names = tuple(_classes(folders["train"], "train", root))
         self._files: list[tuple[str, Path]] = []
         labels: list[int] = []
         counts: list[int] = []
         for key, folder in folders.items():
-            if unknown := set(_classes(folder, key)) - set(self.class_names):
+            if unknown := set(_classes(folder, key, root)) - set(self.class_names):
                 raise InvalidArgument.of(
                     f"dataset.arguments.{key}", f"has a class {min(unknown)!r} that train does not have"
                 )
             start = len(labels)
             for label, name in enumerate(self.class_names):
-                files = sorted(p for p in (folder / name).glob("*") if p.suffix.lower() in _SUFFIXES)
+                found = (p for p in (folder / name).glob("*") if p.suffix.lower() in _SUFFIXES)
+                files = sorted(data_root.check_inside(root, path, key) for path in found)
                 self._files += [(key, path) for path in files]
                 labels += [label] * len(files)
             counts.append(len(labels) - start)
@@ -67,8 +68,9 @@ class ImageFolder:
             ) from error
 
 
-def _classes(folder: Path, key: str) -> list[str]:
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+def _classes(folder: Path, key: str, root: Path) -> list[str]:
+    found = (path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    names = sorted(data_root.check_inside(root, path, key).name for path in found)
     if not names:
         raise InvalidArgument.of(f"dataset.arguments.{key}", "must hold a folder for each class, it has none")
     return names
@@ -93,4 +95,4 @@ def open(arguments: Mapping[str, Any], root: Path | None) -> ImageFolder:
             raise InvalidArgument.of(f"dataset.arguments.{key}", f"{folder.name!r} is a file, not a folder")
     size = data_root.check_image_size(arguments)
     assert size is not None  # noqa: S101 - check() required it
-    return ImageFolder(folders, size)
+    return ImageFolder(folders, size, base)

@@ -11,8 +11,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from donna.errors import FailedPrecondition, InvalidArgument, Unavailable
+from donna.jobs import postgresql
 from donna.jobs.migrate import migrate
 from donna.jobs.schema import jobs
 
@@ -20,13 +22,24 @@ log = logging.getLogger("donna.jobs")
 
 BUSY_MS = 30_000
 RETRY_S = 1.0
+CONNECTIONS = 16
+CONNECTION_WITHIN_S = 10.0
+STORE_ERRORS = (DBAPIError, NoConnection)
+"""What a transaction raises when the database is away, or refuses it."""
 
 
-def open_database(url: str, *, password: str = "", schema: str = "", patience_s: float = 0.0) -> Engine:
+def open_database(
+    url: str,
+    *,
+    password: str = "",
+    schema: str = "",
+    patience_s: float = 0.0,
+    connections: int = CONNECTIONS,
+) -> Engine:
     """An engine with all tables in place and up to date.
 
     On PostgreSQL the tables are in `schema` (the user's default when empty), so that services can share a database
-    and own their tables; `password` is used in place of the url's.
+    and own their tables; `password` is used in place of the url's; there are never more than `connections`.
     SQLite runs in WAL mode with full sync, and a writing transaction takes the write lock at its start, so that
     concurrent processes wait for each other instead of failing half-way. A server that does not answer yet is waited
     for, up to `patience_s`: services of a cluster start in any order. Raises InvalidArgument for a url that is none,
@@ -43,16 +56,16 @@ def open_database(url: str, *, password: str = "", schema: str = "", patience_s:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         else:
-            # Said, since a database made without a locale would give bytes.
-            options = {"client_encoding": "utf8"}
-            if schema:
-                options["options"] = f"-csearch_path={schema}"
             engine = create_engine(
                 parsed.set(password=password) if password else parsed,
-                connect_args=options,
+                connect_args=postgresql.connect_arguments(parsed.query, schema),
                 pool_pre_ping=True,
-                pool_size=8,
-                max_overflow=8,
+                pool_size=(connections + 1) // 2,
+                max_overflow=connections // 2,
+                pool_timeout=CONNECTION_WITHIN_S,
+            )
+            event.listen(
+                engine, "do_connect", lambda _, __, given, named: postgresql.connect(*given, **named)
             )
             event.listen(engine, "begin", _begin_postgresql)
     except (ArgumentError, ImportError) as error:
@@ -67,10 +80,15 @@ def open_database(url: str, *, password: str = "", schema: str = "", patience_s:
         except DBAPIError as error:
             if not isinstance(error, OperationalError) or time.monotonic() > wait_until:
                 raise FailedPrecondition(
-                    f"the database cannot be opened: {error.orig}", reason="DATABASE_NOT_OPENED"
+                    f"the database cannot be opened: {_first_line(error.orig)}", reason="DATABASE_NOT_OPENED"
                 ) from error
-            log.warning("the database does not answer yet: %s", error.orig)
+            log.warning("the database does not answer yet: %s", _first_line(error.orig))
             time.sleep(RETRY_S)
+
+
+def _first_line(error: BaseException | None) -> str:
+    """What it says, without the advice and the addresses that were tried beside."""
+    return next(iter(str(error).splitlines()), "")
 
 
 def check_database(engine: Engine) -> None:

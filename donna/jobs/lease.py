@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     Select,
     Update,
@@ -26,11 +27,13 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 
 from donna.errors import Cancelled
+from donna.jobs.outage import Patience
 from donna.jobs.record import ACTIVE, JobError, JobState, Task, TaskState
 from donna.jobs.schema import jobs, parts, results, tasks
 from donna.jobs.store import JobStore, read_task, write_error
@@ -56,6 +59,7 @@ class Leases:
         self.kind = kind
         self.owner = owner
         self.ttl_s = ttl_s
+        self._patience = Patience(ttl_s)
 
     def claim(self, job: str | None = None, index: int | None = None) -> Task | None:
         """The next task that may run now, or None; with `job`, of that job, with `index`, that one.
@@ -66,8 +70,10 @@ class Leases:
         query = self._claimable(job, index)
         while True:
             with self.store.reads.begin() as connection:  # idle workers must not queue for the write lock
-                if connection.execute(query).first() is None:
-                    return None
+                found = connection.execute(query).first()
+            self._patience.heard()
+            if found is None:
+                return None
             with self.store.engine.begin() as connection:
                 _one_claim_at_a_time(connection, self.kind)
                 row = connection.execute(query.with_for_update(of=tasks, skip_locked=True)).one_or_none()
@@ -81,14 +87,19 @@ class Leases:
         now = self.store.clock()
         furthest = now + self.ttl_s + CLOCKS_DIFFER_S
         other = tasks.alias()
+        patient = self._patience.wanted
+
+        def held(table: FromClause) -> ColumnElement[bool]:
+            return true() if patient else table.c.lease_until.between(now, furthest)
+
         free = or_(
             and_(tasks.c.state == TaskState.QUEUED, _due(now)),
-            and_(tasks.c.state == TaskState.RUNNING, ~tasks.c.lease_until.between(now, furthest)),
+            and_(tasks.c.state == TaskState.RUNNING, ~held(tasks)),
         )
         same_key_elsewhere = exists().where(
             other.c.key == tasks.c.key,
             other.c.state == TaskState.RUNNING,
-            other.c.lease_until.between(now, furthest),
+            held(other),
             or_(other.c.job != tasks.c.job, other.c.idx != tasks.c.idx),
         )
         query = (
@@ -157,8 +168,9 @@ class Leases:
 
     def renew(self, task: Task) -> None:
         """Raises LeaseLost when the task is not ours any more or its job has ended."""
-        with self.store.engine.begin() as connection:
+        with self.store.soon.begin() as connection:
             self._hold(connection, task, lease_until=self.store.clock() + self.ttl_s)
+        self._patience.heard()
 
     def _hold(self, connection: Connection, task: Task, **values: Any) -> None:
         """Writes to the task if we still hold it: every write of a worker goes through here."""
@@ -178,10 +190,15 @@ class Leases:
         checkpoint: dict[str, Any] | None = None,
         part: tuple[int, dict[str, Any]] | None = None,
         partial: dict[str, Any] | None = None,
+        tell: bool = True,
     ) -> None:
         """Writes progress, cost, a checkpoint or a partial result, and renews the lease. Raises LeaseLost.
 
-        `part` (number, values) belongs to the checkpoint; it takes the place of that part and of all later ones.
+        `part` (number, values) belongs to the checkpoint and is new; number 0 takes the place of all that there are.
+        Without `tell` the job is left as it is, and watchers hear nothing: for a checkpoint that says nothing new.
+
+        Nothing of this waits for the disk: it survives the process at once, and a loss of power after a while. What is
+        lost then is done again from an earlier checkpoint, and what must not be lost is `complete` or `remember`.
         """
         now = self.store.clock()
         held: dict[str, Any] = {"lease_until": now + self.ttl_s}
@@ -202,9 +219,7 @@ class Leases:
             }
         if partial is not None:
             changed["result"] = json.dumps(partial)
-        # Work repeats what a checkpoint has lost, so it need not survive a loss of power, only that of a process.
-        engine = self.store.engine if checkpoint is None else self.store.soon
-        with engine.begin() as connection:
+        with self.store.soon.begin() as connection:
             self._hold(connection, task, **held)
             if part is not None:
                 number, data = part
@@ -212,7 +227,8 @@ class Leases:
                     connection.execute(_parts_gone, {"of_job": task.job, "of_idx": task.index})
                 row = {"job": task.job, "idx": task.index, "number": number, "data": json.dumps(data)}
                 connection.execute(_part_added, row)
-            _refresh(connection, task.job, cost, **changed)
+            if tell:
+                _refresh(connection, task.job, cost, **changed)
 
     def checkpoint(self, task: Task) -> dict[str, Any] | None:
         """What an earlier attempt at this task saved, or None."""
@@ -251,7 +267,8 @@ class Leases:
         return True
 
     def complete(self, task: Task, result: dict[str, Any], cost: dict[str, float]) -> None:
-        """Ends a task with its result, remembered under its key. Raises LeaseLost: then nothing counts."""
+        """Ends a task with its result, remembered under its key unless it has an `error`: whoever asks for the same
+        again has it tried again. Raises LeaseLost: then nothing counts."""
         with self.store.engine.begin() as connection:
             self._hold(
                 connection,
@@ -262,7 +279,7 @@ class Leases:
                 checkpoint=None,
             )
             connection.execute(_parts_gone, {"of_job": task.job, "of_idx": task.index})
-            if task.key:
+            if task.key and "error" not in result:
                 self._remember(connection, task.key, result)
             _refresh(connection, task.job, cost, state=JobState.RUNNING, waiting_for="")
         self.store.bell.ring()
@@ -275,15 +292,18 @@ class Leases:
         retry_in_s: float | None = None,
         cost: dict[str, float] | None = None,
     ) -> None:
-        """Ends a task with an error, or puts it back to be tried again later; what it cost counts."""
+        """Ends a task with an error, or puts it back to be tried again later, while its job waits for what the error
+        says; what it cost counts."""
+        changed: dict[str, Any] = {}
         with self.store.engine.begin() as connection:
             if retry_in_s is not None and _attempt(connection, task) < MAX_ATTEMPTS:
                 self._hold(
                     connection, task, state=TaskState.QUEUED, not_before=self.store.clock() + retry_in_s
                 )
+                changed = {"state": JobState.WAITING, "waiting_for": error.message}
             else:
                 self._hold(connection, task, state=TaskState.FAILED, error=write_error(error))
-            _refresh(connection, task.job, cost)
+            _refresh(connection, task.job, cost, **changed)
         self.store.bell.ring()
 
     def release(self, task: Task, cost: dict[str, float] | None = None) -> None:

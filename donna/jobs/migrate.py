@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 
 from donna.errors import FailedPrecondition
+from donna.jobs.postgresql import take_all_time
 
 log = logging.getLogger("donna.jobs")
 
@@ -27,6 +28,7 @@ def migrate(engine: Engine) -> None:
             return
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
+            take_all_time(connection)
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             _create_schema(connection)
         if _revision(connection) != HEAD:  # others may have been faster

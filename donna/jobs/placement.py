@@ -72,6 +72,7 @@ class Processes:
         self._failures = 0
         self._failed_at = 0.0
         self._not_before = 0.0
+        self._closed = False
 
     @property
     def failing(self) -> bool:
@@ -84,6 +85,8 @@ class Processes:
         return tuple(process.pid for process in self._processes)
 
     def place(self, wanted: int) -> None:
+        if self._closed:
+            return
         now = time.monotonic()
         for process, started_at in list(self._processes.items()):
             code = process.poll()
@@ -103,10 +106,13 @@ class Processes:
             self._processes[lifeline.spawn(["-m", self._module])] = now
 
     def close(self) -> None:
-        for process in self._processes:
+        self._closed = True
+        deadline = time.monotonic() + STOP_GRACE_S
+        processes = list(self._processes)
+        for process in processes:
             process.terminate()
-        for process in self._processes:
-            lifeline.stop(process, grace_s=STOP_GRACE_S)
+        for process in processes:
+            lifeline.stop(process, grace_s=max(0.0, deadline - time.monotonic()))
 
 
 def worker_main(

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from donna.errors import (
     AlreadyExists,
@@ -24,6 +25,7 @@ from donna.errors import (
 )
 from donna.jobs.bell import Bell
 from donna.jobs.database import check_database, reading, written_soon
+from donna.jobs.postgresql import DatabaseClock
 from donna.jobs.record import (
     ACTIVE,
     Job,
@@ -46,15 +48,17 @@ RETRY_S, AWAY_RETRY_S = 10.0, 2.0
 
 class JobStore:
     """All jobs of one service, of which at most `max_active` of a kind have not ended. Safe to use from many threads
-    and processes at once."""
+    and processes at once. Where several machines share the database, the time is the database's."""
 
     def __init__(
-        self, engine: Engine, clock: Callable[[], float] = time.time, *, max_active: int = MAX_ACTIVE
+        self, engine: Engine, clock: Callable[[], float] | None = None, *, max_active: int = MAX_ACTIVE
     ) -> None:
         self.engine = engine
         self._max_active = max_active
         self.reads = reading(engine)
         self.soon = written_soon(engine)
+        if clock is None:
+            clock = DatabaseClock(engine) if engine.dialect.name == "postgresql" else time.time
         self.clock = clock
         self.bell = Bell()
 
@@ -68,9 +72,8 @@ class JobStore:
         """
         if not task_specs:
             raise ValueError(f"a job of {kind} needs at least one task")
-        text = json.dumps(spec, sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        if request_id and (known := self._by_request(kind, request_id, digest)):
+        text, digest = _canonical(spec)
+        if known := self._by_request(kind, request_id, digest):
             return known
         name = f"{kind}/{secrets.token_hex(8)}"
         try:
@@ -116,6 +119,10 @@ class JobStore:
         self.bell.ring()
         return self.get(name)
 
+    def requested(self, kind: str, spec: dict[str, Any], request_id: str) -> Job | None:
+        """The job that `create` would return because it exists; None when it would make one. Raises AlreadyExists."""
+        return self._by_request(kind, request_id, _canonical(spec)[1])
+
     def _check_room(self, connection: Connection, kind: str) -> None:
         """Jobs that wait cost everybody: the engine looks at each of them again and again."""
         waiting = select(func.count()).where(jobs.c.kind == kind, jobs.c.state.in_(ACTIVE))
@@ -128,6 +135,8 @@ class JobStore:
             )
 
     def _by_request(self, kind: str, request_id: str, digest: str) -> Job | None:
+        if not request_id:
+            return None
         with self.reads.begin() as connection:
             row = connection.execute(
                 select(jobs).where(jobs.c.kind == kind, jobs.c.request_id == request_id)
@@ -315,11 +324,17 @@ class JobStore:
         )
 
 
+def _canonical(spec: dict[str, Any]) -> tuple[str, str]:
+    """A spec as text, and its sha256: equal specs have equal ones."""
+    text = json.dumps(spec, sort_keys=True)
+    return text, hashlib.sha256(text.encode()).hexdigest()
+
+
 def as_unavailable(error: Exception) -> Unavailable | None:
     """What a caller is told when the database is away, locked or full; None for any other error."""
-    if not isinstance(error, (OperationalError, InterfaceError)):
+    if not isinstance(error, (OperationalError, InterfaceError, NoConnection)):
         return None
-    full = "full" in str(error.orig).lower()
+    full = "full" in str(getattr(error, "orig", "")).lower()
     return Unavailable(
         f"the job store {'is full' if full else 'does not answer'}; nothing was changed",
         reason="STORE_FULL" if full else "STORE_UNAVAILABLE",

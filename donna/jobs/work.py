@@ -20,7 +20,9 @@ class Report(Protocol):
         """Raises Cancelled when the job was cancelled or the lease was lost; call it often."""
 
     def waiting(self, waiting_for: str) -> None:
-        """Puts the job into WAITING, with what it waits for; the next progress ends it."""
+        """Puts the job into WAITING, with what it waits for, until it is told that it waits for nothing: "".
+
+        Part of the work may go on meanwhile, and says its progress. Cheap: written only when it changes."""
 
     def recall(self, keys: list[str]) -> dict[str, dict[str, Any]]:
         """The remembered results of these content keys."""
@@ -42,8 +44,9 @@ class Report(Protocol):
     ) -> None:
         """Stores this task's checkpoint (JSON); a later attempt finds it with `saved`.
 
-        In the same transaction it writes `part`, publishes `partial` and says how far the task is, if given. A state
-        that grows has parts, each written once: (number, values), and number 0 takes the place of all that there are.
+        In the same transaction it writes `part`, publishes `partial` and says how far the task is (that a few times a
+        second at most), if given. A state that grows has parts, each written once: (number, values), and number 0 takes
+        the place of all that there are.
         """
 
     def saved(self) -> dict[str, Any] | None:
@@ -66,7 +69,7 @@ class Work(Protocol):
 
     def run(self, task: Task, report: Report) -> dict[str, Any]:
         """Executes one task and returns its result (JSON). Idempotent; raises DonnaError to fail the job,
-        Unavailable to be tried again."""
+        Unavailable to be tried again. A result with an `error` ends the task alone, and is not remembered."""
 
     def result(self, job: Job, tasks: list[Task]) -> dict[str, Any]:
         """Joins the results of all tasks into the job's. Idempotent."""

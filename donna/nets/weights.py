@@ -1,4 +1,4 @@
-"""Weights as safetensors bytes. Nothing here, nor anywhere else, reads a pickle."""
+"""Weights as safetensors bytes. No pickle is read here; where one is, see docs/decisions/no-pickle.md."""
 
 from __future__ import annotations
 

@@ -1,19 +1,22 @@
 """torchvision's and timm's classification models as reference providers. Both are imported when asked.
 
 Weights are random by default; trained ones travel as safetensors artifacts. `weights: "library"` asks the
-library's own loader for its default weights, which may need the network.
+library's own loader for its default weights, which may need the network. What it fetches may be a pickle: torch is told
+to read plain weights alone, and refuses everything else.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
 
 from donna.errors import FailedPrecondition, InvalidArgument
 from donna.nets.arguments import Parameter
+from donna.nets.memory import ran_out
 from donna.nets.references import Provider
 
 _PARAMETERS = (
@@ -25,6 +28,8 @@ _PARAMETERS = (
         name="weights", kind=str, about="where weights come from", default="none", choices=("none", "library")
     ),
 )
+_PLAIN_WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+"""torch's own variable: its loader heeds it for this process, whatever a library asks of it."""
 _FIELD = "reference.arguments.name"
 
 
@@ -33,10 +38,12 @@ def _torchvision(name: str, num_classes: int, weights: str) -> nn.Module:
 
     known = models.list_models(module=models)
     _check(name, known, "torchvision")
+    # Two models have classifiers on the way, whose logits they return beside their own while they train.
+    plain: dict[str, Any] = {"aux_logits": False} if name in ("googlenet", "inception_v3") else {}
     if weights == "none":
-        return models.get_model(name, weights=None, num_classes=num_classes)
+        return models.get_model(name, weights=None, num_classes=num_classes, **plain)
     # torchvision refuses another number of classes together with weights; it says so in its own words.
-    return _loading(name, lambda: models.get_model(name, weights="DEFAULT", num_classes=num_classes))
+    return _loading(name, lambda: models.get_model(name, weights="DEFAULT", num_classes=num_classes, **plain))
 
 
 def _timm(name: str, num_classes: int, weights: str) -> nn.Module:
@@ -55,12 +62,15 @@ def _check(name: str, known: list[str], library: str) -> None:
         raise InvalidArgument.of(_FIELD, f"{library} has no classification model {name!r}; {hint}")
 
 
-def _loading(name: str, load: Any) -> nn.Module:
+def _loading(name: str, load: Callable[[], nn.Module]) -> nn.Module:
+    os.environ[_PLAIN_WEIGHTS_ONLY] = "1"
     try:
         return load()
     except ValueError as error:
         raise InvalidArgument.of("reference.arguments.num_classes", str(error)) from error
-    except (OSError, RuntimeError) as error:
+    except Exception as error:  # the network, the disk and the loaders raise anything
+        if ran_out(error):
+            raise
         raise FailedPrecondition(
             f"the library could not load weights of {name}: {type(error).__name__}"
         ) from error

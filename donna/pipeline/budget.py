@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from donna.pipeline.sections import LATENCY
@@ -21,8 +22,9 @@ def has_table(spec: Spec) -> bool:
 
 def table_size(num_options: Sequence[int]) -> int:
     """Networks that the searcher measures for a latency table: a base, every other option swapped in, whole networks
-    to correct the sum by, and 8 to judge it."""
-    return 1 + sum(num_options) - len(num_options) + max(12, 3 * len(num_options)) + 8
+    to correct the sum by, and 8 to judge it; no more than there are."""
+    swapped = 1 + sum(num_options) - len(num_options)
+    return min(swapped + max(12, 3 * len(num_options)) + 8, math.prod(num_options))
 
 
 def searched(spec: Spec, num_options: Sequence[int]) -> int:

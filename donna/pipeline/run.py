@@ -236,17 +236,20 @@ class Run:
         manifest = self.client.manifest(library)
         networks = uniform(manifest)
         most = self.spec.search.max_measurements
-        left = most - max(found.search.num_measured.values(), default=0) if most else len(networks)
-        if len(networks) > left:
-            networks = dict(list(networks.items())[: max(0, left)])
-            self.display.say(
-                f"{max(0, left)} of the measurements allowed are left for networks of one option each"
+        left = most - max(found.search.num_measured.values(), default=0)
+        if most and left < len(networks):
+            told = (
+                f"{left} of the {most} measurements allowed are left, too few for {len(networks)} baselines"
             )
+            self.display.say(told)
+            return []
         if not networks:
             return []
         spec = messages.search(self.spec, library, found.fitted.predictor.name)
         with self.work.phase("baselines", f"Measuring {len(networks)} networks of one option each") as bar:
-            searched = self.work.job("baselines", baseline_search(spec, networks.values()), bar)
+            searched = self.work.job(
+                "baselines", baseline_search(spec, networks.values(), left if most else 0), bar
+            )
         return baselines(manifest, networks, self.client.evaluations(searched.name))
 
     def finetune_winners(
@@ -300,7 +303,10 @@ class Run:
         folder.write("evaluations.csv", evaluations.encode())
         result = build_result(self.spec, outcome, folder)
         folder.write("front.csv", front_csv(result).encode())
-        folder.write("front.png", front_png(result))
+        try:
+            folder.write("front.png", front_png(result))
+        except ImportError as error:
+            self.display.say(f"front.png is left out, it needs {error.name}; the report has the picture, too")
         folder.write("report.html", report_html(result, evaluations).encode())
         folder.write_result(result)
         return result

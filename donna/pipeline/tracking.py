@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,41 +12,68 @@ import yaml
 
 from donna.errors import FailedPrecondition, InvalidArgument, Unavailable
 from donna.pipeline.folder import read_result
+from donna.pipeline.result import int8_name
 
 FILES = ("report.html", "result.json", "spec.yaml", "front.csv", "front.png", "evaluations.csv")
+TAG = "donna.result_sha256"
+"""Tells which result an MLflow run has."""
 MAX_PARAMETER = 500  # MLflow takes no longer values
 
 
 def log_to_mlflow(folder: Path, *, tracking_uri: str = "", experiment: str = "donna") -> str:
     """Logs a run; returns the id of its MLflow run. An empty `tracking_uri` is what MLflow is configured with.
 
+    The same result is logged once: a second time finds it, and replaces what an interrupted first time left behind.
     Raises NotFound for a run that is not complete, FailedPrecondition without the extra, Unavailable when the
     tracking server does not take it.
     """
     result = read_result(folder)
+    identity = hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest()
     try:
         import mlflow
         from mlflow.exceptions import MlflowException
     except ImportError as error:
-        raise FailedPrecondition(f"this needs {error.name}: pip install 'donna[mlflow]'") from error
+        raise FailedPrecondition(
+            f"this needs {error.name}, which comes with the extra donna[mlflow]"
+        ) from error
     try:
         if tracking_uri:
             mlflow.set_tracking_uri(tracking_uri)
-        mlflow.set_experiment(experiment)
-        with mlflow.start_run(run_name=result["name"]) as parent:
+        place = mlflow.set_experiment(experiment).experiment_id
+        known = mlflow.search_runs([place], f"tags.`{TAG}` = '{identity}'", output_format="list")
+        logged = [run.info.run_id for run in known if run.info.status == "FINISHED" and not _is_nested(run)]
+        if logged:
+            return str(logged[0])
+        for run in known:
+            mlflow.delete_run(run.info.run_id)
+        tags = {TAG: identity}
+        with mlflow.start_run(run_name=result["name"], tags=tags) as parent:
             mlflow.log_params(dict(parameters(folder)))
             mlflow.log_metrics(figures(result))
             for name in FILES:
                 if (folder / name).exists():
                     mlflow.log_artifact(str(folder / name))
-            for model in (result["reference"], *result["models"]):
-                with mlflow.start_run(run_name=model["name"], nested=True):
+            for model in models(result):
+                with mlflow.start_run(run_name=model["name"], nested=True, tags=tags):
                     mlflow.log_params({"architecture": model.get("architecture", "reference")})
                     mlflow.log_metrics(model_figures(model))
                     mlflow.log_artifact(str(folder / model["onnx"]))
     except (MlflowException, OSError) as error:
         raise Unavailable(f"MLflow did not take the run: {str(error).splitlines()[0][:300]}") from error
     return str(parent.info.run_id)
+
+
+def _is_nested(run: Any) -> bool:
+    return "mlflow.parentRunId" in run.data.tags
+
+
+def models(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The reference, the winners, and the quantised model of each that has one."""
+    for model in (result["reference"], *result["models"]):
+        yield model
+        if "int8" in model:
+            origin = model.get("architecture", "reference")
+            yield {**model["int8"], "name": int8_name(model["name"]), "architecture": origin}
 
 
 def parameters(folder: Path) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ import io
 import math
 from typing import Any
 
-from donna.pipeline.found import found, measured_again
+from donna.pipeline.found import best, found, measured_again
 from donna.report.labels import option_labels
 
 # More points than this in the background of a picture show nothing more and make the page heavy.
@@ -25,11 +25,17 @@ def page_data(result: dict[str, Any], evaluations: str = "") -> dict[str, Any]:
             "found": {
                 device: found(result, device) if reference else result["headline"] for device in devices
             },
-            "again": [said for device in devices if (said := measured_again(result, device))],
+            "told": {device: model["architecture"] for device in devices if (model := _told(result, device))},
+            "again": {device: measured_again(result, device) for device in devices},
             "labels": option_labels([o["option"] for block in blocks for o in block["options"]]),
             "evaluations": evaluation_columns(evaluations),
         }
     )
+
+
+def _told(result: dict[str, Any], device: str) -> dict[str, Any] | None:
+    """The network that the sentence of a device speaks of."""
+    return best(result, device) if result["reference"] else None
 
 
 def evaluation_columns(text: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from donna.artifacts import ArtifactStore, check_sha256
-from donna.errors import InvalidArgument
+from donna.errors import DeadlineExceeded, InvalidArgument
 from donna.rpc.messages import artifact_message
 from donna.rpc.server import Endpoint
 from donna.v1 import artifacts_pb2 as pb
@@ -16,6 +16,8 @@ from donna.v1 import artifacts_pb2_grpc, common_pb2
 MAX_HASHES = 10_000
 MAX_ARTIFACT_BYTES = 4 << 30
 MAX_CHUNK_BYTES = 1 << 20
+IDLE_S = 60.0
+"""An upload of which nothing more comes for so long is given up: it holds a file and a place."""
 
 
 def check_hashes(hashes: Any) -> list[str]:
@@ -26,12 +28,12 @@ def check_hashes(hashes: Any) -> list[str]:
 
 
 async def receive(requests: AsyncIterator[Any]) -> AsyncIterator[common_pb2.Chunk]:
-    """The chunks of an upload, checked: hash and size in the first, in order, not more than promised.
+    """The chunks of an upload, checked: hash and size in the first, none empty, in order, not more than promised.
 
-    Raises InvalidArgument naming the field of the chunk.
+    Raises InvalidArgument naming the field of the chunk, and DeadlineExceeded when none comes for a while.
     """
     sha256, total, received = "", 0, 0
-    async for request in requests:
+    async for request in _without_pauses(requests):
         chunk = request.chunk
         if not sha256:
             sha256, total, received = (
@@ -45,9 +47,9 @@ async def receive(requests: AsyncIterator[Any]) -> AsyncIterator[common_pb2.Chun
                 )
         if chunk.offset != received:
             raise InvalidArgument.of("chunk.offset", f"must be {received}, got {chunk.offset}")
-        if len(chunk.data) > MAX_CHUNK_BYTES:
+        if not 0 < len(chunk.data) <= MAX_CHUNK_BYTES:
             raise InvalidArgument.of(
-                "chunk.data", f"must have at most {MAX_CHUNK_BYTES} bytes, got {len(chunk.data)}"
+                "chunk.data", f"must have 1..{MAX_CHUNK_BYTES} bytes, got {len(chunk.data)}"
             )
         received += len(chunk.data)
         if received > total:
@@ -57,6 +59,18 @@ async def receive(requests: AsyncIterator[Any]) -> AsyncIterator[common_pb2.Chun
         raise InvalidArgument.of("chunk", "an upload needs at least one chunk")
     if received != total:
         raise InvalidArgument.of("chunk.data", f"ended after {received} of {total} bytes")
+
+
+async def _without_pauses(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    while True:
+        try:
+            async with asyncio.timeout(IDLE_S):
+                request = await anext(requests)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise DeadlineExceeded(f"nothing more of the upload came for {IDLE_S:g} s") from None
+        yield request
 
 
 class ArtifactServicer(artifacts_pb2_grpc.ArtifactServiceServicer):
@@ -74,7 +88,7 @@ class ArtifactServicer(artifacts_pb2_grpc.ArtifactServiceServicer):
     async def DownloadArtifact(
         self, request: pb.DownloadArtifactRequest, context: Any
     ) -> AsyncIterator[pb.DownloadArtifactResponse]:
-        artifact = self._store.describe(check_sha256(request.sha256))
+        artifact = await asyncio.to_thread(self._store.describe, check_sha256(request.sha256))
         if not 0 <= request.offset <= artifact.size_bytes:
             raise InvalidArgument.of("offset", f"must be in 0..{artifact.size_bytes}, got {request.offset}")
         offset = request.offset
@@ -89,17 +103,16 @@ class ArtifactServicer(artifacts_pb2_grpc.ArtifactServiceServicer):
     async def UploadArtifact(
         self, request_iterator: AsyncIterator[pb.UploadArtifactRequest], context: Any
     ) -> pb.UploadArtifactResponse:
-        with self._store.incoming() as incoming:
-            sha256 = ""
-            async for chunk in receive(request_iterator):
-                if not sha256:
-                    sha256 = chunk.sha256
-                    if chunk.offset:
-                        raise InvalidArgument.of("chunk.offset", f"an upload starts at 0, got {chunk.offset}")
+        chunks = receive(request_iterator)
+        first = await anext(chunks)
+        if first.offset:
+            raise InvalidArgument.of("chunk.offset", f"an upload starts at 0, got {first.offset}")
+        with self._store.incoming(first.total_bytes) as incoming:
+            await asyncio.to_thread(incoming.write, first.data)
+            async for chunk in chunks:
                 await asyncio.to_thread(incoming.write, chunk.data)
-            return pb.UploadArtifactResponse(
-                artifact=artifact_message(await asyncio.to_thread(incoming.finish, sha256))
-            )
+            stored = await asyncio.to_thread(incoming.finish, first.sha256)
+        return pb.UploadArtifactResponse(artifact=artifact_message(stored))
 
 
 def artifact_endpoint(store: ArtifactStore) -> Endpoint:

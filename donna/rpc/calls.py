@@ -9,6 +9,7 @@ from contextlib import aclosing, contextmanager
 from typing import Any, Protocol
 
 import grpc
+from google.protobuf import descriptor_pool
 
 
 class CallObserver(Protocol):
@@ -34,7 +35,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(details)
         if handler is None or details.method.startswith("/grpc."):
             return handler
-        kind, name = _kind(handler)
+        kind, name = _kind(details.method), _name_of(handler)
         answer = self._stream if handler.response_streaming else self._one
         make = getattr(grpc, f"{name}_rpc_method_handler")
         return make(
@@ -70,14 +71,18 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             self._observer.ended(method, kind, code, time.monotonic() - began)
 
 
-def _kind(handler: Any) -> tuple[str, str]:
-    if handler.request_streaming:
-        return (
-            ("bidi_stream", "stream_stream")
-            if handler.response_streaming
-            else ("client_stream", "stream_unary")
-        )
-    return ("server_stream", "unary_stream") if handler.response_streaming else ("unary", "unary_unary")
+def _kind(method: str) -> str:
+    """As the contract says: whoever is further in may take a single request as a stream."""
+    rpc = descriptor_pool.Default().FindMethodByName(method.removeprefix("/").replace("/", "."))
+    if rpc.client_streaming:
+        return "bidi_stream" if rpc.server_streaming else "client_stream"
+    return "server_stream" if rpc.server_streaming else "unary"
+
+
+def _name_of(handler: Any) -> str:
+    return "_".join(
+        "stream" if it else "unary" for it in (handler.request_streaming, handler.response_streaming)
+    )
 
 
 def _name(code: Any) -> str:

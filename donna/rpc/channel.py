@@ -12,7 +12,7 @@ import grpc
 
 from donna.errors import DonnaError
 from donna.rpc.authentication import HEADER
-from donna.rpc.server import MAX_MESSAGE_BYTES
+from donna.rpc.limits import MAX_MESSAGE_BYTES
 from donna.rpc.status import from_rpc_error
 
 DEADLINE_S = 60.0
@@ -43,7 +43,12 @@ _OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # However quiet a call is: else the pings of a stream that only waits would end after two.
+    ("grpc.http2.max_pings_without_data", 0),
+    # gRPC's own longest pause before it connects again is two minutes.
+    ("grpc.max_reconnect_backoff_ms", 2_000),
 )
+_NO_RETRIES = (("grpc.enable_retries", 0),)
 
 
 wrappers: list[Callable[[grpc.Channel], grpc.Channel]] = []
@@ -51,16 +56,21 @@ wrappers: list[Callable[[grpc.Channel], grpc.Channel]] = []
 
 
 def open_channel(
-    address: str, credentials: grpc.ChannelCredentials | None = None, server_name: str = ""
+    address: str,
+    credentials: grpc.ChannelCredentials | None = None,
+    server_name: str = "",
+    options: tuple[tuple[str, Any], ...] = (),
 ) -> grpc.Channel:
     """A channel to `host:port`; it connects when first used.
 
-    `server_name`, when given, is what the server's certificate is checked for instead of the host.
+    `server_name`, when given, is what the server's certificate is checked for instead of the host; `options` are
+    further ones of gRPC.
     """
+    options = (*_options(server_name), *options)
     if credentials is None:
-        channel = grpc.insecure_channel(address, options=_options(server_name))
+        channel = grpc.insecure_channel(address, options=options)
     else:
-        channel = grpc.secure_channel(address, credentials, options=_options(server_name))
+        channel = grpc.secure_channel(address, credentials, options=options)
     for wrap in wrappers:
         channel = wrap(channel)
     return channel
@@ -80,13 +90,14 @@ class Peer:
         """What proves to the server who calls."""
         return ((HEADER, f"Bearer {self.token}"),) if self.token else ()
 
-    def open(self) -> grpc.Channel:
-        """A channel; it connects when first used."""
-        return open_channel(self.address, self.credentials, self.server_name)
+    def open(self, *, retries: bool = True) -> grpc.Channel:
+        """A channel; it connects when first used. Without `retries` it is for callers who try again themselves."""
+        more = () if retries else _NO_RETRIES
+        return open_channel(self.address, self.credentials, self.server_name, options=more)
 
     def open_async(self) -> grpc.aio.Channel:
         """A channel of the running event loop, which retries nothing: for calls of somebody who does."""
-        options = (*_options(self.server_name), ("grpc.enable_retries", 0))
+        options = (*_options(self.server_name), *_NO_RETRIES)
         if self.credentials is None:
             return grpc.aio.insecure_channel(self.address, options=options)
         return grpc.aio.secure_channel(self.address, self.credentials, options=options)

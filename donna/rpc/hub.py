@@ -11,13 +11,15 @@ import json
 import logging
 import re
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+from donna import durable
 from donna.errors import AlreadyExists, InvalidArgument, ResourceExhausted
 from donna.rpc.server import Endpoint
-from donna.rpc.tunnel import Tunnel
+from donna.rpc.tunnel import Ends, Tunnel
 from donna.v1 import hub_pb2 as pb
 from donna.v1 import hub_pb2_grpc
 
@@ -25,6 +27,8 @@ log = logging.getLogger("donna.hub")
 
 _AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,30}")
 HELLO_S = 10.0
+HOLD_S = 600.0
+"""How long a name is kept for its agent while that is away, or since the hub has started."""
 MAX_AGENTS = 1000
 """Names ever known: each has a port of this host, for as long as the hub runs."""
 
@@ -35,8 +39,9 @@ class _Agent:
     The address is taken at once but listened on only after the first attachment: before, connecting is refused.
     """
 
-    def __init__(self) -> None:
-        self.instance = ""
+    def __init__(self, instance: str) -> None:
+        self.instance = instance
+        self.seen_at = time.monotonic()
         self.tunnel: Tunnel | None = None
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
@@ -48,6 +53,20 @@ class _Agent:
         """host:port of its ProfilerService, on this host."""
         return "{}:{}".format(*self._socket.getsockname()[:2])
 
+    def belongs_to(self, instance: str) -> bool:
+        """Whether the agent of this instance may take the name: its own, or one that nobody has used for long."""
+        unused = self.tunnel is None and time.monotonic() - self.seen_at > HOLD_S
+        return self.instance in ("", instance) or unused
+
+    def left(self) -> None:
+        """It is not attached any more."""
+        self.tunnel = None
+        self.seen_at = time.monotonic()
+
+    def close(self) -> None:
+        """Gives the address back."""
+        self._socket.close()
+
     async def listen(self) -> None:
         """Accepts connections from now on."""
         if self._server is None:
@@ -55,40 +74,49 @@ class _Agent:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tunnel = self.tunnel
-        if tunnel is None:
-            writer.close()
-            return
         self._next += 1
         number = self._next
-        await tunnel.outgoing.put(pb.AttachResponse(open=pb.ConnectionOpen(connection=number)))
-        tunnel.carry(number, reader, writer)
+        opened = pb.AttachResponse(open=pb.ConnectionOpen(connection=number))
+        if tunnel is None or not await tunnel.put(opened):
+            writer.close()
+            return
+
+        async def connected() -> Ends:
+            return reader, writer
+
+        tunnel.carry(number, connected)
 
 
 class DeviceHub(hub_pb2_grpc.DeviceHubServiceServicer):
-    """`on_agent(agent, address)` is called once for each name, with the address that it has from then on.
+    """`on_agent(agent, address)` is called once for each name, with the address that it has from then on; it raises
+    AlreadyExists for a name that somebody else has.
 
-    Names are kept in the file `known`: after a restart an agent that has not come back yet is away, not unknown.
-    `reserved` are names that agents may not take.
+    Names and instances are kept in the file `known`: after a restart an agent that has not come back yet is away, not
+    unknown, and its name is still its own.
     """
 
-    def __init__(
-        self, on_agent: Callable[[str, str], None], *, known: Path, reserved: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, on_agent: Callable[[str, str], None], *, known: Path) -> None:
         self._on_agent = on_agent
         self._known = known
-        self._reserved = reserved
         self._agents: dict[str, _Agent] = {}
-        for name in json.loads(known.read_text()) if known.exists() else []:
-            if name not in reserved:
-                self._add(name)
+        for name, instance in _read(known).items():
+            try:
+                self._add(name, instance)
+            except AlreadyExists as error:
+                log.warning("agent %s is not served: %s", name, error.message)
 
     def attached(self) -> dict[str, bool]:
         """Every agent that is known, and whether it is here now."""
         return {name: agent.tunnel is not None for name, agent in self._agents.copy().items()}
 
-    def _add(self, name: str) -> _Agent:
-        agent = self._agents[name] = _Agent()
-        self._on_agent(name, agent.address)
+    def _add(self, name: str, instance: str) -> _Agent:
+        agent = _Agent(instance)
+        try:
+            self._on_agent(name, agent.address)
+        except AlreadyExists:
+            agent.close()
+            raise
+        self._agents[name] = agent
         return agent
 
     async def Attach(
@@ -98,20 +126,19 @@ class DeviceHub(hub_pb2_grpc.DeviceHubServiceServicer):
         agent = await self._admit(hello)
         tunnel = Tunnel(_data, _close)
         if agent.tunnel is not None:
-            agent.tunnel.close()
-            await agent.tunnel.outgoing.put(None)
+            agent.tunnel.end()
         agent.tunnel = tunnel
         log.info("agent %s is attached with %d devices", hello.agent, len(hello.fingerprint_sha256))
         receiving = asyncio.create_task(_receive(request_iterator, tunnel))
         try:
             yield pb.AttachResponse(welcome=pb.HubWelcome(agent=hello.agent))
-            while (frame := await tunnel.outgoing.get()) is not None:
+            async for frame in tunnel.frames():
                 yield frame  # type: ignore[misc]
         finally:
             receiving.cancel()
-            tunnel.close()
+            tunnel.end()
             if agent.tunnel is tunnel:
-                agent.tunnel = None
+                agent.left()
                 log.info("agent %s is gone", hello.agent)
 
     async def _hello(self, requests: AsyncIterator[pb.AttachRequest]) -> pb.AgentHello:
@@ -132,20 +159,29 @@ class DeviceHub(hub_pb2_grpc.DeviceHubServiceServicer):
 
     async def _admit(self, hello: pb.AgentHello) -> _Agent:
         agent = self._agents.get(hello.agent)
-        other = agent is not None and agent.tunnel is not None and agent.instance != hello.instance
-        if other or hello.agent in self._reserved:
-            raise AlreadyExists(f"the name {hello.agent} belongs to another agent", reason="AGENT_NAME_TAKEN")
         if agent is None:
             if len(self._agents) >= MAX_AGENTS:
                 said = f"this hub knows {MAX_AGENTS} agents already; remove names from {self._known.name}"
                 raise ResourceExhausted(said, reason="TOO_MANY_AGENTS", retry_after_s=60.0)
-            agent = self._add(hello.agent)
-            written = self._known.with_suffix(".new")
-            written.write_text(json.dumps(sorted(self._agents)))
-            written.replace(self._known)
-        agent.instance = hello.instance
+            agent = self._add(hello.agent, "")
+        if not agent.belongs_to(hello.instance):
+            raise AlreadyExists(
+                f"the name {hello.agent} belongs to another agent; it is free when that has been away for "
+                f"{HOLD_S / 60:.0f} min",
+                reason="AGENT_NAME_TAKEN",
+            )
+        if agent.instance != hello.instance:
+            agent.instance = hello.instance
+            instances = {name: each.instance for name, each in sorted(self._agents.items())}
+            durable.write(self._known, json.dumps(instances))
         await agent.listen()
         return agent
+
+
+def _read(known: Path) -> dict[str, str]:
+    """The instance of every agent; older files have names alone."""
+    found = json.loads(known.read_text()) if known.exists() else {}
+    return found if isinstance(found, dict) else dict.fromkeys(found, "")
 
 
 async def _receive(requests: AsyncIterator[pb.AttachRequest], tunnel: Tunnel) -> None:
@@ -153,15 +189,12 @@ async def _receive(requests: AsyncIterator[pb.AttachRequest], tunnel: Tunnel) ->
         async for request in requests:
             kind = request.WhichOneof("frame")
             if kind == "data":
-                await tunnel.arrived(request.data.connection, request.data.data)
+                tunnel.arrived(request.data.connection, request.data.data)
             elif kind == "close":
                 tunnel.closed(request.close.connection)
     finally:
         # The agent is gone: no connection of it can go on, and the stream's other half may end.
-        tunnel.close()
-        if tunnel.outgoing.full():
-            tunnel.outgoing.get_nowait()
-        tunnel.outgoing.put_nowait(None)
+        tunnel.end()
 
 
 def _data(number: int, data: bytes) -> pb.AttachResponse:

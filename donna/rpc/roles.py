@@ -45,6 +45,7 @@ MAY: Mapping[str, Mapping[str, tuple[Role, ...]]] = {
     "donna.v1.PredictorService": {
         **dict(_resource("Predictor", "Predictors", _ORDER, _LOOK)),
         "Predict": _SEARCH_LOOK,
+        "GetPredictorTables": _SEARCH_LOOK,
         "EvaluatePredictor": _LOOK,
         "SampleArchitectures": _LOOK,
     },

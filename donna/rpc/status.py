@@ -31,6 +31,9 @@ CODES: dict[type[errors.DonnaError], int] = {
     errors.DataLoss: code_pb2.DATA_LOSS,
     errors.Internal: code_pb2.INTERNAL,
 }
+BROKEN = "CONNECTION_BROKEN"
+"""Reason of an error that no server has told, but the connection, when it broke in the middle of a call."""
+_BREAKS = (code_pb2.CANCELLED, code_pb2.INTERNAL, code_pb2.UNKNOWN)
 _CLASSES = {code: error for error, code in CODES.items()}
 
 
@@ -97,5 +100,7 @@ def from_rpc_error(error: grpc.RpcError) -> errors.DonnaError:
         elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
             delay = error_details_pb2.RetryInfo.FromString(detail.value).retry_delay
             retry = delay.ToMilliseconds() / 1000
+    if not reason and code in _BREAKS:
+        reason = BROKEN
     kind = _CLASSES.get(code, errors.Internal)
     return kind(message, reason=reason, violations=violations, metadata=metadata, retry_after_s=retry)

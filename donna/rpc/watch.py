@@ -1,82 +1,116 @@
-"""Watching jobs: any number of watchers cost one small query per tick, and no thread each."""
+"""Watching jobs: any number of watchers cost one small query per tick, one rendering per change, and no thread each."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from donna.errors import NotFound
 from donna.jobs.record import Job
-from donna.jobs.store import JobStore
+from donna.jobs.store import JobStore, as_unavailable
+from donna.trouble import Trouble
 
 TICK_S = 0.1
 LOOKS = 10
+GONE = -1
 log = logging.getLogger("donna.rpc")
+M = TypeVar("M")
 
 
-class Watcher:
-    """Streams jobs as they change. One polling task asks for all watchers of a process, and reads a job that
-    has changed once, however many watch it."""
+@dataclass(frozen=True, kw_only=True)
+class _Sight(Generic[M]):
+    """How a job looked at a revision; `error` instead of `message` when it cannot be looked at any more."""
 
-    def __init__(self, store: JobStore) -> None:
+    revision: int
+    ended: bool = False
+    message: M | None = None
+    error: Exception | None = None
+
+
+@dataclass
+class _Watched(Generic[M]):
+    """A job that somebody watches. `sight` is written by the thread that looks; `changed` is set once after that, on
+    the loop, and then replaced."""
+
+    watchers: int = 0
+    sight: _Sight[M] | None = None
+    told: _Sight[M] | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def tell(self) -> None:
+        """Wakes those who watch this job, if it was seen differently since the last time."""
+        if self.sight is not self.told:
+            self.told = self.sight
+            self.changed.set()
+            self.changed = asyncio.Event()
+
+
+class Watcher(Generic[M]):
+    """Streams jobs as they change, each change as `render` shows it: once, in a thread, for all who watch.
+
+    One task polls for all watchers of a process. A job that `render` fails on fails for its own watchers alone; a
+    store that is away fails for nobody who has begun to watch.
+    """
+
+    def __init__(self, store: JobStore, render: Callable[[Job], M]) -> None:
         self._store = store
-        self._watchers: dict[str, int] = {}
-        self._latest: dict[str, Job | NotFound] = {}
-        self._changed = asyncio.Condition()
+        self._render = render
+        self._watched: dict[str, _Watched[M]] = {}
         self._poller: asyncio.Task[None] | None = None
+        # A thread of its own, since those of downloads may all wait for the artifact store; one, since then nothing
+        # is looked at twice.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="watch")
 
     @property
     def watched(self) -> frozenset[str]:
         """Names of the jobs that somebody watches."""
-        return frozenset(self._watchers)
+        return frozenset(self._watched)
 
-    async def watch(self, name: str) -> AsyncIterator[Job]:
+    async def watch(self, name: str) -> AsyncIterator[M]:
         """The job now, and again whenever it has changed, until it has ended. Raises NotFound, also when it
         is deleted meanwhile."""
-        job = await asyncio.to_thread(self._store.get, name)
-        yield job
-        self._watchers[name] = self._watchers.get(name, 0) + 1
-        if self._poller is None or self._poller.done():
-            self._poller = asyncio.create_task(self._poll())
+        watched = self._watched.setdefault(name, _Watched())
+        watched.watchers += 1
         try:
-            while not job.state.ended:
-                job = await self._newer(name, job.revision)
-                yield job
+            await self._refresh([name])
+            if self._poller is None:
+                self._poller = asyncio.create_task(self._poll())
+            shown = GONE
+            while True:
+                changed, sight = watched.changed, watched.sight
+                if sight is not None and sight.error is not None:
+                    raise sight.error
+                if sight is not None and sight.message is not None and sight.revision > shown:
+                    shown = sight.revision
+                    yield sight.message
+                    if sight.ended:
+                        return
+                else:
+                    await changed.wait()
         finally:
-            self._watchers[name] -= 1
-            if not self._watchers[name]:
-                del self._watchers[name]
-                self._latest.pop(name, None)
-
-    async def _newer(self, name: str, revision: int) -> Job:
-        def news() -> Job | NotFound | None:
-            latest = self._latest.get(name)
-            return latest if isinstance(latest, NotFound) or (latest and latest.revision > revision) else None
-
-        async with self._changed:
-            await self._changed.wait_for(lambda: news() is not None)
-            found = news()
-        if isinstance(found, Job):
-            return found
-        raise NotFound(f"{name} was deleted", metadata={"name": name})
+            watched.watchers -= 1
+            if not watched.watchers:
+                del self._watched[name]
+            if not self._watched and self._poller is not None:
+                self._poller.cancel()
+                self._poller = None
 
     async def _poll(self) -> None:
-        while self._watchers:
+        trouble = Trouble(log, "watchers wait for the store")
+        while True:
             heard = self._store.bell.rings
             try:
-                changed = await asyncio.to_thread(self._read, list(self._watchers), dict(self._latest))
-            except Exception:
+                await self._refresh(list(self._watched))
+            except Exception as error:
                 # The store is away: watchers wait, health says so, and the next tick asks again.
-                log.warning("watchers wait for the store", exc_info=True)
+                trouble.seen(error)
                 await asyncio.sleep(1.0)
                 continue
-            if changed:
-                async with self._changed:
-                    self._latest.update(
-                        (name, job) for name, job in changed.items() if name in self._watchers
-                    )
-                    self._changed.notify_all()
+            trouble.over()
             await self._next_tick(heard)
 
     async def _next_tick(self, heard: int) -> None:
@@ -87,16 +121,31 @@ class Watcher:
             if self._store.bell.rings != heard:
                 return
 
-    def _read(self, names: list[str], latest: dict[str, Job | NotFound]) -> dict[str, Job | NotFound]:
-        """Those of the named jobs that are not what they were."""
-        revisions = self._store.revisions(names)
-        changed: dict[str, Job | NotFound] = {}
-        for name in names:
-            known = latest.get(name)
-            if isinstance(known, Job) and known.revision == revisions.get(name):
-                continue
-            try:
-                changed[name] = self._store.get(name)
-            except NotFound as gone:
-                changed[name] = gone
-        return changed
+    async def _refresh(self, names: list[str]) -> None:
+        """Looks at the named jobs and tells their watchers what is new."""
+        asked = {name: self._watched[name] for name in names}
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._look, asked)
+        finally:
+            for watched in asked.values():
+                watched.tell()
+
+    def _look(self, asked: Mapping[str, _Watched[M]]) -> None:
+        """Sees again those that are not what they were when they were seen last."""
+        revisions = self._store.revisions(asked)
+        for name, watched in asked.items():
+            if watched.sight is None or watched.sight.revision != revisions.get(name):
+                watched.sight = self._sight(name, first=watched.sight is None)
+
+    def _sight(self, name: str, *, first: bool) -> _Sight[M]:
+        try:
+            job = self._store.get(name)
+        except NotFound as error:
+            gone = error if first else NotFound(f"{name} was deleted", metadata={"name": name})
+            return _Sight(revision=GONE, error=gone)
+        try:
+            return _Sight(revision=job.revision, ended=job.state.ended, message=self._render(job))
+        except Exception as error:
+            if as_unavailable(error) is not None:
+                raise
+            return _Sight(revision=job.revision, error=error)

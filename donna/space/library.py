@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from donna.space.architecture import Architecture
 from donna.space.option import Option
 
 FORMAT = "donna.library/1"
+NSR = "nsr"
 ADDITIVE_COSTS = ("parameters", "macs", "weight_bytes")
 T = TypeVar("T")
 
@@ -131,16 +133,18 @@ class Library:
             )
         return X.astype(np.int64, copy=False)
 
-    def qualities(self, choices: np.ndarray, name: str = "nsr") -> np.ndarray:
-        """(A, N) float64 qualities of (A, N) choices; `name` is "nsr" or an extra quality of the entries."""
-        return self._gather(f"quality:{name}", choices)
+    def qualities(self, choices: np.ndarray, name: str = NSR) -> np.ndarray:
+        """(A, N) float64 qualities of (A, N) choices; `name` as for `quality_table`."""
+        X = self.check_choices(choices)
+        return self.quality_table(name)[np.arange(len(self.blocks)), X]
 
     def costs(self, choices: np.ndarray, cost: str) -> np.ndarray:
         """(A,) float64 cost of whole networks with stem and head: "parameters", "macs" or "weight_bytes".
 
         Peak activation memory ("activation_bytes") is the largest of the parts, not their sum.
         """
-        gathered = self._gather(cost, choices)
+        X = self.check_choices(choices)
+        gathered = self.cost_table(cost)[np.arange(len(self.blocks)), X]
         ends = [float(getattr(self.stem, cost)), float(getattr(self.head, cost))]
         return (
             np.max(np.c_[gathered, np.tile(ends, (len(gathered), 1))], axis=1)
@@ -148,27 +152,26 @@ class Library:
             else gathered.sum(axis=1) + sum(ends)
         )
 
-    def _gather(self, what: str, choices: np.ndarray) -> np.ndarray:
-        X = self.check_choices(choices)
-        table = self._table(what)
-        return table[np.arange(len(self.blocks)), X]
+    def quality_table(self, name: str = NSR) -> np.ndarray:
+        """(N, max M) float64 qualities of single options, padded with NaN, also for an entry without this quality.
+        `name` is "nsr" or an extra quality of the entries."""
+        return self._table(
+            f"quality:{name}",
+            lambda entry: entry.quality if name == NSR else entry.qualities.get(name, np.nan),
+        )
 
-    def _table(self, what: str) -> np.ndarray:
-        """(N, max M) float64, padded with NaN."""
-        cached = self._tables.get(what)
-        if cached is None:
-            kind, _, name = what.partition(":")
-            cached = np.full((len(self.blocks), max(self.num_options)), np.nan)
+    def cost_table(self, cost: str) -> np.ndarray:
+        """(N, max M) float64 costs of single options, padded with NaN; `cost` as for `costs`."""
+        return self._table(cost, lambda entry: getattr(entry, cost))
+
+    def _table(self, key: str, value: Callable[[Entry], float]) -> np.ndarray:
+        if key not in self._tables:
+            table = np.full((len(self.blocks), max(self.num_options)), np.nan)
             for n, block in enumerate(self.blocks):
-                for m, entry in enumerate(block.entries):
-                    if kind != "quality":
-                        cached[n, m] = getattr(entry, kind)
-                    elif name == "nsr":
-                        cached[n, m] = entry.quality
-                    else:
-                        cached[n, m] = entry.qualities.get(name, np.nan)
-            self._tables[what] = cached
-        return cached
+                table[n, : len(block.entries)] = [value(entry) for entry in block.entries]
+            table.flags.writeable = False
+            self._tables[key] = table
+        return self._tables[key]
 
     @cached_property
     def _tables(self) -> dict[str, np.ndarray]:

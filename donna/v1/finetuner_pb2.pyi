@@ -96,7 +96,7 @@ class ExportSpec(_message.Message):
     def __init__(self, opset: _Optional[int] = ..., include_normalization: bool = ..., batch_size: _Optional[int] = ..., int8: bool = ...) -> None: ...
 
 class FinetunedNetwork(_message.Message):
-    __slots__ = ("network", "accuracy", "loss", "num_samples", "parameters", "macs", "weights", "model", "int8_model", "reused", "train_s", "error")
+    __slots__ = ("network", "accuracy", "loss", "num_samples", "parameters", "macs", "weights", "model", "int8_model", "reused", "train_s", "error", "int8_error")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_FIELD_NUMBER: _ClassVar[int]
     LOSS_FIELD_NUMBER: _ClassVar[int]
@@ -109,6 +109,7 @@ class FinetunedNetwork(_message.Message):
     REUSED_FIELD_NUMBER: _ClassVar[int]
     TRAIN_S_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    INT8_ERROR_FIELD_NUMBER: _ClassVar[int]
     network: Network
     accuracy: float
     loss: float
@@ -121,7 +122,8 @@ class FinetunedNetwork(_message.Message):
     reused: bool
     train_s: float
     error: _common_pb2.Error
-    def __init__(self, network: _Optional[_Union[Network, _Mapping]] = ..., accuracy: _Optional[float] = ..., loss: _Optional[float] = ..., num_samples: _Optional[int] = ..., parameters: _Optional[int] = ..., macs: _Optional[int] = ..., weights: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., model: _Optional[_Union[ExportedModel, _Mapping]] = ..., int8_model: _Optional[_Union[ExportedModel, _Mapping]] = ..., reused: bool = ..., train_s: _Optional[float] = ..., error: _Optional[_Union[_common_pb2.Error, _Mapping]] = ...) -> None: ...
+    int8_error: _common_pb2.Error
+    def __init__(self, network: _Optional[_Union[Network, _Mapping]] = ..., accuracy: _Optional[float] = ..., loss: _Optional[float] = ..., num_samples: _Optional[int] = ..., parameters: _Optional[int] = ..., macs: _Optional[int] = ..., weights: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., model: _Optional[_Union[ExportedModel, _Mapping]] = ..., int8_model: _Optional[_Union[ExportedModel, _Mapping]] = ..., reused: bool = ..., train_s: _Optional[float] = ..., error: _Optional[_Union[_common_pb2.Error, _Mapping]] = ..., int8_error: _Optional[_Union[_common_pb2.Error, _Mapping]] = ...) -> None: ...
 
 class ExportedModel(_message.Message):
     __slots__ = ("onnx", "top1_agreement", "max_abs_diff", "num_samples", "opset", "accuracy")

@@ -233,6 +233,44 @@ class PredictResponse(_message.Message):
     extrapolated: bytes
     def __init__(self, accuracies: _Optional[bytes] = ..., lows: _Optional[bytes] = ..., highs: _Optional[bytes] = ..., extrapolated: _Optional[bytes] = ...) -> None: ...
 
+class GetPredictorTablesRequest(_message.Message):
+    __slots__ = ("predictor", "library")
+    PREDICTOR_FIELD_NUMBER: _ClassVar[int]
+    LIBRARY_FIELD_NUMBER: _ClassVar[int]
+    predictor: str
+    library: _common_pb2.Artifact
+    def __init__(self, predictor: _Optional[str] = ..., library: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ...) -> None: ...
+
+class GetPredictorTablesResponse(_message.Message):
+    __slots__ = ("tables",)
+    TABLES_FIELD_NUMBER: _ClassVar[int]
+    tables: PredictorTables
+    def __init__(self, tables: _Optional[_Union[PredictorTables, _Mapping]] = ...) -> None: ...
+
+class PredictorTables(_message.Message):
+    __slots__ = ("constant", "blocks", "cross", "target", "half_width")
+    CONSTANT_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    CROSS_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    HALF_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    constant: float
+    blocks: _containers.RepeatedCompositeFieldContainer[PredictorBlockTables]
+    cross: bytes
+    target: Target
+    half_width: float
+    def __init__(self, constant: _Optional[float] = ..., blocks: _Optional[_Iterable[_Union[PredictorBlockTables, _Mapping]]] = ..., cross: _Optional[bytes] = ..., target: _Optional[_Union[Target, str]] = ..., half_width: _Optional[float] = ...) -> None: ...
+
+class PredictorBlockTables(_message.Message):
+    __slots__ = ("unary", "inputs", "extrapolated")
+    UNARY_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    EXTRAPOLATED_FIELD_NUMBER: _ClassVar[int]
+    unary: bytes
+    inputs: bytes
+    extrapolated: bytes
+    def __init__(self, unary: _Optional[bytes] = ..., inputs: _Optional[bytes] = ..., extrapolated: _Optional[bytes] = ...) -> None: ...
+
 class EvaluatePredictorRequest(_message.Message):
     __slots__ = ("predictor", "samples", "library")
     PREDICTOR_FIELD_NUMBER: _ClassVar[int]

@@ -70,6 +70,11 @@ class PredictorServiceStub(object):
                 request_serializer=donna_dot_v1_dot_predictor__pb2.PredictRequest.SerializeToString,
                 response_deserializer=donna_dot_v1_dot_predictor__pb2.PredictResponse.FromString,
                 _registered_method=True)
+        self.GetPredictorTables = channel.unary_unary(
+                '/donna.v1.PredictorService/GetPredictorTables',
+                request_serializer=donna_dot_v1_dot_predictor__pb2.GetPredictorTablesRequest.SerializeToString,
+                response_deserializer=donna_dot_v1_dot_predictor__pb2.GetPredictorTablesResponse.FromString,
+                _registered_method=True)
         self.EvaluatePredictor = channel.unary_unary(
                 '/donna.v1.PredictorService/EvaluatePredictor',
                 request_serializer=donna_dot_v1_dot_predictor__pb2.EvaluatePredictorRequest.SerializeToString,
@@ -135,6 +140,13 @@ class PredictorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPredictorTables(self, request, context):
+        """Gets a predictor on a library as tables: all that is needed to predict, without further calls, what Predict says.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EvaluatePredictor(self, request, context):
         """Compares a predictor with accuracies that were not used to fit it.
         """
@@ -186,6 +198,11 @@ def add_PredictorServiceServicer_to_server(servicer, server):
                     servicer.Predict,
                     request_deserializer=donna_dot_v1_dot_predictor__pb2.PredictRequest.FromString,
                     response_serializer=donna_dot_v1_dot_predictor__pb2.PredictResponse.SerializeToString,
+            ),
+            'GetPredictorTables': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPredictorTables,
+                    request_deserializer=donna_dot_v1_dot_predictor__pb2.GetPredictorTablesRequest.FromString,
+                    response_serializer=donna_dot_v1_dot_predictor__pb2.GetPredictorTablesResponse.SerializeToString,
             ),
             'EvaluatePredictor': grpc.unary_unary_rpc_method_handler(
                     servicer.EvaluatePredictor,
@@ -388,6 +405,33 @@ class PredictorService(object):
             '/donna.v1.PredictorService/Predict',
             donna_dot_v1_dot_predictor__pb2.PredictRequest.SerializeToString,
             donna_dot_v1_dot_predictor__pb2.PredictResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPredictorTables(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/donna.v1.PredictorService/GetPredictorTables',
+            donna_dot_v1_dot_predictor__pb2.GetPredictorTablesRequest.SerializeToString,
+            donna_dot_v1_dot_predictor__pb2.GetPredictorTablesResponse.FromString,
             options,
             channel_credentials,
             insecure,

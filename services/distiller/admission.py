@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from threading import Lock
 from typing import Any
 
 from donna.artifacts import ArtifactStore
@@ -82,6 +83,7 @@ class Admission:
         self._threads = threads
         self._workers = workers
         self._probe_device = probe_device
+        self._one_plan = Lock()
         self._paces: dict[str, Pace] = {}
         self._counted: dict[str, tuple[list[Variant], tuple[Costs, Costs]]] = {}
 
@@ -109,10 +111,18 @@ class Admission:
 
     def variants(self, request: Request) -> Sequence[Variant]:
         """Every option of every block of an admitted request."""
-        return self._count(self._materials.load(request), request)[0]
+        with self._one_plan:
+            return self._count(self._materials.load(request), request)[0]
 
     def plan(self, request: Request) -> Planned:
-        """The groups of an admitted request. Raises InvalidArgument when an option does not fit its block."""
+        """The groups of an admitted request. Raises InvalidArgument when an option does not fit its block.
+
+        Plans wait for each other: they run the same reference, and measure how long that takes.
+        """
+        with self._one_plan:
+            return self._plan(request)
+
+    def _plan(self, request: Request) -> Planned:
         material = self._materials.load(request)
         found, ends = self._count(material, request)
         known = self._recall([variant.key for variant in found])

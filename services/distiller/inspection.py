@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import torch
+
 from donna.errors import InvalidArgument
+from donna.nets import references
 from donna.nets.inspection import inspect_model
 from donna.rpc.messages import reference_to_dict
 from donna.v1 import distiller_pb2 as pb
-from services.distiller.materials import build_reference
 
 _MAX_SIDE = 4096
 
@@ -21,7 +23,8 @@ def inspect(request: pb.InspectReferenceRequest) -> pb.InspectReferenceResponse:
     shape = tuple(request.input_shape)
     if len(shape) != 3 or not all(0 < size <= _MAX_SIDE for size in shape):
         raise InvalidArgument.of("input_shape", f"must be (C, H, W) of 1 to {_MAX_SIDE} each, got {shape}")
-    model = build_reference(reference_to_dict(request.reference), None, lambda sha256: b"")
+    with torch.random.fork_rng(devices=[]):
+        model = references.build(references.at_random(reference_to_dict(request.reference)))
     found = inspect_model(model, shape)
     return pb.InspectReferenceResponse(
         submodules=[

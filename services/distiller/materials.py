@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
-from typing import Any
-
-import torch
 
 from donna import data
 from donna.artifacts import ArtifactStore
@@ -68,7 +64,7 @@ class Materials:
         dataset = data.load(request.dataset, root=self._data_root)
         for part in ("training", "quality"):
             dataset.split(part)
-        model = build_reference(description, request.reference.get("weights"), self._artifacts.get_bytes)
+        model = references.load(request.reference, self._artifacts.get_bytes)
         sha256 = hashlib.sha256(weights.dump(model)).hexdigest()
         found = cut(model, request.names, dataset.input_shape)
         if found.num_classes != dataset.num_classes:
@@ -79,18 +75,3 @@ class Materials:
             reference=description, weights=sha256, input_shape=dataset.input_shape, dataset=dataset.identity
         )
         return Material(dataset=dataset, cut=found, weights=sha256, source=source)
-
-
-def build_reference(
-    description: dict[str, Any], sha256: str | None, read: Callable[[str], bytes]
-) -> torch.nn.Module:
-    """The reference with the weights named, or as its provider makes it under seed 0.
-
-    Raises InvalidArgument when the description is wrong or the weights are of another network.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = references.build(description)
-    if sha256:
-        weights.load(model, read(sha256), "reference.weights")
-    return model

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from donna.errors import InvalidArgument, Violation
+from donna.nets.schedule import factor
 
 OPTIMIZERS = ("adamw", "sgd")
 _MAX_SEED = 2**31 - 1
@@ -46,14 +46,8 @@ class Recipe:
         return tuple(sorted({max(1, round(steps * point / points)) for point in range(1, points + 1)}))
 
     def learning_rate_at(self, step: int, steps: int) -> float:
-        """Linear warm-up over the first share of the steps, then half a cosine to zero.
-
-        Source: Loshchilov and Hutter, SGDR, ICLR 2017, without restarts.
-        """
-        warm = round(self.warmup_fraction * steps)
-        if step < warm:
-            return self.learning_rate * (step + 1) / (warm + 1)
-        return self.learning_rate * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm))) / 2
+        """The rate of step 0..steps-1: `learning_rate` is the peak of donna.nets.schedule."""
+        return self.learning_rate * factor(step, steps, self.warmup_fraction)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON; equal recipes have equal dicts."""

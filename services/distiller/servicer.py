@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from donna.artifacts import ArtifactStore
@@ -11,6 +10,7 @@ from donna.errors import FailedPrecondition, InvalidArgument
 from donna.jobs import Job
 from donna.jobs.engine import Engine
 from donna.rpc.messages import check_name, check_request_id
+from donna.rpc.paging import page_of_jobs
 from donna.rpc.watch import Watcher
 from donna.space import Library
 from donna.v1 import distiller_pb2 as pb
@@ -31,7 +31,7 @@ class DistillerServicer(distiller_pb2_grpc.DistillerServiceServicer):
         self._store = engine.store
         self._admission = admission
         self._artifacts = artifacts
-        self._watcher = Watcher(engine.store)
+        self._watcher = Watcher(engine.store, self._watched)
 
     def CreateBlockLibrary(
         self, request: pb.CreateBlockLibraryRequest, context: Any
@@ -53,10 +53,12 @@ class DistillerServicer(distiller_pb2_grpc.DistillerServiceServicer):
     def ListBlockLibraries(
         self, request: pb.ListBlockLibrariesRequest, context: Any
     ) -> pb.ListBlockLibrariesResponse:
-        jobs, token = self._store.list(KIND, page_size=request.page_size, page_token=request.page_token)
-        return pb.ListBlockLibrariesResponse(
-            block_libraries=[self._message(job) for job in jobs], next_page_token=token
-        )
+        def respond(jobs: Iterable[Job], token: str) -> pb.ListBlockLibrariesResponse:
+            return pb.ListBlockLibrariesResponse(
+                block_libraries=map(self._message, jobs), next_page_token=token
+            )
+
+        return page_of_jobs(self._store, KIND, request, respond)
 
     def DeleteBlockLibrary(
         self, request: pb.DeleteBlockLibraryRequest, context: Any
@@ -70,12 +72,10 @@ class DistillerServicer(distiller_pb2_grpc.DistillerServiceServicer):
         job = self._store.cancel(check_name(request.name, KIND))
         return pb.CancelBlockLibraryResponse(block_library=self._message(job))
 
-    async def WatchBlockLibrary(
+    def WatchBlockLibrary(
         self, request: pb.WatchBlockLibraryRequest, context: Any
     ) -> AsyncIterator[pb.WatchBlockLibraryResponse]:
-        async for job in self._watcher.watch(check_name(request.name, KIND)):
-            message = await asyncio.to_thread(self._message, job)
-            yield pb.WatchBlockLibraryResponse(block_library=message)
+        return self._watcher.watch(check_name(request.name, KIND))
 
     def ListBlockEntries(
         self, request: pb.ListBlockEntriesRequest, context: Any
@@ -86,9 +86,9 @@ class DistillerServicer(distiller_pb2_grpc.DistillerServiceServicer):
                 f"{job.name} is {job.state}: its entries are listed when it has succeeded"
             )
         library = Library.from_json(self._artifacts.get_bytes(job.result["manifest"]["sha256"]))
-        entries = wire.entry_messages(library, self._artifacts.describe)
-        page, token = wire.page(entries, request.page_size, request.page_token)
-        return pb.ListBlockEntriesResponse(block_entries=page, next_page_token=token)
+        page, token = wire.page(wire.entries(library), request.page_size, request.page_token)
+        messages = [wire.entry_message(*entry, self._artifacts.named) for entry in page]
+        return pb.ListBlockEntriesResponse(block_entries=messages, next_page_token=token)
 
     def InspectReference(
         self, request: pb.InspectReferenceRequest, context: Any
@@ -97,6 +97,9 @@ class DistillerServicer(distiller_pb2_grpc.DistillerServiceServicer):
 
     def ListProviders(self, request: pb.ListProvidersRequest, context: Any) -> pb.ListProvidersResponse:
         return pb.ListProvidersResponse(providers=catalogue.providers())
+
+    def _watched(self, job: Job) -> pb.WatchBlockLibraryResponse:
+        return pb.WatchBlockLibraryResponse(block_library=self._message(job))
 
     def _message(self, job: Job) -> pb.BlockLibrary:
         return wire.library_message(job, self._store.tasks(job.name))

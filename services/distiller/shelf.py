@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import nn
@@ -11,8 +12,12 @@ from donna.jobs import Report
 from donna.nets.cut import Cut
 from services.distiller import keys
 from services.distiller.product import finish
-from services.distiller.remembered import is_whole
 from services.distiller.student import Student
+
+
+def files(made: Mapping[str, Any]) -> Iterable[str]:
+    """The hashes of the files of a result; a block that failed has none."""
+    return (made[part] for part in ("weights", "fragment") if made.get(part))
 
 
 class Shelf:
@@ -42,7 +47,7 @@ class Shelf:
         ):
             key = keys.part_key(source=source, part=name, boundary=boundary)
             known = self._report.recall([key])
-            if key not in known or not is_whole(known[key], self._artifacts):
+            if key not in known or not all(map(self._artifacts.has, files(known[key]))):
                 self._report.remember(key, self._product(module, shape))
             ends[name] = self._report.recall([key])[key]
         return ends

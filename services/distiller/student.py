@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import Optimizer
 
-from donna.nets import families
+from donna.nets import families, optimizers
 from donna.nets.cut import Cut
 from donna.nets.nsr import nsr
 from donna.space import Option
@@ -69,18 +69,7 @@ def enrol(
     )
     module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     module.requires_grad_(trained).train(trained)
-    optimizer = _optimizer(list(module.parameters()), recipe) if trained else None
+    optimizer = None
+    if trained:
+        optimizer = optimizers.build(recipe.optimizer, module, recipe.learning_rate, recipe.weight_decay)
     return Student(n=n, option=option, key=key, module=module, trained=trained, optimizer=optimizer)
-
-
-def _optimizer(parameters: list[nn.Parameter], recipe: Recipe) -> Optimizer:
-    if recipe.optimizer == "sgd":
-        return SGD(
-            parameters,
-            lr=recipe.learning_rate,
-            momentum=0.9,
-            weight_decay=recipe.weight_decay,
-            nesterov=True,
-            fused=True,
-        )
-    return AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)

@@ -16,6 +16,7 @@ from torch import nn
 
 from donna.artifacts import ArtifactStore
 from donna.data import Dataset, load
+from donna.nets import references
 from donna.nets.cut import Cut
 from donna.space import Library
 from services.finetuner import assembly
@@ -49,7 +50,7 @@ class Materials:
         """The reference with its weights, frozen; copy it before training."""
 
         def build() -> nn.Module:
-            model = assembly.build_reference(description, self.read)
+            model = references.load(description, self.read)
             return model.requires_grad_(False).eval()
 
         return self._once("reference", [description], build)
@@ -81,8 +82,3 @@ class Materials:
                 kept.pop(next(iter(kept)))
             kept[name] = make()
         return kept[name]
-
-
-def choose_device(device: str) -> torch.device:
-    """`auto` is a GPU where there is one."""
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)

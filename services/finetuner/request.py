@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from donna.errors import InvalidArgument
+from donna.onnx_format import OPSETS
 from donna.space import Architecture
 from services.finetuner.recipe import Recipe
 
 PARTS = ("validation", "test")
-OPSETS = (18, 19, 20)
 MAX_NETWORKS = 10_000
 MAX_BATCH_SIZE = 65_536
 
@@ -31,7 +31,7 @@ class ExportSettings:
         """Raises InvalidArgument naming the wrong field."""
         settings = cls(**raw)
         if settings.opset not in OPSETS:
-            raise InvalidArgument.of(f"{field}.opset", f"must be 18, 19 or 20, got {settings.opset}")
+            raise InvalidArgument.of(f"{field}.opset", f"must be one of {OPSETS}, got {settings.opset}")
         if not 0 <= settings.batch_size <= MAX_BATCH_SIZE:
             raise InvalidArgument.of(
                 f"{field}.batch_size", f"must be in 0..{MAX_BATCH_SIZE}, got {settings.batch_size}"

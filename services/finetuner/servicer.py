@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +10,7 @@ from donna.errors import InvalidArgument
 from donna.jobs import Job
 from donna.jobs.engine import Engine
 from donna.rpc.messages import check_name, check_request_id
+from donna.rpc.paging import page_of_jobs
 from donna.rpc.watch import Watcher
 from donna.v1 import finetuner_pb2 as pb
 from donna.v1 import finetuner_pb2_grpc
@@ -27,7 +27,7 @@ class FinetunerServicer(finetuner_pb2_grpc.FinetunerServiceServicer):
         self._workers = workers
         self._store = engine.store
         self._admission = admission
-        self._watcher = Watcher(engine.store)
+        self._watcher = Watcher(engine.store, self._watched)
 
     def CreateFinetuneJob(
         self, request: pb.CreateFinetuneJobRequest, context: Any
@@ -38,11 +38,11 @@ class FinetunerServicer(finetuner_pb2_grpc.FinetunerServiceServicer):
         admitted = self._admission.admit(wire.read_spec(request.spec))
         spec = admitted.to_dict()
         if request.validate_only:
-            plan = asdict(self._admission.plan(admitted, self._store.recall)) | {"workers": self._workers}
-            keys = self._admission.training_keys(admitted)
-            networks = wire.known_networks(admitted.networks, keys, self._store.recall(keys))
+            plan = asdict(self._admission.plan(admitted)) | {"workers": self._workers}
             planned = pb.FinetuneJob(
-                spec=wire.spec_message(spec), plan=pb.FinetunePlan(**plan), networks=networks
+                spec=wire.spec_message(spec),
+                plan=pb.FinetunePlan(**plan),
+                networks=[wire.known_network(*network) for network in self._admission.known(admitted)],
             )
             return pb.CreateFinetuneJobResponse(finetune_job=planned)
         job = self._engine.create(spec, request_id=request_id)
@@ -55,10 +55,10 @@ class FinetunerServicer(finetuner_pb2_grpc.FinetunerServiceServicer):
     def ListFinetuneJobs(
         self, request: pb.ListFinetuneJobsRequest, context: Any
     ) -> pb.ListFinetuneJobsResponse:
-        jobs, token = self._store.list(KIND, page_size=request.page_size, page_token=request.page_token)
-        return pb.ListFinetuneJobsResponse(
-            finetune_jobs=[self._message(job) for job in jobs], next_page_token=token
-        )
+        def respond(jobs: Iterable[Job], token: str) -> pb.ListFinetuneJobsResponse:
+            return pb.ListFinetuneJobsResponse(finetune_jobs=map(self._message, jobs), next_page_token=token)
+
+        return page_of_jobs(self._store, KIND, request, respond)
 
     def DeleteFinetuneJob(
         self, request: pb.DeleteFinetuneJobRequest, context: Any
@@ -72,11 +72,13 @@ class FinetunerServicer(finetuner_pb2_grpc.FinetunerServiceServicer):
         job = self._store.cancel(check_name(request.name, KIND))
         return pb.CancelFinetuneJobResponse(finetune_job=self._message(job))
 
-    async def WatchFinetuneJob(
+    def WatchFinetuneJob(
         self, request: pb.WatchFinetuneJobRequest, context: Any
     ) -> AsyncIterator[pb.WatchFinetuneJobResponse]:
-        async for job in self._watcher.watch(check_name(request.name, KIND)):
-            yield pb.WatchFinetuneJobResponse(finetune_job=await asyncio.to_thread(self._message, job))
+        return self._watcher.watch(check_name(request.name, KIND))
+
+    def _watched(self, job: Job) -> pb.WatchFinetuneJobResponse:
+        return pb.WatchFinetuneJobResponse(finetune_job=self._message(job))
 
     def _message(self, job: Job) -> pb.FinetuneJob:
         return wire.job_message(job, self._store.tasks(job.name))

@@ -105,12 +105,14 @@ def job_message(job: Job, tasks: Sequence[Task]) -> pb.FinetuneJob:
 
 def _result_message(result: dict[str, Any], reused: bool) -> pb.FinetunedNetwork:
     message = pb.FinetunedNetwork(network=_network_message(result), reused=reused)
-    if "error" in result:
-        message.error.CopyFrom(common_pb2.Error(**result["error"]))
-        return message
+    for name in ("error", "int8_error"):
+        if name in result:
+            getattr(message, name).CopyFrom(common_pb2.Error(**result[name]))
     for name in ("accuracy", "loss", "num_samples", "parameters", "macs", "train_s"):
-        setattr(message, name, result[name])
-    message.weights.CopyFrom(_artifact_message(result["artifact"]))
+        if name in result:
+            setattr(message, name, result[name])
+    if "artifact" in result:
+        message.weights.CopyFrom(_artifact_message(result["artifact"]))
     for name in ("model", "int8_model"):
         if name in result:
             model = {**result[name], "onnx": _artifact_message(result[name]["onnx"])}
@@ -118,20 +120,14 @@ def _result_message(result: dict[str, Any], reused: bool) -> pb.FinetunedNetwork
     return message
 
 
-def known_networks(
-    networks: Sequence[NetworkRequest], keys: Sequence[str], known: Mapping[str, Mapping[str, Any]]
-) -> list[pb.FinetunedNetwork]:
-    """The networks that were trained before, by their training keys, with the weights that came of it."""
-    return [
-        pb.FinetunedNetwork(
-            network=_network_message(network.to_dict()),
-            weights=_artifact_message(known[key]["weights"]),
-            train_s=known[key]["train_s"],
-            reused=True,
-        )
-        for network, key in zip(networks, keys, strict=True)
-        if key in known
-    ]
+def known_network(network: NetworkRequest, result: Mapping[str, Any]) -> pb.FinetunedNetwork:
+    """A network that was trained before, with the weights that came of it."""
+    return pb.FinetunedNetwork(
+        network=_network_message(network.to_dict()),
+        weights=_artifact_message(result["weights"]),
+        train_s=result["train_s"],
+        reused=True,
+    )
 
 
 def _network_message(raw: dict[str, Any]) -> pb.Network:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from donna.nets import references
 from services.finetuner import assembly
 from services.finetuner.checkpoint import Checkpoint
 from services.finetuner.group import Group
@@ -26,8 +27,8 @@ class Workshop:
         random = recipe.initialization == "random"
         library = materials.library(request.library) if request.library else None
         if asked.architecture is None or library is None:
-            description = assembly.at_random(request.reference) if random else request.reference
-            model = assembly.build_reference(description, materials.read, recipe.seed)
+            description = references.at_random(request.reference) if random else request.reference
+            model = references.load(description, materials.read, recipe.seed)
         elif random:
             model = assembly.from_scratch(request.reference, library, asked.architecture, recipe.seed)
         else:
@@ -44,7 +45,7 @@ class Workshop:
         network: nn.Module,
         request: Request,
         *,
-        resume: bytes | None,
+        resume: Checkpoint | None,
         group: Group = ALONE,
         on_step: Callable[[int, int], None],
         on_epoch: Callable[[Checkpoint], None],
@@ -56,7 +57,7 @@ class Workshop:
             self.materials.dataset(request.dataset).split("training"),
             request.recipe,
             self.materials.teacher(request.reference, request.dataset) if taught else None,
-            resume=Checkpoint.read(resume) if resume else None,
+            resume=resume,
             group=group,
             on_step=on_step,
             on_epoch=on_epoch,

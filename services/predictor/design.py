@@ -21,8 +21,9 @@ import numpy as np
 
 from donna.errors import InvalidArgument
 from donna.space import Library
+from donna.space.library import NSR
 from services.predictor.features import ROOT2, Order, design_matrix, num_columns
-from services.predictor.quality import NSR, block_qualities
+from services.predictor.quality import block_qualities
 
 _STARTS, _STARTS_VISITS = 3, 600
 _SWEEPS, _MOST_VISITS = 12, 20_000
@@ -37,7 +38,7 @@ _TIE = 1e-9
 _PRIOR_FIRST, _PRIOR_SECOND = 1e-3, 1.0
 
 
-def uniform(num_options: Sequence[int], k: int, exclude: np.ndarray, seed: int) -> np.ndarray:
+def uniform(num_options: Sequence[int], k: int, exclude: np.ndarray, seed: int | Sequence[int]) -> np.ndarray:
     """(k, N) distinct architectures, uniform over the space without those of `exclude` (E, N).
 
     Raises InvalidArgument when the space does not have that many.
@@ -68,12 +69,14 @@ def uniform(num_options: Sequence[int], k: int, exclude: np.ndarray, seed: int) 
 def d_optimal(library: Library, k: int, exclude: np.ndarray, seed: int) -> np.ndarray:
     """(k, N) distinct architectures that, beside the known ones of `exclude` (E, N), inform most.
 
-    The best of a few starts; equal seeds give equal designs. Raises as `uniform` does.
+    The best of a few starts; equal seeds give equal designs. Their random numbers are their own: what a uniform sample
+    of the same seed draws, to judge what comes of the design, had no part in it. Raises as `uniform` does.
     """
-    exchange = Exchange(standardised(library), exclude, seed)
+    exchange = Exchange(standardised(library), exclude, [seed, _STARTS + 1])
     starts = max(1, min(_STARTS, _STARTS_VISITS // (k * len(library.blocks))))
     designs = [
-        exchange.improve(uniform(library.num_options, k, exclude, seed + start)) for start in range(starts)
+        exchange.improve(uniform(library.num_options, k, exclude, [seed, 1 + start]))
+        for start in range(starts)
     ]
     return max(designs, key=exchange.log_det)
 
@@ -111,7 +114,7 @@ class Exchange:
     Of second order, and of first order where that would have more than MAX_COLUMNS columns.
     """
 
-    def __init__(self, tables: list[np.ndarray], known: np.ndarray, seed: int = 0) -> None:
+    def __init__(self, tables: list[np.ndarray], known: np.ndarray, seed: int | Sequence[int] = 0) -> None:
         N = len(tables)
         self.tables = tables
         self.order: Order = 2 if num_columns(N, 2) <= MAX_COLUMNS else 1

@@ -9,13 +9,15 @@ import numpy as np
 
 from donna.errors import FailedPrecondition
 from donna.space import Library
+from donna.space.target import TARGETS, Target, forward, inverse
 from services.predictor.conformal import coverage, half_width
 from services.predictor.features import Order, num_columns
-from services.predictor.learning_curve import SUBSETS, Point, learning_curve
+from services.predictor.learning_curve import MAX_POINTS, SUBSETS, Point, learning_curve
 from services.predictor.metrics import Metrics, evaluate
 from services.predictor.model import Model
 from services.predictor.quality import Scale, inputs, quality_names
 from services.predictor.selection import (
+    MAX_FOLDS,
     STRENGTHS,
     Candidate,
     Choice,
@@ -23,7 +25,6 @@ from services.predictor.selection import (
     nested_leave_one_out,
     select,
 )
-from services.predictor.target import TARGETS, Target, forward, inverse
 
 MAX_COLUMNS = 2500
 """Candidates with more are left out: their decompositions would take minutes and gigabytes."""
@@ -70,8 +71,8 @@ def fit(
 ) -> Fit:
     """Fits S >= 3 distinct architectures of known accuracy; equal arguments give an equal result.
 
-    `step` is called before each part of the work with its name, and may raise to stop it. Without subsets
-    there is no learning curve, which is most of the time that a fit takes.
+    `step` is called before each of `num_steps` pieces of the work at most, with the name of what it belongs to, and may
+    raise to stop it. Without subsets there is no learning curve, which is most of the time that a fit takes.
     Raises FailedPrecondition for a quality that the library does not have, or for too many columns.
     """
     step("choosing the regression")
@@ -96,8 +97,9 @@ def fit(
             reason="TOO_MANY_COLUMNS",
         )
     choice, compared = select(problem, candidates, options.strengths)
-    step("leaving one out")
-    predicted_S = nested_leave_one_out(problem, candidates, options.strengths, seed=options.seed)
+    predicted_S = nested_leave_one_out(
+        problem, candidates, options.strengths, seed=options.seed, step=lambda: step("leaving one out")
+    )
     step("learning curve")
     curve = []
     for point in learning_curve(
@@ -136,6 +138,11 @@ def fit(
         metrics=evaluate(accuracy_S, predicted_S, seed=options.seed),
         learning_curve=tuple(curve),
     )
+
+
+def num_steps(num_samples: int) -> int:
+    """How often a fit calls `step` at most."""
+    return 2 + min(num_samples, MAX_FOLDS) + MAX_POINTS
 
 
 def quality_sets(library: Library, wanted: Sequence[str]) -> list[tuple[str, ...]]:

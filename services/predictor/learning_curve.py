@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from donna.space.target import forward, inverse
 from services.predictor.features import design_matrix
 from services.predictor.metrics import kendall_tau
 from services.predictor.selection import STRENGTHS, Candidate, Problem, select
-from services.predictor.target import forward, inverse
 
 SUBSETS = 16
 MAX_POINTS = 6

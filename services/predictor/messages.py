@@ -14,13 +14,14 @@ from donna.errors import InvalidArgument, Violation
 from donna.jobs import Job
 from donna.rpc.messages import architecture_message, artifact_message, job_message, read_artifact
 from donna.space import Architecture, Library
+from donna.space.accuracy_tables import AccuracyTables
+from donna.space.target import Target
 from donna.v1 import common_pb2
 from donna.v1 import predictor_pb2 as pb
 from services.predictor.features import Order
 from services.predictor.fit import FitOptions
 from services.predictor.metrics import Metrics
 from services.predictor.selection import STRENGTHS
-from services.predictor.target import Target
 
 MIN_SAMPLES, MAX_SAMPLES = 3, 2000
 MAX_STRENGTHS = 100
@@ -183,3 +184,24 @@ def _agreement(metrics: dict[str, Any], covered: float) -> pb.PredictionAgreemen
         for name in ("kendall_tau", "spearman", "r2", "mse")
     }
     return pb.PredictionAgreement(num_samples=metrics["num_samples"], interval_coverage=covered, **estimates)
+
+
+def tables_message(tables: AccuracyTables) -> pb.PredictorTables:
+    """The tables of a predictor on the wire."""
+    inputs = tables.inputs or [np.zeros(0)] * len(tables.unary)
+    return pb.PredictorTables(
+        constant=tables.constant,
+        blocks=[
+            pb.PredictorBlockTables(
+                unary=_doubles(unary_M), inputs=_doubles(z_MK), extrapolated=unseen_M.tobytes()
+            )
+            for unary_M, z_MK, unseen_M in zip(tables.unary, inputs, tables.unseen, strict=True)
+        ],
+        cross=_doubles(tables.cross_DD) if tables.inputs else b"",
+        target=_TARGET_NUMBERS[tables.target],
+        half_width=tables.half_width,
+    )
+
+
+def _doubles(values: np.ndarray) -> bytes:
+    return values.astype("<f8").tobytes()

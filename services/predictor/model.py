@@ -15,23 +15,14 @@ import numpy as np
 
 from donna.errors import DataLoss, FailedPrecondition
 from donna.space import Library
+from donna.space.accuracy_tables import AccuracyTables
+from donna.space.target import Target
 from services.predictor.conformal import half_width
 from services.predictor.features import Order, column_names
 from services.predictor.quality import Scale
-from services.predictor.tables import Tables
-from services.predictor.target import Target, forward, inverse
+from services.predictor.tables import tables_of
 
 FORMAT = "donna.predictor/1"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Predictions:
-    """(A,) float64 accuracies with the ends of their intervals, and (A,) bool extrapolation marks."""
-
-    accuracy: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    extrapolated: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +42,7 @@ class Model:
     scores: tuple[float, ...]
     coverage: float
 
-    def bind(self, library: Library) -> BoundModel:
+    def bind(self, library: Library) -> AccuracyTables:
         """The model on a library, ready to predict.
 
         Raises FailedPrecondition for a library of another lineage, or with an entry that lacks a quality.
@@ -63,14 +54,15 @@ class Model:
                 reason="LIBRARY_LINEAGE",
                 metadata={"predictor_lineage": self.lineage, "library_lineage": library.lineage},
             )
-        tables = Tables.of(library, self.scales, self.order, self.intercept, np.array(self.coefficients))
-        return BoundModel(model=self, tables=tables)
-
-    def interval(self, accuracy_A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The ends of the intervals around predicted accuracies, in accuracy."""
-        half = half_width(np.array(self.scores), self.coverage)
-        t_A = forward(self.target, accuracy_A)
-        return inverse(self.target, t_A - half), inverse(self.target, t_A + half)
+        return tables_of(
+            library,
+            self.scales,
+            self.order,
+            intercept=self.intercept,
+            w_P=np.array(self.coefficients),
+            target=self.target,
+            half_width=half_width(np.array(self.scores), self.coverage),
+        )
 
     def to_json(self) -> bytes:
         """Canonical bytes; coefficients are written by column name."""
@@ -97,27 +89,4 @@ class Model:
     def _columns(self, scales: Sequence[Scale]) -> list[str]:
         return column_names(
             [f"{scale.name}({block})" for scale in scales for block in self.blocks], self.order
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class BoundModel:
-    """A model on one library."""
-
-    model: Model
-    tables: Tables
-
-    def accuracies(self, choices_AN: np.ndarray) -> np.ndarray:
-        """(A,) predicted accuracies in [0, 1] of choices that are known to be in the space."""
-        return inverse(self.model.target, self.tables.predict(choices_AN))
-
-    def predict(self, choices_AN: np.ndarray) -> Predictions:
-        """The same, with intervals and extrapolation marks."""
-        accuracy_A = self.accuracies(choices_AN)
-        low_A, high_A = self.model.interval(accuracy_A)
-        return Predictions(
-            accuracy=accuracy_A,
-            low=low_A,
-            high=high_A,
-            extrapolated=self.tables.extrapolated(choices_AN),
         )

@@ -17,8 +17,7 @@ import numpy as np
 
 from donna.errors import FailedPrecondition
 from donna.space import Library
-
-NSR = "nsr"
+from donna.space.library import NSR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +53,7 @@ def quality_names(library: Library) -> tuple[str, ...]:
 
 def block_qualities(library: Library, n: int, name: str) -> np.ndarray:
     """(M_n,) float64 qualities of block n's entries; NaN for an entry without that quality."""
-    entries = library.blocks[n].entries
-    if name == NSR:
-        return np.array([entry.quality for entry in entries], dtype=np.float64)
-    return np.array([entry.qualities.get(name, np.nan) for entry in entries], dtype=np.float64)
+    return library.quality_table(name)[n, : len(library.blocks[n].entries)]
 
 
 def standardised_table(library: Library, scales: Sequence[Scale], n: int) -> np.ndarray:

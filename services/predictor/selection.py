@@ -20,15 +20,15 @@ Shapes: S samples, D inputs, L strengths.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
 
+from donna.space.target import Target, forward, inverse
 from services.predictor.features import Order, design_matrix
 from services.predictor.ridge import Decomposition
-from services.predictor.target import Target, forward, inverse
 
 STRENGTHS = tuple(float(f"{strength:.3e}") for strength in np.logspace(-10, 2, 25))
 MAX_FOLDS = 64
@@ -159,11 +159,14 @@ def nested_leave_one_out(
     strengths: Sequence[float] = STRENGTHS,
     *,
     seed: int = 0,
+    step: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
-    """(S,) accuracies, each predicted by a selection and a fit that never saw it; `seed` deals the folds."""
+    """(S,) accuracies, each predicted by a selection and a fit that never saw it; `seed` deals the folds. `step` is
+    called before each of min(S, MAX_FOLDS) folds, and may raise to stop it."""
     S = len(problem.accuracy_S)
     predicted_S = np.empty(S)
     for rows in np.array_split(np.random.default_rng(seed).permutation(S), min(S, MAX_FOLDS)):
+        step()
         choice, _ = select(problem.without(rows), candidates, strengths)
         predicted_S[rows] = problem.leave_one_out(choice.candidate, [choice.strength])[0, rows]
     return predicted_S

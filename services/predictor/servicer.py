@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from donna.artifacts import ArtifactStore
 from donna.errors import FailedPrecondition, InvalidArgument
 from donna.jobs import Job, JobState
 from donna.jobs.engine import Engine
+from donna.rpc.limits import MAX_MESSAGE_BYTES
 from donna.rpc.messages import (
     architecture_message,
     artifact_message,
@@ -20,9 +22,10 @@ from donna.rpc.messages import (
     read_artifact,
     unpack_architectures,
 )
-from donna.rpc.server import MAX_MESSAGE_BYTES
+from donna.rpc.paging import page_of_jobs
 from donna.rpc.watch import Watcher
 from donna.space import Library
+from donna.space.accuracy_tables import AccuracyTables
 from donna.v1 import common_pb2, predictor_pb2_grpc
 from donna.v1 import predictor_pb2 as pb
 from services.predictor.conformal import coverage
@@ -33,12 +36,13 @@ from services.predictor.messages import (
     predicted_samples,
     predictor_message,
     read_samples,
+    tables_message,
 )
 from services.predictor.metrics import evaluate
-from services.predictor.model import BoundModel
 from services.predictor.shelf import Shelf
 
 KIND = "predictors"
+KEPT_JOBS = 16
 MAX_UNIFORM = MAX_CANDIDATES = 10_000
 _BYTES_ACCURACY, _BYTES_INTERVALS = 4, 13
 _ROOM = 1024
@@ -51,7 +55,9 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
         self._engine = engine
         self._artifacts = artifacts
         self._shelf = shelf
-        self._watcher = Watcher(engine.store)
+        self._watcher = Watcher(engine.store, self._watched)
+        # A record of thousands of samples takes as long to read as as many predictions.
+        self._at_revision = lru_cache(KEPT_JOBS)(lambda name, revision: engine.store.get(name))
 
     def CreatePredictor(self, request: pb.CreatePredictorRequest, context: Any) -> pb.CreatePredictorResponse:
         check_request_id(request.request_id)
@@ -67,12 +73,10 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
         return pb.GetPredictorResponse(predictor=self._message(self._job(request.name)))
 
     def ListPredictors(self, request: pb.ListPredictorsRequest, context: Any) -> pb.ListPredictorsResponse:
-        jobs, token = self._engine.store.list(
-            KIND, page_size=request.page_size, page_token=request.page_token
-        )
-        return pb.ListPredictorsResponse(
-            predictors=[self._message(job) for job in jobs], next_page_token=token
-        )
+        def respond(jobs: Iterable[Job], token: str) -> pb.ListPredictorsResponse:
+            return pb.ListPredictorsResponse(predictors=map(self._message, jobs), next_page_token=token)
+
+        return page_of_jobs(self._engine.store, KIND, request, respond)
 
     def DeletePredictor(self, request: pb.DeletePredictorRequest, context: Any) -> pb.DeletePredictorResponse:
         self._engine.store.delete(check_name(request.name, KIND))
@@ -82,11 +86,10 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
         job = self._engine.store.cancel(check_name(request.name, KIND))
         return pb.CancelPredictorResponse(predictor=self._message(job))
 
-    async def WatchPredictor(
+    def WatchPredictor(
         self, request: pb.WatchPredictorRequest, context: Any
     ) -> AsyncIterator[pb.WatchPredictorResponse]:
-        async for job in self._watcher.watch(check_name(request.name, KIND)):
-            yield pb.WatchPredictorResponse(predictor=self._message(job))
+        return self._watcher.watch(check_name(request.name, KIND))
 
     def Predict(self, request: pb.PredictRequest, context: Any) -> pb.PredictResponse:
         count = request.architectures.num_architectures
@@ -96,7 +99,7 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
             raise InvalidArgument.of(
                 "architectures.num_architectures", f"must be at most {most} in one call, got {count}"
             )
-        model, library = self._model(self._job(request.predictor, "predictor"), request)
+        model, library = self._model(self._known(request.predictor), request)
         choices_AN = check_choices(unpack_architectures(request.architectures), library)
         if not request.include_intervals:
             return pb.PredictResponse(accuracies=_pack(model.accuracies(choices_AN)))
@@ -108,10 +111,16 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
             extrapolated=predicted.extrapolated.tobytes(),
         )
 
+    def GetPredictorTables(
+        self, request: pb.GetPredictorTablesRequest, context: Any
+    ) -> pb.GetPredictorTablesResponse:
+        tables, _ = self._model(self._known(request.predictor), request)
+        return pb.GetPredictorTablesResponse(tables=tables_message(tables))
+
     def EvaluatePredictor(
         self, request: pb.EvaluatePredictorRequest, context: Any
     ) -> pb.EvaluatePredictorResponse:
-        job = self._job(request.predictor, "predictor")
+        job = self._known(request.predictor)
         model, library = self._model(job, request)
         choices_SN, accuracy_S = read_samples(
             request.samples, library, "samples", at_least=2, known=map(tuple, job.spec["choices"])
@@ -151,13 +160,21 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
             chosen = d_optimal(library, k, exclude, request.seed)
         return pb.SampleArchitecturesResponse(architectures=[architecture_message(row) for row in chosen])
 
-    def _job(self, name: str, field: str = "name") -> Job:
-        return self._engine.store.get(check_name(name, KIND, field))
+    def _job(self, name: str) -> Job:
+        return self._engine.store.get(check_name(name, KIND))
+
+    def _known(self, name: str) -> Job:
+        """The predictor of a request, read again only when it has changed. Raises NotFound."""
+        revision = self._engine.store.revisions([check_name(name, KIND, "predictor")]).get(name, 0)
+        return self._at_revision(name, revision)
+
+    def _watched(self, job: Job) -> pb.WatchPredictorResponse:
+        return pb.WatchPredictorResponse(predictor=self._message(job))
 
     def _message(self, job: Job) -> pb.Predictor:
-        return predictor_message(job, artifact_message(self._artifacts.describe(job.spec["library"])))
+        return predictor_message(job, artifact_message(self._shelf.describe(job.spec["library"])))
 
-    def _model(self, job: Job, request: Any) -> tuple[BoundModel, Library]:
+    def _model(self, job: Job, request: Any) -> tuple[AccuracyTables, Library]:
         """The model of an ended job on the library of the request, or else on the one of the fit."""
         if job.state is not JobState.SUCCEEDED or job.result is None:
             raise FailedPrecondition(

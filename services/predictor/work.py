@@ -12,12 +12,9 @@ import numpy as np
 
 from donna.artifacts import ArtifactStore
 from donna.jobs import Job, Report, Task, TaskSpec
-from services.predictor.fit import Fit, FitOptions, fit
-from services.predictor.learning_curve import MAX_POINTS
+from services.predictor.fit import Fit, FitOptions, fit, num_steps
 from services.predictor.model import FORMAT
 from services.predictor.shelf import Shelf
-
-_STEPS = MAX_POINTS + 3
 
 
 class FitWork:
@@ -37,12 +34,12 @@ class FitWork:
         return [TaskSpec(key=hashlib.sha256(text.encode()).hexdigest(), spec=spec, label="the fit")]
 
     def run(self, task: Task, report: Report) -> dict[str, Any]:
-        done = 0
+        done, total = 0, num_steps(len(task.spec["choices"]))
 
         def step(name: str) -> None:
             nonlocal done
             report.check()
-            report.progress(done, _STEPS, name)
+            report.progress(done, total, name)
             done += 1
 
         spec = task.spec

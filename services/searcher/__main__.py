@@ -20,7 +20,9 @@ from donna.v1 import searcher_pb2
 from donna.v1.searcher_pb2_grpc import add_SearcherServiceServicer_to_server
 from services.searcher.discovery import Discovery
 from services.searcher.gateway import gateway_endpoint
+from services.searcher.libraries import Libraries
 from services.searcher.live import LivePages
+from services.searcher.predictors import Predictors
 from services.searcher.profilers import Profilers
 from services.searcher.servicer import SearcherServicer
 from services.searcher.settings import SearcherSettings
@@ -31,11 +33,9 @@ from services.searcher.work import SearchWork, Surroundings
 
 def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore) -> Parts:
     """One engine that searches in threads; channels to the predictor and to every profiler."""
-    credentials = None
-    if settings.peer_tls_ca:
-        credentials = channel_credentials(
-            settings.peer_tls_ca, settings.peer_tls_certificate, settings.peer_tls_key
-        )
+    credentials = channel_credentials(
+        settings.peer_tls_ca, settings.peer_tls_certificate, settings.peer_tls_key, settings="peer_tls"
+    )
     token = read_optional(settings.peer_token_file, "peer_token_file")
     peer = partial(Peer, credentials=credentials, token=token)
     addresses = settings.profiler_addresses()
@@ -50,10 +50,10 @@ def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore)
     )
     around = Surroundings(
         artifacts=artifacts,
+        libraries=Libraries(artifacts),
         fragments=Weightless(artifacts),
-        predictor=predictor.open() if settings.predictor else None,
+        predictors=Predictors(predictor.open(), token=predictor.token) if settings.predictor else None,
         profilers=profilers,
-        token=predictor.token,
         measurement_deadline_s=settings.measurement_deadline_s,
         measurement_attempts=settings.measurement_attempts,
         retry_s=settings.retry_s,
@@ -65,21 +65,21 @@ def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore)
         servicer=SearcherServicer(engine, around),
         name=searcher_pb2.DESCRIPTOR.services_by_name["SearcherService"].full_name,
     )
-    # Agents that dialled in are reached through this host's loopback: their stream has the encryption.
+    # Agents that dialled in are reached through this host's loopback: their stream has the encryption, and they have
+    # shown a token of the role agent, so that ours is nothing for them.
     hub = DeviceHub(
-        lambda name, address: profilers.add(name, Peer(address=address, token=token)),
+        lambda name, address: profilers.add(name, Peer(address=address), "hub"),
         known=settings.state / "searcher-agents.json",
-        reserved=frozenset(addresses),
     )
     beside = None
     if settings.profiler_selector:
         found = partial(peer, server_name=settings.profiler_tls_name)
         beside = Discovery(
-            lambda name, address: profilers.add(name, found(address=address)),
+            lambda name, address: profilers.add(name, found(address=address), "cluster"),
+            profilers.remove,
             api=ClusterApi.of_this_pod(),
             selector=settings.profiler_selector,
             namespace=own_namespace(),
-            reserved=addresses,
         ).run
     return Parts(
         endpoints=[endpoint, hub_endpoint(hub), gateway_endpoint(profilers)],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from services.searcher.growing import Growing
+
 
 class Archive:
     """`seen` holds the bytes of every evaluated int64 choice vector."""
@@ -11,7 +13,7 @@ class Archive:
     def __init__(self) -> None:
         self.seen: set[bytes] = set()
         self.generation = 0
-        self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._X, self._F, self._G = Growing(), Growing(), Growing()
 
     def add(self, X: np.ndarray, F: np.ndarray, G: np.ndarray) -> None:
         """Appends one generation."""
@@ -20,16 +22,15 @@ class Archive:
     def load(self, X: np.ndarray, F: np.ndarray, G: np.ndarray, generation: int) -> None:
         """Appends rows; afterwards the archive is at `generation`."""
         self.seen.update(row.tobytes() for row in X)
-        self._parts.append((X, F, G))
+        for held, rows in ((self._X, X), (self._F, F), (self._G, G)):
+            held.append(rows)
         self.generation = generation
 
     def replace(self, F: np.ndarray, G: np.ndarray) -> None:
         """New F and G for every row."""
-        self._parts = [(self.arrays()[0], F, G)]
+        self._F.replace(F)
+        self._G.replace(G)
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """X, F and G of everything. There must have been a generation."""
-        if len(self._parts) > 1:
-            X, F, G = (np.concatenate(arrays) for arrays in zip(*self._parts, strict=True))
-            self._parts = [(X, F, G)]
-        return self._parts[0]
+        return self._X.rows, self._F.rows, self._G.rows

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from donna.cluster_api import ClusterApi
-from donna.errors import Unavailable
+from donna.errors import AlreadyExists, Unavailable
 
 log = logging.getLogger("donna.searcher")
 
@@ -54,38 +54,52 @@ def _join(host: str, port: int) -> str:
 
 
 class Discovery:
-    """Asks for the pods again and again and tells `on_profiler(name, address)` of what is new or has moved.
+    """Asks for the pods again and again and tells `on_profiler(name, address)` of what is new or has moved, and
+    `on_gone(name)` of what an answer has lacked twice in a row: its address may soon be a stranger's.
 
-    `reserved` names stay with the profilers that were named by settings.
+    `on_profiler` raises AlreadyExists for a name that somebody else has.
     """
 
     def __init__(
         self,
         on_profiler: Callable[[str, str], None],
+        on_gone: Callable[[str], None],
         *,
         api: ClusterApi,
         selector: str,
         namespace: str,
-        reserved: Collection[str] = (),
         interval_s: float = 10.0,
     ) -> None:
         self._api = api
-        self._on_profiler = on_profiler
+        self._on_profiler, self._on_gone = on_profiler, on_gone
         self._selector = selector
         self._namespace = namespace
-        self._reserved = frozenset(reserved)
         self._interval_s = interval_s
         self._told: dict[str, str] = {}
+        self._lacking: set[str] = set()
 
     def look(self) -> dict[str, str]:
-        """The profilers that are ready now; new ones and moved ones are told. Raises Unavailable."""
+        """The profilers that are ready now; news are told. Raises Unavailable."""
         found = addresses(self._api.pods(self._namespace, self._selector))
         for name, address in found.items():
-            if name not in self._reserved and self._told.get(name) != address:
-                log.info("the profiler of %s is at %s", name, address)
-                self._on_profiler(name, address)
-                self._told[name] = address
+            if self._told.get(name) != address:
+                self._tell(name, address)
+        lacking = self._told.keys() - found.keys()
+        for name in lacking & self._lacking:
+            log.info("the profiler of %s is gone", name)
+            self._on_gone(name)
+            del self._told[name]
+        self._lacking = lacking - self._lacking
         return found
+
+    def _tell(self, name: str, address: str) -> None:
+        try:
+            self._on_profiler(name, address)
+        except AlreadyExists as error:
+            log.warning("the profiler at %s is not used: %s", address, error.message)
+        else:
+            log.info("the profiler of %s is at %s", name, address)
+            self._told[name] = address
 
     async def run(self, _address: str) -> None:
         """Looks for as long as the service serves; an API that does not answer is asked again."""

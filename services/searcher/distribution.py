@@ -10,25 +10,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MAX_SUPPORT = 1_000_000
-"""Distinct partial sums that are carried; beyond that the median is an estimate."""
+MAX_SUPPORT, SAMPLES = 100_000, 30_001
+"""Distinct partial sums that are carried; beyond that the median is an estimate from so many samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """Smallest, median and largest value over a space; `exact` says whether all three are."""
+    """Smallest, median and largest value over a space; `exact` says whether all three are. `limits` are proven: no
+    network of the space lies outside of them."""
 
     smallest: float
     median: float
     largest: float
     exact: bool
+    limits: tuple[float, float]
 
 
 def sum_range(table: np.ndarray, offset: float, generator: np.random.Generator) -> Range:
     """Range of `offset` plus the sum of one entry for each row. The median is the lower one of an even count.
 
     Smallest and largest are always exact. When the partial sums are too many (no common grid), the
-    median comes from 100,001 uniform samples drawn from `generator`, and `exact` is False.
+    median comes from SAMPLES uniform samples drawn from `generator`, and `exact` is False.
     """
     smallest = offset + float(np.nanmin(table, axis=1).sum())
     largest = offset + float(np.nanmax(table, axis=1).sum())
@@ -38,12 +40,22 @@ def sum_range(table: np.ndarray, offset: float, generator: np.random.Generator) 
         options, repeats = np.unique(row[~np.isnan(row)], return_counts=True)
         if len(values) * len(options) > MAX_SUPPORT:
             return Range(
-                smallest=smallest, median=offset + _sampled(table, generator), largest=largest, exact=False
+                smallest=smallest,
+                median=offset + _sampled(table, generator),
+                largest=largest,
+                exact=False,
+                limits=(smallest, largest),
             )
         sums = (values[:, None] + options).ravel()
         values, where = np.unique(sums, return_inverse=True)
         counts = np.bincount(where, weights=(counts[:, None] * repeats).ravel())
-    return Range(smallest=smallest, median=offset + _median(values, counts), largest=largest, exact=True)
+    return Range(
+        smallest=smallest,
+        median=offset + _median(values, counts),
+        largest=largest,
+        exact=True,
+        limits=(smallest, largest),
+    )
 
 
 def max_range(table: np.ndarray, floor: float) -> Range:
@@ -55,24 +67,31 @@ def max_range(table: np.ndarray, floor: float) -> Range:
     shares = np.where(values >= floor, shares, 0.0)
     reached = np.flatnonzero(shares > 0)[0]
     middle = np.flatnonzero(shares >= 0.5 - 1e-12)[0]
+    smallest, largest = float(values[reached]), float(values[-1])
     return Range(
-        smallest=float(values[reached]), median=float(values[middle]), largest=float(values[-1]), exact=True
+        smallest=smallest,
+        median=float(values[middle]),
+        largest=largest,
+        exact=True,
+        limits=(smallest, largest),
     )
 
 
 def sampled_range(values: np.ndarray, *, exact: bool) -> Range:
     """Range of given values: of the whole space (`exact`) or of a sample of it."""
     ordered = np.sort(values)
+    smallest, largest = float(ordered[0]), float(ordered[-1])
     return Range(
-        smallest=float(ordered[0]),
+        smallest=smallest,
         median=float(ordered[(len(ordered) - 1) // 2]),
-        largest=float(ordered[-1]),
+        largest=largest,
         exact=exact,
+        limits=(smallest, largest) if exact else (-np.inf, np.inf),
     )
 
 
 def _sampled(table: np.ndarray, generator: np.random.Generator) -> float:
-    sums = np.zeros(100_001)
+    sums = np.zeros(SAMPLES)
     for row in table:
         options = row[~np.isnan(row)]
         sums += options[generator.integers(0, len(options), size=len(sums))]

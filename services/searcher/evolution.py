@@ -31,7 +31,7 @@ ENUMERABLE = 200_000
 class Evolution:
     """One search. `tables` are (N, M) costs and qualities, smaller is better, padded with NaN: they give
     the extreme architectures of the first generation and the small steps of mutation. The first generation
-    also holds the `initial` (I, N) architectures.
+    also holds the `initial` (I, N) architectures; it is larger than `population` when these are more.
 
     Deterministic in `seed`, and equal to an uninterrupted search after `restore`.
     Raises InvalidArgument for a population below 4.
@@ -51,7 +51,7 @@ class Evolution:
             raise InvalidArgument.of("population", f"must be at least 4, got {population}")
         self.num_options = np.asarray(num_options, dtype=np.int64)
         self.population = population
-        known = [extremes(tables), initial]
+        known = [initial, extremes(tables)]
         given = [rows for rows in known if rows is not None and len(rows)]
         self._given = np.concatenate(given) if given else np.zeros((0, len(num_options)), dtype=np.int64)
         orders = [order_of(table) for table in tables]
@@ -83,7 +83,7 @@ class Evolution:
         return len(self._archive.seen) >= self._size
 
     def ask(self) -> np.ndarray:
-        """(A, N) new architectures, A <= population; none when the space is exhausted."""
+        """(A, N) new architectures, none when the space is exhausted; A <= population, but for the first generation."""
         N = len(self.num_options)
         if self.exhausted:
             return np.zeros((0, N), dtype=np.int64)
@@ -152,8 +152,8 @@ class Evolution:
         algorithm.pop, algorithm.is_initialized, algorithm.n_iter = pop, True, state.generation + 1
 
     def _first(self, count: int, generator: np.random.Generator) -> np.ndarray:
-        X = uniform_sample(count, self.num_options, generator)
-        X[: len(self._given)] = self._given[:count]
+        X = uniform_sample(max(count, len(self._given)), self.num_options, generator)
+        X[: len(self._given)] = self._given
         return X
 
     def _fill(self, X: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from donna.errors import FailedPrecondition, ResourceExhausted
+from donna.errors import ResourceExhausted
 from services.searcher.metric import Bound, Metric
 from services.searcher.pareto import non_dominated
 
@@ -25,15 +25,15 @@ MAX_PARTIAL = 2_000_000
 class Term:
     """One metric as a table of (N, M) contributions, padded with NaN, and what the fixed parts add.
 
-    `maximum` says that the parts combine by their largest, not by their sum. `to_scale` maps a value of the
-    metric to the scale on which it adds up (monotonically increasing), for bounds.
+    `maximum` says that the parts combine by their largest, not by their sum. `to_scale` of a bound's limit and its sign
+    (1 for a maximum, -1 for a minimum) is that limit on the scale on which the metric adds up.
     """
 
     metric: Metric
     table: np.ndarray
     offset: float
     maximum: bool = False
-    to_scale: Callable[[float], float] = float
+    to_scale: Callable[[float, float], float] = lambda limit, sign: limit
 
     def add(self, partial: np.ndarray, n: int, options: np.ndarray) -> np.ndarray:
         """(P, M) values of every partial value (P,) with every option (M,) of block n."""
@@ -43,53 +43,23 @@ class Term:
         return partial[:, None] + step
 
 
-def additive_accuracy(
-    accuracy: Callable[[np.ndarray], np.ndarray], num_options: Sequence[int], generator: np.random.Generator
-) -> Term:
-    """Accuracy as a sum over blocks, read off by swapping single blocks and checked on 500 random networks.
-
-    Tried on the scale of the accuracy itself and on -log(1 - accuracy). Raises FailedPrecondition when it
-    adds up on neither: the predictor is not of first order, and no exact front exists.
-    """
-    N, M = len(num_options), max(num_options)
-    swaps = np.zeros((N, M, N), dtype=np.int64)
-    for n, count in enumerate(num_options):
-        swaps[n, :count, n] = np.arange(count)
-    swapped = accuracy(swaps.reshape(-1, N))
-    X = generator.integers(0, num_options, size=(500, N))
-    known = accuracy(X)
-    # Predictions travel as float32, 6e-8 of the value, which the logarithm divides by the error rate.
-    for scale, tolerance in ((_identity, 2e-6), (_negative_log_error, 2e-4)):
-        values = scale(swapped).reshape(N, M)
-        start = values[0, 0]
-        table = np.where(np.arange(M) < np.asarray(num_options)[:, None], values - start, np.nan)
-        expected = scale(known)
-        error = np.abs(start + table[np.arange(N), X].sum(axis=1) - expected).max()
-        if np.isfinite(error) and error <= tolerance:
-            return Term(
-                metric=Metric(name="accuracy"),
-                table=table,
-                offset=float(start),
-                to_scale=lambda value, scale=scale: float(scale(np.float64(value))),  # type: ignore[misc]
-            )
-    raise FailedPrecondition(
-        "the predicted accuracy does not add up over the blocks, so no exact front exists; "
-        "use a first-order predictor or NSGA-II",
-        reason="NOT_ADDITIVE",
-    )
-
-
 def exact_front(
-    num_options: Sequence[int], objectives: Sequence[Metric], bounds: Sequence[Bound], terms: Sequence[Term]
+    num_options: Sequence[int],
+    objectives: Sequence[Metric],
+    bounds: Sequence[Bound],
+    terms: Sequence[Term],
+    *,
+    check: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """(P, N) architectures of the true front within the bounds, one for each distinct point of it.
 
-    `terms` holds one term for each metric of the objectives and bounds. Raises ResourceExhausted when a step
+    `terms` holds one term for each metric of the objectives and bounds. `check` is called before each block, and may
+    raise to stop it. Raises ResourceExhausted when a step
     would look at more than MAX_PARTIAL partial architectures.
     """
     by_metric = {term.metric: term for term in terms}
     limits = [
-        (by_metric[bound.metric], sign, by_metric[bound.metric].to_scale(limit))
+        (by_metric[bound.metric], sign, by_metric[bound.metric].to_scale(limit, sign))
         for bound in bounds
         for sign, limit in ((-1.0, bound.minimum), (1.0, bound.maximum))
         if limit is not None
@@ -100,6 +70,7 @@ def exact_front(
     X = np.zeros((1, 0), dtype=np.int64)
     partial = {term.metric: np.array([term.offset]) for term in terms}
     for n, count in enumerate(num_options):
+        check()
         if len(X) * count > MAX_PARTIAL:
             raise ResourceExhausted(
                 f"the exact front needs {len(X) * count} partial architectures at block {n}, more than "
@@ -136,12 +107,3 @@ def _distinct_front(F: np.ndarray) -> np.ndarray:
         return np.zeros(0, dtype=np.int64)
     first = np.sort(np.unique(F, axis=0, return_index=True)[1])
     return first[non_dominated(F[first])]
-
-
-def _identity(values: np.ndarray) -> np.ndarray:
-    return values
-
-
-def _negative_log_error(values: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return -np.log1p(-values)

@@ -11,28 +11,31 @@ import hashlib
 import json
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from donna.errors import Unavailable
+from donna.errors import InvalidArgument, Unavailable
 from donna.jobs.work import Report
 from donna.space import Architecture, Library
-from services.searcher.lane import Away, Back, Done, Failed, Lane, Order
+from services.searcher.bench import SLICE_S, Bench
+from services.searcher.dispatch import Dispatch
+from services.searcher.lane import Done, Failed, Lane, Order
 from services.searcher.measurement import NOT_RUNNABLE, UNSTABLE, Record
 from services.searcher.patience import patiently
-from services.searcher.profilers import Pool, Profilers
+from services.searcher.profilers import Pool, Profilers, Site
 from services.searcher.weightless import Weightless
 
 NOT_MEASURED = "NOT_MEASURED"
 """Note of a network that the limit of measurements left out."""
 
-STOP_S = 5.0
-"""How long the end of measuring waits for its threads, all together."""
+GRACE_S = 5.0
+"""A device that is silent for this much longer than the deadlines of its calls is taken for lost."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +69,7 @@ class Fleet:
         self.on_measured: Callable[[], None] = lambda: None
         self._pools: dict[str, Pool] = {}
         self._busy: dict[tuple[str, str], threading.Lock] = {}
+        self._known: dict[str, set[str]] = {}
 
     def latency(self, X: np.ndarray, devices: Sequence[str]) -> dict[str, np.ndarray]:
         """(A,) milliseconds of (A, N) choices by device, measured unless known; NaN where there is none.
@@ -148,96 +152,68 @@ class Fleet:
 
     def _pool(self, device: str) -> Pool:
         if device not in self._pools:
-            self._pools[device] = patiently(
-                self._report, f"device {device}", lambda: self._profilers.pool(device), self._limits.retry_s
-            )
+
+            def find() -> Pool:
+                try:
+                    return self._profilers.pool(device)
+                except InvalidArgument as error:
+                    # It was known when the search was created: after a restart of the searcher it may not be yet.
+                    raise Unavailable(error.message) from error
+
+            self._pools[device] = patiently(self._report, f"device {device}", find, self._limits.retry_s)
         return self._pools[device]
 
     def _run(self, orders: dict[str, deque[Order]]) -> None:
-        events: queue.Queue[Any] = queue.Queue()
-        stopping = threading.Event()
-        lanes: dict[str, list[Lane]] = {}
-        away: dict[str, dict[str, str]] = {device: {} for device in orders}
-        left = {device: len(waiting) for device, waiting in orders.items()}
-        try:
-            for device in orders:
-                lanes[device] = [
-                    self._lane(site, orders[device], events, stopping) for site in self._pools[device].sites
-                ]
-            while any(left.values()):
-                try:
-                    event = events.get(timeout=0.2)
-                except queue.Empty:
-                    self._report.check()
-                    continue
-                if isinstance(event, Failed):
-                    raise event.error
-                if isinstance(event, Away):
-                    device = event.order.device
-                    away[device][event.site] = event.reason
-                    if len(away[device]) == len(lanes[device]):
-                        self._send_spares(device, lanes[device], orders[device], events, stopping)
-                    if len(away[device]) == len(lanes[device]):
-                        reasons = "; ".join(sorted(set(away[device].values())))
-                        self._report.waiting(f"device {device}: {reasons}")
-                elif isinstance(event, Back):
-                    away[event.device].pop(event.site, None)
-                elif isinstance(event, Done):
-                    left[event.order.device] -= 1
-                    self._remember(event)
-                    self.on_measured()
-        finally:
-            stopping.set()
-            until = time.monotonic() + STOP_S
-            for lane in (lane for every in lanes.values() for lane in every):
-                lane.join(until - time.monotonic())
+        dispatch = Dispatch(
+            orders,
+            sites={device: self._pools[device].sites for device in orders},
+            lane=self._lane,
+            spares=self._profilers.ready,
+            reopen=self._profilers.reopen,
+            report=self._report,
+            silence_s=self._profilers.call_deadline_s + SLICE_S + GRACE_S,
+        )
+        with closing(dispatch.results()) as results:
+            for done in results:
+                self._remember(done)
+                self.on_measured()
 
     def _lane(
-        self, site: Any, waiting: deque[Order], events: queue.Queue[Any], stopping: threading.Event
+        self, site: Site, waiting: deque[Order], events: queue.Queue[Done | Failed], away: str = ""
     ) -> Lane:
-        return Lane(
+        """A new lane; one for a device that did not answer (`away`) does not wait for what hangs there."""
+        place = (site.profiler, site.device)
+        if away:
+            self._busy.pop(place, None)
+        bench = Bench(
             site=site,
-            remote=self._profilers.remote(site.profiler),
+            remote=partial(self._profilers.remote, site.profiler),
             fragments=self._fragments,
             settings=self._settings,
             deadline_s=self._limits.deadline_s,
+            stopping=threading.Event(),
+            known=self._known.setdefault(site.profiler, set()),
+        )
+        return Lane(
+            bench,
             attempts=self._limits.attempts,
             retry_s=self._limits.retry_s,
             job=self._job,
             waiting=waiting,
             events=events,
-            stopping=stopping,
-            busy=self._busy.setdefault((site.profiler, site.device), threading.Lock()),
+            busy=self._busy.setdefault(place, threading.Lock()),
+            away=away,
         )
 
-    def _send_spares(
-        self,
-        device: str,
-        lanes: list[Lane],
-        waiting: deque[Order],
-        events: queue.Queue[Any],
-        stopping: threading.Event,
-    ) -> None:
-        try:
-            pool = self._pools[device] = self._profilers.pool(device)
-        except Unavailable:
-            pool = self._pools[device]
-        used = {lane.site.name for lane in lanes}
-        lanes.extend(
-            self._lane(site, waiting, events, stopping)
-            for site in (*pool.sites, *pool.spares)
-            if site.name not in used
-        )
-
-    def _remember(self, event: Done) -> None:
-        record = replace(event.record, job=self._job)
+    def _remember(self, done: Done) -> None:
+        record = replace(done.record, job=self._job)
         own = record.latency_ms is None and record.note not in NOT_RUNNABLE
-        key = self._key(event.order, record.fingerprint, own)
+        key = self._key(done.order, record.fingerprint, own)
         if record.cached:
             self._report.remember(key, record.to_dict(), measurements_reused=1)
         else:
             self._report.remember(key, record.to_dict(), measurements=1, device_s=record.device_s)
-        self._take(event.order, record)
+        self._take(done.order, record)
 
     def _take(self, order: Order, record: Record) -> None:
         place = (order.device, order.choices)

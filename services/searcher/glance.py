@@ -39,7 +39,8 @@ class Impatient:
 
     def waiting(self, waiting_for: str) -> None:
         """Raises FailedPrecondition: a caller who waits for an answer wants to know, not to retry."""
-        raise FailedPrecondition(waiting_for, reason="DEVICE_AWAY")
+        if waiting_for:
+            raise FailedPrecondition(waiting_for, reason="DEVICE_AWAY")
 
     def recall(self, keys: list[str]) -> dict[str, dict[str, Any]]:
         """What searches have remembered."""

@@ -63,6 +63,25 @@ class Latencies:
         }
         return {**values, **known}
 
+    def best_known(self, X: np.ndarray, values: Values) -> Values:
+        """The same values with latencies from the device where it has measured; elsewhere from the table as it is now,
+        or as they were."""
+        if self.fleet is None:
+            return values
+        found = dict(values)
+        for device in self.devices:
+            metric = Metric(name=LATENCY_MS, device=device)
+            else_ms = self._tables[device].latency_ms(X) if self.by_table else values[metric]
+            found[metric] = np.where(self.unknown(X, [device]), else_ms, self.fleet.known(X, device))
+        return found
+
+    def unknown(self, X: np.ndarray, devices: Sequence[str] | None = None) -> np.ndarray:
+        """(A,) bool: whether a network was not tried on one of the devices, by default on all."""
+        known = self.fleet.records if self.fleet is not None else {}
+        names = self.devices if devices is None else devices
+        rows = [tuple(row) for row in X.tolist()]
+        return np.array([any((name, row) not in known for name in names) for row in rows], dtype=bool)
+
     def term(self, device: str) -> Term:
         """The table of a device as a term of the exact front."""
         table = self._tables[device]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from donna.space import Entry, Library
+from donna.space import Library
 from services.searcher.distribution import Range, max_range, sum_range
 from services.searcher.exact import Term
 from services.searcher.metric import Metric
@@ -18,12 +18,7 @@ PEAK = "activation_bytes"
 
 def cost_table(library: Library, name: str) -> np.ndarray:
     """(N, M) costs of single options, padded with NaN; `name` is one of metric.COSTS."""
-    return _table(library, _FIELDS.get(name, name))
-
-
-def quality_table(library: Library) -> np.ndarray:
-    """(N, M) qualities (NSR, smaller is better), padded with NaN."""
-    return _table(library, "quality")
+    return library.cost_table(_FIELDS.get(name, name))
 
 
 def cost(library: Library, X: np.ndarray, name: str) -> np.ndarray:
@@ -50,14 +45,3 @@ def cost_term(library: Library, name: str) -> Term:
 def _fixed(library: Library, name: str) -> float:
     ends = [float(getattr(part, _FIELDS.get(name, name))) for part in (library.stem, library.head)]
     return max(ends) if name == PEAK else sum(ends)
-
-
-def _table(library: Library, field: str) -> np.ndarray:
-    table = np.full((len(library.blocks), max(library.num_options)), np.nan)
-    for n, block in enumerate(library.blocks):
-        table[n, : len(block.entries)] = [_value(entry, field) for entry in block.entries]
-    return table
-
-
-def _value(entry: Entry, field: str) -> float:
-    return float(getattr(entry, field))

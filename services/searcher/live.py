@@ -14,7 +14,7 @@ from typing import Any
 
 from donna.errors import DonnaError, FailedPrecondition, InvalidArgument, NotFound
 from donna.jobs import Job
-from donna.jobs.store import JobStore
+from donna.jobs.store import JobStore, as_unavailable
 from donna.report.live import live_html
 from donna.rpc.authentication import is_loopback
 from donna.rpc.messages import check_name
@@ -78,7 +78,7 @@ class LivePages:
             job = self._store.get(check_name(path.removeprefix("/"), KIND))
         except InvalidArgument as error:
             raise NotFound(f"there is no page {path[:80]}") from error
-        library = self._around.library(SearchSpec.from_dict(job.spec).library)
+        library = self._around.libraries.get(SearchSpec.from_dict(job.spec).library)
         table = evaluations_of(self._store, self._around.artifacts, job)
         evaluations = evaluation_messages(table, range(len(table))) if table is not None else []
         return live_html(search_message(job), library, evaluations), not job.state.ended
@@ -92,8 +92,11 @@ class LivePages:
             page, changes = self.page(request.path.partition("?")[0])
         except NotFound as error:
             return _send(request, HTTPStatus.NOT_FOUND, html.escape(error.message), refresh=False)
-        except DonnaError as error:
-            return _send(request, HTTPStatus.SERVICE_UNAVAILABLE, html.escape(error.message), refresh=True)
+        except Exception as error:
+            said = as_unavailable(error) or error
+            if not isinstance(said, DonnaError):
+                raise
+            return _send(request, HTTPStatus.SERVICE_UNAVAILABLE, html.escape(said.message), refresh=True)
         return _send(request, HTTPStatus.OK, page, refresh=changes)
 
 

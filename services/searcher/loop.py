@@ -12,6 +12,7 @@ import numpy as np
 from services.searcher.arrays import decode, encode
 from services.searcher.evaluations import Evaluations
 from services.searcher.evolution import Evolution
+from services.searcher.growing import Growing
 from services.searcher.metric import Metric
 from services.searcher.pareto import hypervolume, non_dominated
 from services.searcher.problem import Problem, Values
@@ -38,7 +39,7 @@ class Loop:
         self.problem, self.evolution = problem, evolution
         self.ideal, self.worst = ideal.astype(float), worst.astype(float)
         self.history: list[Generation] = []
-        self._values: list[np.ndarray] = []
+        self._values = Growing()
         self._sizes: list[int] = []
         self._front = np.zeros(0, dtype=np.int64)
         self._stored = self._stored_parts = 0
@@ -55,7 +56,7 @@ class Loop:
             return False
         found = self.problem.evaluate(X)
         self.evolution.tell(X, found.F, found.G)
-        self._values.append(np.stack([found.values[metric] for metric in self.problem.metrics], axis=1))
+        self._values.append(self._columns(found.values))
         self._sizes.append(len(X))
         self._follow(len(X))
         return True
@@ -73,8 +74,8 @@ class Loop:
     @property
     def values(self) -> Values:
         """(A,) values of every metric of the problem."""
-        self._values = [np.concatenate(self._values)]
-        return {metric: self._values[0][:, v] for v, metric in enumerate(self.problem.metrics)}
+        rows = self._values.rows
+        return {metric: rows[:, v] for v, metric in enumerate(self.problem.metrics)}
 
     def front(self) -> np.ndarray:
         """Rows of X that are feasible and not dominated, in order."""
@@ -82,11 +83,15 @@ class Loop:
 
     def revalue(self, values: Values) -> None:
         """Takes better values for everything evaluated; the population is chosen anew."""
-        self._values = [np.stack([values[metric] for metric in self.problem.metrics], axis=1)]
+        self._values.replace(self._columns(values))
         found = self.problem.judge(values)
         self.evolution.revalue(found.F, found.G)
         self._front = non_dominated(found.F, found.G)
         self._stored = self._stored_parts = 0
+
+    def _columns(self, values: Values) -> np.ndarray:
+        """(A, V) in the order of the problem's metrics."""
+        return np.stack([values[metric] for metric in self.problem.metrics], axis=1)
 
     def _follow(self, count: int) -> None:
         """Takes the last `count` rows into the front and the hypervolume into the history."""
@@ -95,8 +100,8 @@ class Loop:
         fresh = fresh[(G[fresh] <= 0).all(axis=1)]
         if len(fresh):
             self.worst = np.where(np.isnan(self.worst), F[fresh].max(axis=0), self.worst)
-            merged = np.concatenate([self._front, fresh])
-            self._front = merged[non_dominated(F[merged])]
+            rows = np.concatenate([self._front, fresh])
+            self._front = rows[non_dominated(F[rows])]
         volume = hypervolume(F[self._front], self.worst, self.ideal) if len(self._front) else 0.0
         self.history.append(
             Generation(
@@ -111,13 +116,12 @@ class Loop:
         """All of it as JSON values: a state that does not grow, and (number, values) of the part that holds what
         was evaluated since the last call. Call it between generations, and store what it returns."""
         X, F, G = (array[self._stored :] for array in self.evolution.archive)
-        self._values = [np.concatenate(self._values)]
         since = int(np.searchsorted(np.cumsum(self._sizes), self._stored, side="right"))
         arrays = {
             "X": X.astype(np.min_scalar_type(int(X.max(initial=0)))),  # most of the bytes would be zeros
             "F": F,
             "G": G,
-            "others": self._values[0][self._stored :, len(self.problem.objectives) :],
+            "others": self._values.rows[self._stored :, len(self.problem.objectives) :],
         }
         part = {
             "sizes": self._sizes[since:],
@@ -134,7 +138,7 @@ class Loop:
         stored = Stored.of(parts)
         self.evolution.restore(SearchState.from_json(state["evolution"]), stored.X, stored.F, stored.G)
         self.ideal, self.worst = (decode(state.get(name), "a stored search") for name in ("ideal", "worst"))
-        self._values = [stored.values(self.problem.objectives)]
+        self._values.replace(stored.values(self.problem.objectives))
         self._sizes, self.history = stored.sizes, stored.history
         self._front = non_dominated(stored.F, stored.G)
         self._stored, self._stored_parts = len(stored.X), len(parts)

@@ -20,7 +20,9 @@ def patiently(report: Report, what: str, call: Callable[[], T], retry_s: float) 
     """
     while True:
         try:
-            return call()
+            result = call()
+            report.waiting("")
+            return result
         except (Unavailable, DeadlineExceeded) as error:
             report.waiting(f"{what}: {error.message}")
         until = time.monotonic() + retry_s

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from donna.space import Library
-from services.searcher.accuracy import Intervals
+from donna.space.accuracy_tables import Predictions
 from services.searcher.library_tables import cost
 from services.searcher.measurement import UNSTABLE, Record
 from services.searcher.metric import COSTS, LATENCY_MS, Metric
@@ -20,7 +20,7 @@ def points(
     X: np.ndarray,
     values: Values,
     records: Sequence[dict[str, Record]],
-    intervals: Intervals | None = None,
+    intervals: Predictions | None = None,
 ) -> list[dict[str, Any]]:
     """One point for each row of X (P, N), in order.
 
@@ -41,9 +41,9 @@ def points(
         }
         if intervals is not None:
             entry |= {
-                "predicted_accuracy": float(intervals.accuracies[p]),
-                "accuracy_low": float(intervals.lows[p]),
-                "accuracy_high": float(intervals.highs[p]),
+                "predicted_accuracy": float(intervals.accuracy[p]),
+                "accuracy_low": float(intervals.low[p]),
+                "accuracy_high": float(intervals.high[p]),
                 "extrapolated": bool(intervals.extrapolated[p]),
             }
         found.append(entry)

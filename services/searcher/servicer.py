@@ -15,7 +15,7 @@ from donna.jobs import Job
 from donna.jobs.engine import Engine
 from donna.jobs.store import check_page_size
 from donna.rpc.messages import architecture_message, check_name, check_request_id
-from donna.rpc.server import MAX_MESSAGE_BYTES
+from donna.rpc.paging import page_of_jobs
 from donna.rpc.watch import Watcher
 from donna.space import Architecture, Library
 from donna.v1 import searcher_pb2 as pb
@@ -42,7 +42,7 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
     def __init__(self, engine: Engine, around: Surroundings) -> None:
         self._engine = engine
         self._around = around
-        self._watcher = Watcher(engine.store)
+        self._watcher = Watcher(engine.store, _watched)
 
     def CreateSearch(self, request: pb.CreateSearchRequest, context: Any) -> pb.CreateSearchResponse:
         check_request_id(request.request_id)
@@ -50,12 +50,14 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
         if not spec.library:
             self._check_devices(request.spec)
             return pb.CreateSearchResponse(search=pb.Search(spec=spec_message(spec)))
-        library = self._around.library(spec.library)
+        if not request.validate_only:
+            # First, since a repeated call asks for what exists, whatever has become of predictor and devices.
+            if known := self._engine.store.requested(KIND, spec.to_dict(), request.request_id):
+                return pb.CreateSearchResponse(search=search_message(known))
+        library = self._around.libraries.get(spec.library)
         check_against(library, spec)
         self._check_devices(request.spec)
         accuracy = self._around.accuracy(spec)
-        if accuracy is not None:
-            accuracy(np.zeros((1, len(library.blocks)), dtype=np.int64))  # it is there, and fits the library
         rows = survey(spec, library, accuracy)
         if request.validate_only:
             if spec.devices:
@@ -73,16 +75,10 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
         return pb.GetSearchResponse(search=search_message(self._job(request.name)))
 
     def ListSearches(self, request: pb.ListSearchesRequest, context: Any) -> pb.ListSearchesResponse:
-        size = check_page_size(request.page_size)
-        while True:
-            jobs, token = self._engine.store.list(KIND, page_size=size, page_token=request.page_token)
-            response = pb.ListSearchesResponse(
-                searches=[search_message(job) for job in jobs], next_page_token=token
-            )
-            # Fronts may be long: a page holds fewer searches rather than break the limit of a message.
-            if len(jobs) <= 1 or response.ByteSize() <= MAX_MESSAGE_BYTES // 2:
-                return response
-            size = max(1, len(jobs) // 2)
+        def respond(jobs: Iterable[Job], token: str) -> pb.ListSearchesResponse:
+            return pb.ListSearchesResponse(searches=map(search_message, jobs), next_page_token=token)
+
+        return page_of_jobs(self._engine.store, KIND, request, respond)
 
     def DeleteSearch(self, request: pb.DeleteSearchRequest, context: Any) -> pb.DeleteSearchResponse:
         self._engine.store.delete(check_name(request.name, KIND))
@@ -93,11 +89,10 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
             search=search_message(self._engine.store.cancel(check_name(request.name, KIND)))
         )
 
-    async def WatchSearch(
+    def WatchSearch(
         self, request: pb.WatchSearchRequest, context: Any
     ) -> AsyncIterator[pb.WatchSearchResponse]:
-        async for job in self._watcher.watch(check_name(request.name, KIND)):
-            yield pb.WatchSearchResponse(search=search_message(job))
+        return self._watcher.watch(check_name(request.name, KIND))
 
     def ListEvaluations(self, request: pb.ListEvaluationsRequest, context: Any) -> pb.ListEvaluationsResponse:
         job = self._job(request.parent, "parent")
@@ -151,6 +146,10 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
 
     def _job(self, name: str, field: str = "name") -> Job:
         return self._engine.store.get(check_name(name, KIND, field))
+
+
+def _watched(job: Job) -> pb.WatchSearchResponse:
+    return pb.WatchSearchResponse(search=search_message(job))
 
 
 def check_against(library: Library, spec: SearchSpec) -> None:

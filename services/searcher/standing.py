@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from donna.space import Library
-from services.searcher.accuracy import Intervals
+from donna.space.accuracy_tables import Predictions
 from services.searcher.feasibility import Row
 from services.searcher.fleet import Fleet
 from services.searcher.latencies import Latencies
@@ -30,6 +30,24 @@ class Standing:
         self._spec, self._library, self._fleet, self._latencies = spec, library, fleet, latencies
         self._known_points: dict[int, dict[str, Any]] = {}
 
+    def box(self) -> tuple[np.ndarray, np.ndarray]:
+        """(K,) best and worst of each objective, as minimised, by the feasibility table; NaN for the worst latency.
+
+        Nothing can be better than the best: 0 ms of a latency, the proven limit of what is only estimated.
+        """
+        best, worst = [], []
+        rows = {row.metric: row for row in self.rows}
+        for metric in self._spec.objectives:
+            if (row := rows.get(metric)) is None:
+                ends = [0.0, np.nan]
+            else:
+                known = row.range.limits[1] if metric.maximise else row.range.limits[0]
+                other = row.range.smallest if metric.maximise else row.range.largest
+                ends = [metric.sign * known, metric.sign * other]
+            best.append(ends[0])
+            worst.append(ends[1])
+        return np.array(best), np.array(worst)
+
     def start(self) -> dict[str, Any]:
         """Before the first generation."""
         return {**self._figures(0), "front": []}
@@ -47,7 +65,7 @@ class Standing:
         return {**self._figures(len(loop.X)), "front": [self._known_points[row] for row in rows.tolist()]}
 
     def ended(
-        self, X: np.ndarray, values: Values, evaluated: int, intervals: Intervals | None
+        self, X: np.ndarray, values: Values, evaluated: int, intervals: Predictions | None
     ) -> dict[str, Any]:
         """With the final front: rows X (P, N), their values and intervals (P,), in order."""
         front = points(self._library, X, values, self.records(X), intervals)

@@ -86,6 +86,11 @@ def read_spec(message: pb.SearchSpec, *, to_run: bool) -> SearchSpec:
         message.max_measurements >= 0,
         f"must not be negative, got {message.max_measurements}",
     )
+    checks.field(
+        "spec.initial",
+        len(message.initial) <= MAX_POPULATION,
+        f"at most {MAX_POPULATION} architectures, got {len(message.initial)}",
+    )
     checks.field("spec.algorithm", message.algorithm in _ALGORITHMS, f"{message.algorithm} is unknown")
     checks.field("spec.latency_mode", message.latency_mode in _MODES, f"{message.latency_mode} is unknown")
     checks.done()

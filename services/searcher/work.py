@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import grpc
-
 from donna.artifacts import ArtifactStore
-from donna.errors import FailedPrecondition, NotFound
+from donna.errors import FailedPrecondition
 from donna.jobs.lease import Leases
 from donna.jobs.record import Job, JobState, Task, TaskSpec
 from donna.jobs.store import JobStore
 from donna.jobs.work import Report
 from donna.space import Library
 from services.searcher.accuracy import PredictedAccuracy
-from services.searcher.conduct import Conduct
+from services.searcher.conduct import conduct
 from services.searcher.evaluations import Evaluations
 from services.searcher.fleet import Fleet, Limits
+from services.searcher.libraries import Libraries
 from services.searcher.loop import saved_evaluations
+from services.searcher.patience import patiently
+from services.searcher.predictors import Predictors
 from services.searcher.profilers import Profilers
+from services.searcher.search import Search
 from services.searcher.spec import SearchSpec
 from services.searcher.weightless import Weightless
 
@@ -29,34 +30,28 @@ KIND = "searches"
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What a search needs of the world outside: stores, the predictor's channel, profilers, patience."""
+    """What a search needs of the world outside: stores, predictor, profilers, patience."""
 
     artifacts: ArtifactStore
+    libraries: Libraries
     fragments: Weightless
-    predictor: grpc.Channel | None
+    predictors: Predictors | None
     profilers: Profilers
-    token: str
     measurement_deadline_s: float
     measurement_attempts: int
     retry_s: float
 
-    def library(self, sha256: str) -> Library:
-        """The library of a manifest. Raises NotFound when the store does not have it."""
-        try:
-            return Library.from_json(self.artifacts.get_bytes(sha256))
-        except NotFound as error:
-            raise NotFound(f"library {sha256} does not exist", metadata={"sha256": sha256}) from error
-
     def accuracy(self, spec: SearchSpec) -> PredictedAccuracy | None:
-        """The predictor of a search, None when it names none. Raises FailedPrecondition without an address."""
+        """What the predictor of a search says, None when it names none. Raises FailedPrecondition without an address,
+        and what Predictors.get raises."""
         if not spec.predictor:
             return None
-        if self.predictor is None:
+        if self.predictors is None:
             raise FailedPrecondition(
                 "this searcher knows no predictor service; set DONNA_SEARCHER_PREDICTOR",
                 reason="NO_PREDICTOR",
             )
-        return PredictedAccuracy(self.predictor, spec.predictor, spec.library, token=self.token)
+        return self.predictors.get(spec.predictor, spec.library)
 
     def fleet(self, spec: SearchSpec, library: Library, report: Report, job: str) -> Fleet:
         """The devices of a search."""
@@ -92,18 +87,12 @@ class SearchWork:
         """Conducts the search."""
         around = self._around
         spec = SearchSpec.from_dict(task.spec)
-        library = around.library(spec.library)
+        library = around.libraries.get(spec.library)
         fleet = around.fleet(spec, library, report, task.job) if spec.devices else None
-        store: Callable[[bytes], str] = lambda data: around.artifacts.put_bytes(data).sha256  # noqa: E731
-        return Conduct(
-            spec=spec,
-            library=library,
-            report=report,
-            accuracy=around.accuracy(spec),
-            fleet=fleet,
-            store_evaluations=store,
-            retry_s=around.retry_s,
-        ).run()
+        # Once, and then no candidate travels: a predictor that goes away later is not missed.
+        accuracy = patiently(report, "the predictor", lambda: around.accuracy(spec), around.retry_s)
+        search = Search(spec=spec, library=library, report=report, accuracy=accuracy, fleet=fleet)
+        return conduct(search, lambda data: around.artifacts.put_bytes(data).sha256)
 
     def result(self, job: Job, tasks: list[Task]) -> dict[str, Any]:
         """The result of the one task."""

@@ -108,9 +108,14 @@ HEAVY = (
     "matplotlib",
     "kubernetes",
 )
+SERVING = ("sqlalchemy", "alembic", "pydantic_settings", "prometheus_client")
+"""What only services need."""
 LIGHT: dict[str, tuple[str, ...]] = {
-    "donna.client": HEAVY,
-    "donna.cli": HEAVY,
+    "donna.client": (*HEAVY, *SERVING),
+    "donna.local": (*HEAVY, *SERVING),
+    "donna.pipeline.run": (*HEAVY, *SERVING),
+    "donna.notebook": (*HEAVY, *SERVING),
+    "donna.cli": (*HEAVY, *SERVING),
     "donna.jobs": (*HEAVY, "grpc", "numpy"),
     "services.predictor.__main__": ("torch", "onnx", "onnxruntime", "pymoo"),
     "services.searcher.__main__": ("torch", "sklearn", "onnx", "onnxruntime"),

@@ -139,6 +139,12 @@ def test_raw_bytes_are_chunks_of_files_and_packed_numbers_never_weights(files: l
         for field in message.fields
         if field.type == FieldDescriptor.TYPE_BYTES
     }
-    assert raw == {"Chunk.data", "ConnectionData.data", "ArchitectureMatrix.choices"} | {
-        f"PredictResponse.{name}" for name in ("accuracies", "lows", "highs", "extrapolated")
+    packed = {
+        "ArchitectureMatrix": ("choices",),
+        "PredictResponse": ("accuracies", "lows", "highs", "extrapolated"),
+        "PredictorTables": ("cross",),
+        "PredictorBlockTables": ("unary", "inputs", "extrapolated"),
+    }
+    assert raw == {"Chunk.data", "ConnectionData.data"} | {
+        f"{message}.{name}" for message, names in packed.items() for name in names
     }

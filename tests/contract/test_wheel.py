@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from donna.local import services
+
 ROOT = Path(__file__).parents[2]
 
 # Runs in a fresh interpreter, in which nothing is installed beside the base dependencies.
@@ -67,11 +69,19 @@ def other_modules(unpacked: Path, extra: str) -> set[str]:
     """Top-level modules of what is installed here and is no dependency of the wheel, or of its `extra`, nor one of
     theirs."""
     (own,) = map(metadata.PathDistribution, unpacked.glob("donna-*.dist-info"))
+
+    def of(extra: str) -> list[str]:
+        marks = (f'extra == "{extra}"', f"extra == '{extra}'") if extra else ("",)
+        return [r for r in own.requires or [] if r.partition(";")[2].strip() in marks]
+
     seen: set[str] = set()
-    wanted = ("", f'extra == "{extra}"', f"extra == '{extra}'")
-    todo = [r for r in own.requires or [] if r.partition(";")[2].strip() in wanted]
+    todo = [*of(""), *(of(extra) if extra else ())]
     while todo:
-        name = re.split(r"[^A-Za-z0-9._-]", todo.pop(), maxsplit=1)[0]
+        requirement = todo.pop()
+        if inner := re.match(r"donna\[([\w,]+)\]", requirement):
+            todo += [r for named in inner[1].split(",") for r in of(named)]
+            continue
+        name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
         if key(name) in seen:
             continue
         try:
@@ -151,3 +161,57 @@ def test_an_agent_needs_its_own_extra_only(wheel: Path, unpacked: Path) -> None:
 
 def test_the_guard_bites(unpacked: Path) -> None:
     assert "onnx is no base dependency" in run_guarded(unpacked, "import onnx").stderr
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path) -> Path:
+    """The python of an empty environment into which the wheel was installed as a user would."""
+    venv = wheel.with_name("venv")
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+    python = venv / "bin" / "python"
+    install = [str(python), "-m", "pip", "install", "--quiet", "--constraint", str(ROOT / "constraints.txt")]
+    done = subprocess.run([*install, str(wheel)], capture_output=True, text=True)
+    if done.returncode:
+        reached = "No matching distribution" not in done.stderr and "connection" not in done.stderr.lower()
+        assert not reached, done.stderr
+        pytest.skip("no package index can be reached")
+    return python
+
+
+MODELS = """
+import sys
+from donna.client import Client, Endpoints
+from donna.errors import NotFound
+with Client(Endpoints(predictor=sys.argv[1])) as client:
+    print(len(list(client.list("predictors"))))
+    try:
+        client.get("predictors/none")
+    except NotFound as error:
+        print(error.message)
+"""
+
+
+@pytest.mark.slow
+def test_the_sdk_runs_in_an_environment_of_its_own(installed: Path, tmp_path: Path) -> None:
+    listed = subprocess.run([str(installed), "-m", "pip", "list"], capture_output=True, text=True, check=True)
+    packages = {key(line.split()[0]) for line in listed.stdout.splitlines()[2:]}
+    assert "donna" in packages and not packages & {
+        "torch",
+        "sqlalchemy",
+        "onnx",
+        "onnxruntime",
+        "pymoo",
+        "scipy",
+    }
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([str(installed), "-I", *words], capture_output=True, text=True, cwd=tmp_path)
+
+    with services(tmp_path / "state", only=["predictor"]) as client:
+        address = client.endpoints.predictor
+        done = run("-c", MODELS, address)
+        assert done.stdout.splitlines() == ["0", "predictors/none does not exist"], done.stderr
+        asked = run("-m", "donna.cli", "status", "--endpoint", f"predictor={address}", "--json")
+        assert '"SERVING"' in asked.stdout, asked.stderr
+    alone = run("-m", "donna.cli", "plan", str(ROOT / "examples" / "digits.yaml"))
+    assert alone.returncode == 2 and "donna[local]" in alone.stderr, alone.stderr

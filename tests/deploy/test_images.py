@@ -6,11 +6,13 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 import donna
+from tests.deploy.rendered import images_env
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("distiller", "finetuner", "predictor", "searcher", "profiler")
@@ -40,11 +42,6 @@ def extras(service: str) -> list[str]:
     found = re.search(r"dependencies\.py ([\w ]+) >", dockerfile(service))
     assert found is not None
     return found[1].split()
-
-
-def images_env() -> dict[str, str]:
-    lines = (ROOT / ".env").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
 def imported(service: str) -> set[str]:
@@ -125,22 +122,49 @@ def test_distiller_and_finetuner_share_everything_down_to_the_code() -> None:
 
 def test_registry_and_version_are_set_in_one_place() -> None:
     environment = images_env()
-    assert set(environment) == {"DONNA_REGISTRY", "DONNA_VERSION"}
+    assert set(environment) == {"DONNA_REGISTRY", "DONNA_VERSION", "DONNA_POSTGRES_IMAGE"}
     assert environment["DONNA_VERSION"] == donna.__version__
+    assert environment["DONNA_REGISTRY"] == "localhost", "no name that a stranger could take"
     compose = (ROOT / "docker-compose.yaml").read_text()
     for service in SERVICES:
         assert (
             f"image: ${{DONNA_REGISTRY:-{environment['DONNA_REGISTRY']}}}/donna/{service}:"
             f"${{DONNA_VERSION:-{environment['DONNA_VERSION']}}}"
         ) in compose
+    assert f"image: ${{DONNA_POSTGRES_IMAGE:-{environment['DONNA_POSTGRES_IMAGE']}}}" in compose
     makefile = (ROOT / "Makefile").read_text()
     assert f"include {(ROOT / '.env').readlink()}\n" in makefile
+
+
+def compose_services() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
+    return found
+
+
+def test_compose_gives_each_container_only_the_secrets_that_it_needs() -> None:
+    """The token that opens everything is in none that serves, and no password is where foreign models run."""
+    made = {line.split(":")[0] for line in compose_services()["secrets"]["volumes"]}
+    given = {
+        name: {line.split(":")[0] for line in service.get("volumes", ()) if ":ro" in line}
+        for name, service in compose_services().items()
+        if name != "secrets"
+    }
+    assert made == {"callers", *(volume for volumes in given.values() for volume in volumes)}
+    common = {"admitted", "database-password"}
+    assert given == {
+        "postgres": {"database-password"}, "profiler": {"admitted"}, "searcher": common | {"searcher-token"},
+        "distiller": common, "finetuner": common, "predictor": common,
+    }  # fmt: skip
+    for name, service in compose_services().items():
+        if name != "postgres":
+            assert service["build"]["dockerfile"], f"{name} would be pulled, from whoever has the name"
+            assert service["image"].startswith("${DONNA_REGISTRY:-localhost}/")
 
 
 def test_compose_sets_only_what_is_a_setting() -> None:
     from tests.deploy.settings import known_variables
 
-    services = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
+    services = compose_services()
     assert set(services) == {*SERVICES, "secrets", "postgres"}
     for service in SERVICES:
         assert set(services[service]["environment"]) <= known_variables(service)
@@ -162,7 +186,9 @@ def test_the_context_has_no_more_than_the_images_need() -> None:
 
 
 def test_dependencies_prints_each_requirement_once() -> None:
-    command = [sys.executable, "deploy/dependencies.py", "searcher", "cluster"]
+    command = [sys.executable, "deploy/dependencies.py", "searcher", "phones", "cluster"]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     assert len(said) == len(set(said)) and any(line.startswith("pymoo") for line in said)
+    assert not any(line.startswith("donna") for line in said), "extras of ours are written out"
+    assert any(line.startswith("sqlalchemy") for line in said)
     assert not any(line.startswith(("typer", "rich")) for line in said), "services have no command line"

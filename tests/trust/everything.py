@@ -177,6 +177,9 @@ def _fill(served: Served) -> None:
             predictor=names["Predictor"], architectures=matrix, include_intervals=True, library=manifest
         )
     ]
+    valid["/donna.v1.PredictorService/GetPredictorTables"] = [
+        predictor_pb2.GetPredictorTablesRequest(predictor=names["Predictor"], library=manifest)
+    ]
     unseen = predictor_pb2.AccuracySample(architecture=common_pb2.Architecture(choices=[2, 2]), accuracy=0.5)
     other = predictor_pb2.AccuracySample(architecture=common_pb2.Architecture(choices=[1, 2]), accuracy=0.6)
     valid["/donna.v1.PredictorService/EvaluatePredictor"] = [

@@ -16,13 +16,13 @@ function padded(values, share = 0.06) {
   return [low - pad, high + pad];
 }
 
-function frame(host, width, { height, x, y, xLabel, yLabel, xFormat = String, yFormat = String, label }) {
+function frame(host, width, { height, x, y, yOf = Number, yTicks, xLabel, yLabel, xFormat = String, yFormat = String, label }) {
   const left = 52, right = 14, top = 22, bottom = 40;
-  const X = scale(...x, left, width - right), Y = scale(...y, height - bottom, top);
+  const X = scale(...x, left, width - right), linear = scale(yOf(y[0]), yOf(y[1]), height - bottom, top), Y = (value) => linear(yOf(value));
   const svg = s("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "group", "aria-label": label });
   const clip = `clip-${host.id}`;
   svg.append(s("clipPath", { id: clip }, s("rect", { x: left, y: top - 8, width: width - left - right + 8, height: height - top - bottom + 8 })));
-  for (const value of ticks(...y, height / 60)) {
+  for (const value of yTicks ?? ticks(...y, height / 60)) {
     svg.append(s("line", { class: "grid", x1: left, x2: width - right, y1: Y(value), y2: Y(value) }),
       s("text", { x: left - 8, y: Y(value) + 4, "text-anchor": "end" }, yFormat(value)));
   }
@@ -41,6 +41,7 @@ function frame(host, width, { height, x, y, xLabel, yLabel, xFormat = String, yF
 const SHAPES = {
   circle: (r) => `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0z`,
   diamond: (r) => `M0,${-r * 1.35}L${r * 1.35},0L0,${r * 1.35}L${-r * 1.35},0z`,
+  square: (r) => `M${-r * 0.85},${-r * 0.85}h${r * 1.7}v${r * 1.7}h${-r * 1.7}z`,
   star: (r) => `M${Array.from({ length: 10 }, (_, i) => {
     const a = (i * Math.PI) / 5, q = i % 2 ? r * 0.72 : r * 1.6;
     return `${(q * Math.sin(a)).toFixed(2)},${(-q * Math.cos(a)).toFixed(2)}`;
@@ -52,7 +53,7 @@ function mark(x, y, { shape = "circle", r = 5, kind = "", network, label, tip })
   const node = s("g", {
     class: `mark ${kind}`, transform: `translate(${x},${y})`, tabindex: -1, role: "button", "aria-label": label,
     "data-network": network, "aria-pressed": "false",
-    onclick: () => select(network), onpointerenter: (event) => showTip(event, tip), onpointerleave: hideTip,
+    onclick: () => select(network), onpointerenter: (event) => showTip(event, tip, network), onpointerleave: hideTip,
     onfocus: () => { if (node.matches(":focus-visible")) select(network); },
   }, s("circle", { r: Math.max(12, r + 6), fill: "transparent" }), s("path", { class: "halo", d: SHAPES[shape](r + 4) }),
   s("path", { class: "dot", d: SHAPES[shape](r) }));
@@ -78,9 +79,10 @@ function keyboard(svg) {
   });
 }
 
-function showTip(event, lines) {
+// What a mark stands for, with its blocks in small where there are any.
+function showTip(event, lines, network) {
   const tip = at("tip");
-  tip.replaceChildren(h("b", null, lines[0]), ...lines.slice(1).flatMap((line) => [line, h("br")]));
+  tip.replaceChildren(h("b", null, lines[0]), ...lines.slice(1).flatMap((line) => [line, h("br")]), network ? strip(network) : "");
   tip.hidden = false;
   const box = tip.getBoundingClientRect();
   tip.style.left = `${Math.max(8, Math.min(innerWidth - box.width - 8, event.clientX + 14))}px`;

@@ -15,12 +15,12 @@ const h = (tag, attributes, ...children) => fill(document.createElement(tag), at
 const s = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 const at = (id) => document.getElementById(id);
 
-// A table from columns {title, of(row), number} and rows; `choose(row)` makes rows selectable.
+// A table from columns {title, of(row, its number), number} and rows; `choose(row)` makes rows selectable.
 function table(columns, rows, { choose, id } = {}) {
-  const cell = (column, row) => h("td", { class: column.number ? "number" : null }, column.of(row) ?? "");
-  const line = (row) => {
+  const cell = (column, row, n) => h("td", { class: column.number ? "number" : null }, column.of(row, n) ?? "");
+  const line = (row, n) => {
     const attributes = choose && id(row) ? { class: "choice", "data-network": id(row), onclick: () => choose(row) } : {};
-    return h("tr", attributes, columns.map((column) => cell(column, row)));
+    return h("tr", attributes, columns.map((column) => cell(column, row, n)));
   };
   return h("table", null,
     h("thead", null, h("tr", null, columns.map((c) => h("th", { scope: "col", class: c.number ? "number" : null }, c.title)))),

@@ -5,6 +5,7 @@ const error = (a, n) => (n ? 1.96 * Math.sqrt((a * (1 - a)) / n) : null);
 const span = ([low, high]) => `${(100 * low).toFixed(1)} to ${percent(high)}`;
 const fixed = (value, digits = 2) => (value === null || value === undefined ? "–" : value.toFixed(digits));
 const ms = (value) => (value === undefined || value === null ? "–" : `${Number(value.toPrecision(3))} ms`);
+const milliseconds = ([low, high]) => `${Number(low.toPrecision(3))} to ${ms(high)}`;
 const whole = (value) => Math.round(value).toLocaleString("en");
 
 function short(value) {
@@ -16,7 +17,7 @@ function short(value) {
 const bytes = (value) => (value >= 1 << 20 ? `${(value / (1 << 20)).toFixed(1)} MB` : `${Math.round(value / 1024)} KB`);
 
 function duration(seconds) {
-  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  if (seconds < 120) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
   const minutes = Math.round(seconds / 60);
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

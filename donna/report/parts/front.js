@@ -1,14 +1,12 @@
 // The front: evaluated networks behind, predictions with intervals, finetuned networks, the reference.
 function frontRange(axis) {
-  const shown = [...run.front, ...run.models, ...anchors, ...baselines];
-  const x = shown.map(axis.of).filter(Number.isFinite);
+  const x = [...run.front, ...run.models, ...anchors, ...baselines].flatMap((n) => [axis.of(n), axis.searched(n)]).filter(Number.isFinite);
   const high = Math.max(...x), low = Math.min(...x);
-  const y = [...run.front.map((p) => p.predicted_accuracy), ...[...run.models, ...anchors].map((m) => m.accuracy),
-    ...baselines.map((b) => b.predicted_accuracy)];
-  // Wide intervals are cut off: they must not flatten what there is to see.
-  const [bottom, top] = padded(y, 0.1);
-  return { x: low > 0.6 * high ? padded(x) : [0, high * 1.06], y: [Math.max(0, bottom), Math.min(1.005, top)] };
+  return low > 0.6 * high ? padded(x) : [0, high * 1.06];
 }
+
+// Wide intervals are cut off: they must not flatten what there is to see.
+const frontAccuracies = () => [...run.front, ...baselines].map((n) => n.predicted_accuracy).concat([...run.models, ...anchors].map((m) => m.accuracy));
 
 function drawFront(host, width) {
   const { axis } = state;
@@ -17,9 +15,8 @@ function drawFront(host, width) {
     return;
   }
   const height = Math.round(Math.min(560, Math.max(320, width * 0.72)));
-  const { x, y } = frontRange(axis);
   const f = frame(host, width, {
-    height, x, y, xLabel: axis.label, yLabel: "top-1 accuracy", xFormat: (v) => (axis.id === "macs" ? short(v) : String(v)),
+    height, x: frontRange(axis), ...accuracyAxis(frontAccuracies(), height), xLabel: axis.label, xFormat: (v) => (axis.id === "macs" ? short(v) : String(v)),
     yFormat: percentTick, label: `Accuracy against ${axis.label}`,
   });
   drawCloud(f, axis);
@@ -34,9 +31,10 @@ function drawFront(host, width) {
     f.plot.append(s("line", { class: "interval", x1: f.X(axis.of(p)), x2: f.X(axis.of(p)), y1: f.Y(p.accuracy_interval[0]), y2: f.Y(p.accuracy_interval[1]) }));
   }
   if (axis.id !== "macs") f.plot.append(s("path", { class: "stair", d: stair }));
+  drawChanges(f, axis);
   for (const p of front) f.svg.append(frontMark(f, axis, p));
   f.svg.append(...anchors.map(() => referenceMark(f, axis)), ...run.models.map((m) => modelMark(f, axis, m)));
-  names(f, axis, [...anchors, ...run.models]);
+  names(f, axis, [...anchors, ...run.models], front);
   keyboard(f.svg);
   update({});
 }
@@ -52,7 +50,7 @@ function drawCloud(f, axis) {
 }
 
 function frontMark(f, axis, p) {
-  const cost = axis.format(axis.of(p));
+  const cost = axis.format(axis.of(p)) + (axis.device ? " in the search" : "");
   const lines = [p.architecture, `predicted ${percent(p.predicted_accuracy)} (${span(p.accuracy_interval)})`, cost];
   return mark(f.X(axis.of(p)), f.Y(p.predicted_accuracy), {
     r: 4.5, kind: "front", network: p.architecture, tip: lines,
@@ -60,8 +58,22 @@ function frontMark(f, axis, p) {
   });
 }
 
+// From what the search knew of a network to what became of it; of the reference, whose file is the same, only the device changed.
+function drawChanges(f, axis) {
+  const line = (n, known) => {
+    if (Number.isFinite(axis.searched(n))) f.plot.append(s("line", { class: "change", x1: f.X(axis.searched(n)), y1: f.Y(known), x2: f.X(axis.of(n)), y2: f.Y(n.accuracy) }));
+  };
+  run.models.forEach((m) => line(m, m.predicted_accuracy));
+  for (const reference of anchors) {
+    line(reference, reference.accuracy);
+    if (Number.isFinite(axis.searched(reference))) f.plot.append(s("path", { class: "before", d: SHAPES.star(5), transform: `translate(${f.X(axis.searched(reference))},${f.Y(reference.accuracy)})` }));
+  }
+}
+
+const again = (axis) => (axis.device ? " measured again" : "");
+
 function modelMark(f, axis, m) {
-  const cost = axis.format(axis.of(m));
+  const cost = axis.format(axis.of(m)) + again(axis);
   return mark(f.X(axis.of(m)), f.Y(m.accuracy), {
     shape: "diamond", r: 6, kind: "model", network: m.architecture, tip: [m.name, `finetuned, test ${percent(m.accuracy)}`, cost],
     label: `${m.name}, finetuned, test accuracy ${percent(m.accuracy)}, ${cost}`,
@@ -69,21 +81,22 @@ function modelMark(f, axis, m) {
 }
 
 function referenceMark(f, axis) {
-  const cost = axis.format(axis.of(run.reference)), accuracy = percent(run.reference.accuracy);
+  const cost = axis.format(axis.of(run.reference)) + again(axis), accuracy = percent(run.reference.accuracy);
   return mark(f.X(axis.of(run.reference)), f.Y(run.reference.accuracy), {
     shape: "star", r: 6, kind: "reference", network: "reference", tip: ["reference", `test ${accuracy}`, cost],
     label: `The reference, test accuracy ${accuracy}, ${cost}`,
   });
 }
 
-// Names beside their marks, each at the first of four places that covers neither a mark nor another name.
-function names(f, axis, networks) {
-  const taken = networks.map((m) => ({ left: f.X(axis.of(m)) - 9, width: 18, top: f.Y(m.accuracy) - 9, height: 18 }));
+// Names beside their marks, each at the first of eight places that covers neither a mark nor another name.
+function names(f, axis, networks, points) {
+  const box = (x, y, r) => ({ left: x - r, width: 2 * r, top: y - r, height: 2 * r });
+  const taken = [...networks.map((m) => box(f.X(axis.of(m)), f.Y(m.accuracy), 9)), ...points.map((p) => box(f.X(axis.of(p)), f.Y(p.predicted_accuracy), 5))];
   const free = (b) => b.left >= f.left && b.left + b.width <= f.right + 8 && b.top >= 0 &&
     taken.every((o) => b.left > o.left + o.width || o.left > b.left + b.width || b.top > o.top + o.height || o.top > b.top + b.height);
   for (const m of networks) {
     const x = f.X(axis.of(m)), y = f.Y(m.accuracy), width = 7.4 * m.name.length;
-    const places = [[12, -10, "start"], [-12, -10, "end"], [12, 20, "start"], [-12, 20, "end"]];
+    const places = [10, 20].flatMap((d) => [[12, -d, "start"], [-12, -d, "end"], [12, d + 10, "start"], [-12, d + 10, "end"]]);
     const found = places.map(([dx, dy, anchor]) => ({ dx, dy, anchor, width, height: 14, left: x + dx - (anchor === "end" ? width : 0), top: y + dy - 12 })).find(free);
     if (!found) continue;
     taken.push(found);
@@ -93,48 +106,24 @@ function names(f, axis, networks) {
 
 // The same option in every block, as the reference would be scaled uniformly: what one gets without a search.
 function drawBaselines(f, axis) {
-  const known = baselines.filter((b) => Number.isFinite(axis.of(b))).sort((a, b) => axis.of(a) - axis.of(b));
-  if (!known.length) return;
-  f.plot.append(s("path", { class: "baseline-line", d: `M${known.map((b) => `${f.X(axis.of(b))},${f.Y(b.predicted_accuracy)}`).join("L")}` }));
-  for (const b of known) {
-    const told = [`predicted ${percent(b.predicted_accuracy)}`, axis.format(axis.of(b))], option = run.labels[b.option]?.label ?? "";
+  for (const b of baselines.filter((n) => Number.isFinite(axis.of(n)))) {
+    const told = [`predicted ${percent(b.predicted_accuracy)}, not finetuned`, axis.format(axis.of(b)) + (axis.device ? " in the search" : "")];
+    const option = run.labels[b.option]?.label ?? "";
     f.svg.append(mark(f.X(axis.of(b)), f.Y(b.predicted_accuracy), {
-      r: 4, kind: "baseline", network: b.name, label: `${b.name}, the same option in every block, ${told.join(", ")}`, tip: [b.name, `${option} in every block`, ...told],
+      shape: "square", r: 4, kind: "baseline", network: b.name, label: `${b.name}, the same option in every block, ${told.join(", ")}`,
+      tip: [b.name, `${option} in every block`, ...told],
     }));
   }
 }
 
 function frontLegend() {
+  const twice = anchors.some((reference) => reference.searched_latency_ms);
   legend("front-legend", [
-    ["front", "circle", "front, accuracy predicted"], ["", "bar", "90 % interval"],
-    ...(run.models.length ? [["model", "diamond", "finetuned, test accuracy"]] : []),
-    ...anchors.map(() => ["reference", "star", "reference, test accuracy"]),
-    ...(baselines.length ? [["baseline", "circle", "same option in every block, predicted"]] : []),
+    ["front", "circle", "front: as measured in the search, accuracy predicted"], ["", "bar", "90 % interval"],
+    ...(run.models.length ? [["model", "diamond", "finetuned and measured again, test accuracy"]] : []),
+    ...anchors.map(() => ["reference", "star", "reference, measured again, test accuracy"]),
+    ...(twice ? [["change", "dash", "from the search to the second measurement"]] : []),
+    ...(baselines.length ? [["baseline", "square", "same option in every block: predicted, not finetuned"]] : []),
     ...(run.evaluations.total ? [["cloud", "circle", `${whole(run.evaluations.total)} evaluated`]] : []),
   ]);
-}
-
-// Tabs as the WAI-ARIA pattern has them: arrow keys move, one stop for Tab.
-function drawTabs() {
-  const tabs = axes.map((axis) => h("button", {
-    role: "tab", id: `tab-${axis.id}`, type: "button", "aria-controls": "front-panel", onclick: () => choose(axis),
-    onkeydown: (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1, Home: -axes.indexOf(axis), End: axes.length - 1 - axes.indexOf(axis) }[event.key];
-      if (step === undefined) return;
-      event.preventDefault();
-      const next = (axes.indexOf(axis) + step + axes.length) % axes.length;
-      choose(axes[next]);
-      tabs[next].focus();
-    },
-  }, axis.title));
-  function choose(axis) {
-    update({ axis });
-    tabs.forEach((tab, i) => { tab.setAttribute("aria-selected", axes[i] === axis); tab.tabIndex = axes[i] === axis ? 0 : -1; });
-    at("front-panel").setAttribute("aria-labelledby", `tab-${axis.id}`);
-    drawFront(at("front-chart"), at("front-chart").clientWidth);
-    const sentence = run.found[axis.id] ?? run.found[devices[0]] ?? run.headline ?? `${run.front.length} networks on the front`;
-    at("found").replaceChildren(...sentence.split(" ").flatMap((word) => [h("span", { class: "word" }, word), " "]));
-  }
-  at("tabs").replaceChildren(...tabs);
-  choose(axes[0]);
 }

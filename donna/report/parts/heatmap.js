@@ -16,6 +16,13 @@ function cell(block, n, text) {
   }, option.quality.toFixed(option.quality < 0.1 ? 3 : 2));
 }
 
+// Whether the ranking of a block's options still changed between the last two points of their training.
+function settling({ settled, rank_correlation: agreement }) {
+  if (settled === undefined || settled === null) return "";
+  const told = `Spearman's rank correlation of the options between the last two points of the training: ${fixed(agreement)}`;
+  return h("small", { title: told, class: settled ? null : "unsettled" }, `${settled ? "settled" : "not settled"}, ${fixed(agreement)}`);
+}
+
 function drawHeat(sortBy = null) {
   const texts = [...new Set(blocks.flatMap((block) => block.options.map((option) => option.option)))];
   const quality = (text, n) => blocks[n].options.find((option) => option.option === text)?.quality ?? Infinity;
@@ -31,7 +38,7 @@ function drawHeat(sortBy = null) {
     body.push(h("tr", null, h("th", { scope: "row" }, label.label), blocks.map((block, n) => cell(block, n, text))));
   }
   const heads = blocks.map((block, n) => h("th", { scope: "col", "aria-sort": sortBy === n ? "ascending" : "none" },
-    h("button", { type: "button", "aria-pressed": String(sortBy === n), onclick: () => drawHeat(sortBy === n ? null : n) }, block.name)));
+    h("button", { type: "button", "aria-pressed": String(sortBy === n), onclick: () => drawHeat(sortBy === n ? null : n) }, block.name), settling(block)));
   at("blocks-table").replaceChildren(h("table", { class: "heat" }, h("thead", null, h("tr", null, h("th", { scope: "col" }, "option"), heads)), h("tbody", null, body)));
   outline();
 }

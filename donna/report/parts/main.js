@@ -32,17 +32,25 @@ drawn(at("front-chart"), drawFront);
 // A section whose data is not there, of a search that is still running for one, is not shown.
 const section = (id, there, draw) => { if (there) draw(); else at(id).hidden = true; };
 section("models", run.reference, drawModels);
+section("rounds", run.improvement?.length, drawRounds);
 section("prediction", run.predictor, () => { predictionNote(); drawn(at("prediction-chart"), drawPrediction); });
 section("curve", run.predictor?.learning_curve.length > 1, () => drawn(at("curve-chart"), drawCurve));
 section("blocks", blocks.length, drawHeat);
 section("search", run.search.hypervolume.length, () => { searchNote(); drawn(at("search-chart"), drawSearch); });
 section("cost", run.timings_s, drawCost);
-drawLatency();
+section("latency", devices.length && run.search.measured, drawLatency);
 drawAll();
 drawVersions();
 // First the network that the address names, else the one that the headline speaks of.
-const named = decodeURIComponent(location.hash.slice(1));
-const good = run.models.filter((m) => m.accuracy >= run.reference.accuracy).sort((a, b) => a.latency_ms[devices[0]] - b.latency_ms[devices[0]]);
-const first = good[0] ?? [...run.models].sort((a, b) => b.accuracy - a.accuracy)[0] ?? run.front[0];
-select(pointOf.has(named) || modelOf.has(named) ? named : first?.architecture ?? (run.reference ? "reference" : null));
-changed((change) => { if (change.selected) history.replaceState(null, "", `#${change.selected}`); });
+const named = addressed();
+const first = run.told[devices[0]] ?? run.front.at(-1)?.architecture ?? (run.reference ? "reference" : null);
+select(pointOf.has(named) || modelOf.has(named) ? named : first);
+changed((change) => { if (change.selected && !framed) history.replaceState(null, "", `#${change.selected}`); });
+
+function addressed() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return ""; // no text that a page of ours has written
+  }
+}

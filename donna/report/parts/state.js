@@ -3,6 +3,8 @@ const run = JSON.parse(at("run").textContent);
 const devices = Object.keys(run.reference?.latency_ms ?? run.devices);
 const anchors = run.reference ? [run.reference] : []; // a search that is still running knows of none
 const baselines = run.baselines ?? [];
+// In the frame of a notebook there is no folder beside the page, and no address that could be changed.
+const framed = location.protocol === "about:";
 const blocks = run.library?.blocks ?? [];
 // Models are measured in turns with the reference: what each turn says is nearer the truth than the ratio of medians.
 const speedup = (model, device) => model.speedup?.[device] ?? run.reference.latency_ms[device] / model.latency_ms[device];
@@ -12,9 +14,11 @@ const pointOf = new Map(run.front.map((point) => [point.architecture, point]));
 // What the horizontal axis of the front can be; one tab for each.
 const axes = [
   ...devices.map((device) => ({
-    id: device, title: device, label: `latency on ${device}, ms`, format: ms, of: (network) => network.latency_ms?.[device],
+    id: device, device, title: device, label: `latency on ${device}, ms`, format: ms, of: (network) => network.latency_ms?.[device],
+    // What the search measured of a network that was measured again since, perhaps by a device with another pace.
+    searched: (network) => network.searched_latency_ms?.[device],
   })),
-  { id: "macs", title: "multiply-adds", label: "multiply-adds", format: short, of: (network) => network.macs },
+  { id: "macs", title: "multiply-adds", label: "multiply-adds", format: short, of: (network) => network.macs, searched: () => undefined },
 ];
 
 const state = { axis: axes[0], selected: null };

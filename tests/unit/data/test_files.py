@@ -119,6 +119,25 @@ def test_a_link_out_of_the_data_root_is_not_followed(tmp_path):
         load(described(), root=root)
 
 
+@pytest.mark.parametrize("link", ["bee", "bee/07.png"])
+def test_a_link_out_of_the_data_root_is_not_followed_in_a_folder_either(tmp_path, link):
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    for name in ("ant", "bee"):
+        (root / "bugs" / name).mkdir(parents=True)
+        for i in range(16):
+            (root / "bugs" / name / f"{i:02}.png").write_bytes(png(i)[0])
+    raw = {"provider": "image_folder", "arguments": {"train": "bugs", "image_size": 6}, "split": SPLIT}
+    path = root / "bugs" / link
+    path.rename(root / "kept")  # a link to somewhere in the root is a link like any other
+    path.symlink_to(root / "kept")
+    assert len(load(raw, root=root).source.labels) == 32
+    (root / "kept").rename(elsewhere)
+    path.unlink()
+    path.symlink_to(elsewhere)
+    with pytest.raises(InvalidArgument, match=rf"bugs/{link} is a link that leads out of the data root"):
+        load(raw, root=root)
+
+
 def test_no_root_and_no_file(tmp_path):
     with pytest.raises(FailedPrecondition, match="no data root"):
         load(described())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,7 +16,7 @@ from donna.nets.nsr import nsr
 from donna.nets.weights import dump_state, read_state
 from donna.space import Option
 from services.distiller import batches
-from services.distiller.distill import distill, passes
+from services.distiller.distill import distill, for_each, passes
 from services.distiller.keys import seed_of
 from services.distiller.quality import HeldOut, recalibrate_all
 from services.distiller.recipe import Recipe
@@ -26,11 +27,17 @@ from services.distiller.student import Student, enrol
 from .conftest import CPU, OPTIONS
 
 RECIPE = Recipe(epochs=3, batch_size=32, seed=3)
+FULL = (
+    "inverted_residual(convolution=grouped,expansion=2,kernel=3)",
+    "basic(kernel=3)",
+    "fused_inverted_residual(expansion=1,kernel=3)",
+)
+"""Their kernels have more than one channel and more than one pixel, so how they lie in memory matters."""
 
 
 def students(cut: Cut, chosen: Sequence[tuple[int, int]], recipe: Recipe = RECIPE) -> list[Student]:
     return [
-        enrol(cut, n, Option.parse(OPTIONS[m]), f"{n}{m}", seed_of(f"{n}{m}", 0), recipe, CPU)
+        enrol(cut, n, Option.parse((*OPTIONS, *FULL)[m]), f"{n}{m}", seed_of(f"{n}{m}", 0), recipe, CPU)
         for n, m in chosen
     ]
 
@@ -40,8 +47,9 @@ ALL = [(n, m) for n in range(4) for m in range(len(OPTIONS))]
 
 def variances(cut: Cut, data: Dataset, pool: ThreadPoolExecutor) -> list[Tensor]:
     moments = [ChannelMoments() for _ in cut.names]
-    for maps in passes(cut, batches.statistics(data, RECIPE), CPU, pool):
-        add_all(moments, maps[1:])
+    with passes(cut, batches.statistics(data, RECIPE), CPU, pool) as maps_of_batches:
+        for maps in maps_of_batches:
+            add_all(moments, maps[1:])
     return [guarded(moment.variance) for moment in moments]
 
 
@@ -56,19 +64,12 @@ def run(
     recipe: Recipe = RECIPE,
 ) -> int:
     steps = recipe.steps(len(data.split("training")))
-    images = batches.training(data, recipe, first_step)
+    dividing_by = variances(cut, data, pool)
     done = first_step
-    for done in distill(
-        taught,
-        passes(cut, images, CPU, pool),
-        variances(cut, data, pool),
-        recipe,
-        steps=steps,
-        first_step=first_step,
-        pool=pool,
-    ):
-        if done == until:
-            break
+    with passes(cut, batches.training(data, recipe, first_step), CPU, pool) as maps:
+        for done in distill(taught, maps, dividing_by, recipe, steps=steps, first_step=first_step, pool=pool):
+            if done == until:
+                break
     return done
 
 
@@ -124,7 +125,7 @@ def test_resumed_is_uninterrupted_bit_for_bit(
     small_cut: Cut, digits: Dataset, pool: ThreadPoolExecutor, step: int, optimizer: str
 ) -> None:
     recipe = Recipe(epochs=2.25, batch_size=32, seed=3, optimizer=optimizer)
-    chosen = [(0, 0), (1, 2), (2, 1), (3, 3)]
+    chosen = [(0, 0), (1, 2), (2, 1), (3, 3), (0, 4), (1, 5), (3, 6)]
     whole = students(small_cut, chosen, recipe)
     run(small_cut, digits, whole, pool, recipe=recipe)
     first = students(small_cut, chosen, recipe)
@@ -134,6 +135,39 @@ def test_resumed_is_uninterrupted_bit_for_bit(
     assert unpack(second, saved) == step
     run(small_cut, digits, second, pool, first_step=step, recipe=recipe)
     assert [bits(student) for student in second] == [bits(student) for student in whole]
+
+
+def test_no_pass_is_under_way_behind_passes(
+    small_cut: Cut, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would go on beside what comes next, on the same reference."""
+    said: list[str] = []
+
+    def slow(*_: object) -> list[Tensor]:
+        said.append("begins")
+        time.sleep(0.05)
+        said.append("ends")
+        return []
+
+    monkeypatch.setattr("services.distiller.distill.feature_maps", slow)
+    images = [torch.rand(2, 1, 8, 8)] * 3
+    with passes(small_cut, images, CPU, pool) as maps:
+        next(maps)
+    assert said == ["begins", "ends"] * 2
+
+
+def test_a_step_that_fails_waits_for_those_beside_it(pool: ThreadPoolExecutor) -> None:
+    done: list[int] = []
+
+    def act(number: int) -> None:
+        if number == 0:
+            raise KeyError
+        time.sleep(0.05)
+        done.append(number)
+
+    with pytest.raises(KeyError):
+        for_each(range(4), pool, act)
+    assert sorted(done) == [1, 2, 3]
 
 
 def test_a_checkpoint_serves_a_part_of_its_group_but_no_other(small_cut: Cut) -> None:
@@ -176,10 +210,12 @@ def test_batches_are_the_same_from_any_step(digits: Dataset) -> None:
 def measured(
     cut: Cut, data: Dataset, taught: list[Student], pool: ThreadPoolExecutor, kl: Cut | None = None
 ) -> HeldOut:
-    recalibrate_all(taught, passes(cut, batches.calibration(data, RECIPE), CPU, pool), pool)
+    with passes(cut, batches.calibration(data, RECIPE), CPU, pool) as maps_of_batches:
+        recalibrate_all(taught, maps_of_batches, pool)
     held_out = HeldOut(taught, kl)
-    for maps in passes(cut, batches.held_out(data, RECIPE), CPU, pool):
-        held_out.add(maps, pool)
+    with passes(cut, batches.held_out(data, RECIPE), CPU, pool) as maps_of_batches:
+        for maps in maps_of_batches:
+            held_out.add(maps, pool)
     return held_out
 
 

@@ -1,6 +1,7 @@
 """The engine from the creation of a job to its end, with workers in threads."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from donna.errors import Cancelled, NotFound, Unavailable
-from donna.jobs import Job, JobState, JobStore, Report, Task, TaskSpec, TaskState, Work
+from donna.errors import Cancelled, FailedPrecondition, NotFound, Unavailable
+from donna.jobs import Job, JobState, JobStore, Report, Task, TaskSpec, TaskState, Work, outage
 from donna.jobs import engine as engine_module
-from donna.jobs.engine import Engine, TaskReport, run_task
+from donna.jobs.engine import REPORT_INTERVAL_S, Engine, TaskReport, run_task
 from donna.jobs.lease import Leases
 from donna.jobs.placement import Threads
 from tests.unit.jobs.clock import Clock, eventually
@@ -185,6 +186,21 @@ def test_what_is_away_is_tried_again(live: JobStore, start: Start) -> None:
     assert job.cost["device_s"] == 3.0  # what was spent in vain was spent
 
 
+def test_the_cause_of_a_sentence_is_in_the_log(
+    live: JobStore, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    def step(attempt: int, report: Report) -> dict[str, Any]:
+        try:
+            raise KeyError("what really happened")
+        except KeyError as error:
+            raise FailedPrecondition("it cannot be exported") from error
+
+    job = ended(live, start(Scripted(step)).create({}).name)
+    assert job.error is not None
+    assert job.error.message == "it cannot be exported"
+    assert "what really happened" in caplog.text
+
+
 def test_a_join_that_cannot_yet_is_tried_again(live: JobStore, start: Start) -> None:
     def join(attempt: int) -> None:
         if attempt == 1:
@@ -234,19 +250,30 @@ def test_a_job_deleted_while_its_result_is_joined_harms_nobody(live: JobStore, s
         engine.close()
 
 
-def test_waiting_is_seen_from_outside(live: JobStore, start: Start) -> None:
-    go, waiting = threading.Event(), threading.Event()
+def test_waiting_is_seen_from_outside_until_it_is_over(live: JobStore, start: Start) -> None:
+    go, waiting, over = threading.Event(), threading.Event(), threading.Event()
 
     def step(attempt: int, report: Report) -> dict[str, Any]:
         report.waiting("a device")
+        report.progress(1, 2, "another device goes on")
+        time.sleep(1.5 * REPORT_INTERVAL_S)
+        report.save({"generation": 1}, fraction=0.5, message="what came before is stored")
         waiting.set()
         go.wait(30)
-        report.progress(1, 2, "a device came")
+        report.waiting("")
+        go.clear()
+        over.set()
+        go.wait(30)
         return {}
 
     name = start(Scripted(step)).create({}).name
     waiting.wait(30)
-    assert (live.get(name).state, live.get(name).waiting_for) == (JobState.WAITING, "a device")
+    job = live.get(name)
+    assert (job.state, job.waiting_for) == (JobState.WAITING, "a device")
+    assert job.progress.message == "what came before is stored"
+    go.set()
+    over.wait(30)
+    assert (live.get(name).state, live.get(name).waiting_for) == (JobState.RUNNING, "")
     go.set()
     job = ended(live, name)
     assert (job.state, job.waiting_for) == (JobState.SUCCEEDED, "")
@@ -269,6 +296,33 @@ def test_publish_and_saved(live: JobStore, start: Start) -> None:
         assert ended(live, name).result == {"saved": {"generation": 7}, "published": {"front": [7]}}
     finally:
         engine.close()
+
+
+def test_checkpoints_tell_now_and_then_but_never_without_their_cost(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "REPORT_INTERVAL_S", 3600.0)
+    job = store.create("scripts", {}, [TaskSpec(key="", spec={})])
+    leases = Leases(store, kind="scripts", owner="a")
+    task = leases.claim()
+    assert task is not None
+    report = TaskReport(leases, task, threading.Event())
+    try:
+        report.save({"generation": 0}, fraction=0.1)
+        told = store.get(job.name)
+        for generation in range(1, 4):
+            report.save({"generation": generation}, part=(generation, {}), fraction=0.5)
+        assert report.saved() == {"generation": 3}
+        assert len(report.saved_parts()) == 3
+        assert store.get(job.name).revision == told.revision
+        report.cost(device_s=2.0)
+        report.save({"generation": 4})
+        assert store.get(job.name).cost["device_s"] == 2.0
+        report.save({"generation": 5}, partial={"front": [5]}, fraction=0.75)
+        now = store.get(job.name)
+        assert (now.result, now.progress.done) == ({"front": [5]}, 0.75)
+    finally:
+        report.close()
 
 
 def _away(*_: Any, **__: Any) -> None:
@@ -298,7 +352,7 @@ def test_progress_does_not_fail_the_work_while_the_store_is_away(
 def test_a_result_is_kept_until_the_store_is_back(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     job = store.create("scripts", {}, [TaskSpec(key="k", spec={})])
     leases = Leases(store, kind="scripts", owner="a")
-    monkeypatch.setattr(engine_module, "SETTLE_PAUSES_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(outage, "LONGEST_PAUSE_S", 0.0)
     complete, calls = leases.complete, []
 
     def flaky(*arguments: Any) -> None:
@@ -315,22 +369,51 @@ def test_a_result_is_kept_until_the_store_is_back(store: JobStore, monkeypatch: 
     assert store.task_states(job.name) == {TaskState.DONE: 1}
 
 
-def test_a_checkpoint_that_cannot_be_stored_is_tried_again_not_a_defect(
-    store: JobStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+def test_work_stands_still_while_its_checkpoint_cannot_be_stored(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = store.create("scripts", {}, [TaskSpec(key="", spec={})])
     leases = Leases(store, kind="scripts", owner="a")
+    monkeypatch.setattr(outage, "LONGEST_PAUSE_S", 0.0)
+    report_, calls = leases.report, []
+
+    def flaky(*arguments: Any, **named: Any) -> None:
+        calls.append(named)
+        if len(calls) < 3:
+            _away()
+        report_(*arguments, **named)
 
     def step(attempt: int, report: Report) -> dict[str, Any]:
         with monkeypatch.context() as patch:
-            patch.setattr(leases, "report", _away)
-            report.save({"epoch": 1})
-        return {}
+            patch.setattr(leases, "report", flaky)
+            report.save({"epoch": 1}, part=(0, {"n": 1}))
+        return {"attempt": attempt, "saved": report.saved(), "parts": report.saved_parts()}
 
     task = leases.claim()
     assert task is not None
     run_task(leases, Scripted(step), task, threading.Event())
-    assert store.task_states(job.name) == {TaskState.QUEUED: 1}
+    assert len(calls) == 3
+    assert store.tasks(job.name)[0].result == {"attempt": 1, "saved": {"epoch": 1}, "parts": [{"n": 1}]}
+
+
+def test_a_worker_that_is_told_to_stop_waits_for_no_store(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = store.create("scripts", {}, [TaskSpec(key="", spec={})])
+    leases, stopping = Leases(store, kind="scripts", owner="a"), threading.Event()
+    monkeypatch.setattr(engine_module, "SETTLE_S", 0.3)
+    monkeypatch.setattr(leases, "report", _away)
+    monkeypatch.setattr(leases, "release", _away)
+
+    def step(attempt: int, report: Report) -> dict[str, Any]:
+        stopping.set()
+        report.save({"epoch": 1})
+        raise AssertionError("it was not saved")
+
+    task = leases.claim()
+    assert task is not None
+    run_task(leases, Scripted(step), task, stopping)
+    assert store.task_states(job.name) == {TaskState.RUNNING: 1}, "until its lease has run out"
 
 
 def test_the_lease_of_a_long_task_is_renewed_beside_it(

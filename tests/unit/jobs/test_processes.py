@@ -2,12 +2,13 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from donna.jobs import JobStore, TaskState
+from donna.jobs import JobState, JobStore, TaskState
 from donna.jobs.engine import Engine
 from donna.jobs.placement import Processes
 from tests.unit.jobs.clock import eventually
@@ -85,7 +86,42 @@ def test_a_service_whose_workers_keep_dying_is_not_healthy(
     assert engine.alive
     name = engine.create({"count": 1, "folder": str(tmp_path)}).name
     eventually(lambda: not engine.alive)
+    eventually(
+        lambda: live.get(name).waiting_for.startswith("a worker that lives: one after the other ended")
+    )
+    assert live.get(name).state is JobState.WAITING
     live.cancel(name)  # nothing is to do any more, and after a while nothing is known against it
     monkeypatch.setattr("donna.jobs.placement.STEADY_S", 0.0)
     eventually(lambda: engine.alive)
     engine.close()
+
+
+STUBBORN = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+time.sleep(600)
+"""
+
+
+def test_workers_that_do_not_listen_share_one_time_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stubborn.py").write_text(STUBBORN)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("donna.jobs.placement.STOP_GRACE_S", 1.5)
+    placement = Processes("stubborn", limit=4)
+    placement.place(4)
+    pids = placement.running
+    eventually(lambda: all(ignores_sigterm(pid) for pid in pids))
+    before = time.monotonic()
+    placement.close()
+    assert time.monotonic() - before < 4  # of 6 for one after the other
+    assert all(gone(pid) for pid in pids)
+    placement.place(4)
+    assert all(gone(pid) for pid in placement.running), "who comes too late starts nobody"
+
+
+def ignores_sigterm(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = next(line for line in status.splitlines() if line.startswith("SigIgn:")).split()[1]
+    return bool(int(mask, 16) >> (signal.SIGTERM - 1) & 1)

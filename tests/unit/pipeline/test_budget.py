@@ -11,8 +11,8 @@ from donna.errors import InvalidArgument
 from donna.pipeline import budget
 from donna.pipeline.bounds import check_table
 from donna.pipeline.spec import read_spec
-from services.searcher import conduct
 from services.searcher.calibration import Plan
+from services.searcher.refinement import MAX_ROUNDS
 from services.searcher.survey import representatives
 from tests.unit.predictor.spaces import library, random_tables
 
@@ -29,7 +29,7 @@ def test_a_table_takes_what_the_searcher_says(num_options: tuple[int, ...]) -> N
 
 
 def test_other_figures_are_the_searcher_s_too() -> None:
-    assert budget.REFINEMENTS == conduct.MAX_ROUNDS
+    assert budget.REFINEMENTS == MAX_ROUNDS
     assert len(representatives(library(random_tables(5, 8, seed=1)))) <= budget.LOOK
 
 

@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from donna.graphs import IR_VERSION
+from donna.onnx_format import IR_VERSION
 from donna.pipeline.ask import probe_model
 
 

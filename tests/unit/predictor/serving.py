@@ -24,8 +24,9 @@ from services.predictor.settings import PredictorSettings
 class Service:
     """A running predictor: its stub, and its artifact store."""
 
-    def __init__(self, stub: Remote, artifacts: ArtifactStore) -> None:
+    def __init__(self, stub: Remote, artifacts: ArtifactStore, address: str) -> None:
         self.stub = stub
+        self.address = address
         self.artifacts = artifacts
 
     def put(self, library: Library) -> common_pb2.Artifact:
@@ -58,7 +59,7 @@ def served(folder: Path) -> Iterator[Service]:
     server, address = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
     channel = open_channel(address)
     try:
-        yield Service(Remote(PredictorServiceStub, channel), artifacts)
+        yield Service(Remote(PredictorServiceStub, channel), artifacts, address)
     finally:
         channel.close()
         asyncio.run_coroutine_threadsafe(server.stop(), loop).result(30)

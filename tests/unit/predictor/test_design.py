@@ -43,6 +43,14 @@ def test_uniform_works_in_a_space_beyond_64_bits() -> None:
     assert design.max() > 256
 
 
+def test_what_judges_a_design_had_no_part_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = spaces.library(spaces.random_tables(5, 30, seed=0))
+    judges = [rows(uniform(library.num_options, 20, NONE, seed)) for seed in range(5)]
+    monkeypatch.setattr(Exchange, "improve", lambda self, start: start)
+    for seed in range(3):
+        assert not rows(d_optimal(library, 20, NONE, seed)) & set.union(*judges)
+
+
 def test_exchange_finds_the_best_of_all_designs_of_a_small_space() -> None:
     library = spaces.library(spaces.random_tables(2, 3, seed=0))
     exchange = Exchange([np.array([-1.0, 0.2, 1.1]), np.array([-0.7, 0.1, 1.2])], NONE[:, :2])

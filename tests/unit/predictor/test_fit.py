@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from donna.errors import Cancelled, FailedPrecondition
-from services.predictor.fit import FitOptions, fit, quality_sets
+from services.predictor.fit import FitOptions, fit, num_steps, quality_sets
 from tests.unit.predictor import spaces
 
 LIBRARY = spaces.library(spaces.random_tables(5, 24, seed=1))
@@ -94,10 +94,15 @@ def test_an_extra_quality_is_used_when_it_explains_more() -> None:
 
 
 def test_a_fit_can_be_stopped() -> None:
-    choices = spaces.draw(LIBRARY.num_options, 12, seed=13)
+    choices = np.unique(spaces.draw(LIBRARY.num_options, 80, seed=13), axis=0)
+    seen: list[str] = []
+    fit(LIBRARY, choices, quadratic(choices), FitOptions(order=1), seen.append, learning_curve_subsets=1)
+    assert len(seen) <= num_steps(len(choices))
+    assert seen.count("leaving one out") == 64  # the long part, so it is asked there again and again
 
     def stop(name: str) -> None:
-        raise Cancelled(name)
+        if name == "leaving one out":
+            raise Cancelled(name)
 
     with pytest.raises(Cancelled):
         fit(LIBRARY, choices, quadratic(choices), FitOptions(), stop)

@@ -8,11 +8,11 @@ import pytest
 
 from donna.errors import DataLoss, FailedPrecondition
 from donna.space import Library
+from donna.space.target import TARGETS, Target, forward, inverse
 from services.predictor.features import Order, design_matrix
 from services.predictor.fit import FitOptions, fit
 from services.predictor.model import Model
 from services.predictor.quality import inputs
-from services.predictor.target import TARGETS, Target, forward, inverse
 from tests.unit.predictor import spaces
 
 TABLES = spaces.random_tables(4, 300, seed=0)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from donna.space.target import TARGETS, forward, inverse
 from services.predictor import selection
 from services.predictor.features import design_matrix
 from services.predictor.selection import Candidate, Problem, groups, nested_leave_one_out, select
-from services.predictor.target import TARGETS, forward, inverse
 
 NSR = ("nsr",)
 CANDIDATES = [Candidate(qualities=NSR, order=o, target=t) for o in (1, 2) for t in TARGETS]

@@ -256,9 +256,16 @@ def test_requests_are_idempotent_listed_in_pages_and_deleted(
             break
     assert len(names) == len(set(names)) >= 2
     assert first.name in names
+    predict = pb.PredictRequest(predictor=first.name, architectures=pack_architectures(CHOICES))
+    assert service.stub.Predict(predict).accuracies
     service.stub.DeletePredictor(pb.DeletePredictorRequest(name=first.name))
-    with pytest.raises(NotFound):
-        service.stub.GetPredictor(pb.GetPredictorRequest(name=first.name))
+    for call in (
+        lambda: service.stub.GetPredictor(pb.GetPredictorRequest(name=first.name)),
+        lambda: service.stub.Predict(predict),
+        lambda: service.stub.GetPredictorTables(pb.GetPredictorTablesRequest(predictor=first.name)),
+    ):
+        with pytest.raises(NotFound):
+            call()
 
 
 @pytest.mark.parametrize("design", [pb.SAMPLING_DESIGN_UNIFORM, pb.SAMPLING_DESIGN_D_OPTIMAL, 0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -30,6 +31,10 @@ from donna.v1 import (
     searcher_pb2_grpc,
 )
 from donna.v1 import profiler_pb2 as pb
+from services.profiler.description import Descriptions
+from services.profiler.devices import Devices
+from services.profiler.hub import dialler
+from services.profiler.settings import ProfilerSettings
 from tests.unit.graphs import fragments as make
 from tests.unit.profiler import agent
 
@@ -44,12 +49,15 @@ class Hub:
         self.addresses: dict[str, str] = {}
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        hub = DeviceHub(
-            self.addresses.__setitem__, known=folder / "agents.json", reserved=frozenset({"taken"})
-        )
+        hub = DeviceHub(self._on_agent, known=folder / "agents.json")
         gate = Gate(lambda: {digest_of(TOKEN): "agent"})
         self._server = Server([hub_endpoint(hub)], listen=listen, healthy=lambda: True, gate=gate)
         self.address = self._wait(self._server.start())
+
+    def _on_agent(self, name: str, address: str) -> None:
+        if name == "taken":
+            raise AlreadyExists("the name taken belongs to a profiler known from the settings")
+        self.addresses[name] = address
 
     def _wait(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
@@ -169,7 +177,7 @@ def test_strangers_and_wrong_hellos_are_refused(tmp_path, hub, told):
             say(hub, hello(name))
     with pytest.raises(InvalidArgument, match=r"hello\.instance"):
         say(hub, hello("x", instance="short"))
-    with pytest.raises(AlreadyExists, match="belongs to another"):
+    with pytest.raises(AlreadyExists, match="known from the settings"):
         say(hub, hello("taken"))
     assert not hub.addresses
     assert say(hub, hello("fine"), hold=True).welcome.agent == "fine"
@@ -180,6 +188,75 @@ def test_strangers_and_wrong_hellos_are_refused(tmp_path, hub, told):
         with pytest.raises(AlreadyExists, match="the name lab belongs to another agent"):
             say(hub, hello("lab", instance="somebody else entirely"))
         assert answers(remote)
+
+
+@pytest.mark.parametrize("field", ["TLS_CERTIFICATE", "TOKEN_FILE", "TOKENS"])
+def test_an_agent_whose_answers_could_not_come_through_the_stream_does_not_start(tmp_path, field):
+    settings = ProfilerSettings(state=tmp_path, hub="127.0.0.1:1", **{field.lower(): "some file"})
+    with pytest.raises(InvalidArgument, match="an agent that dials a hub serves it in plain text") as refused:
+        dialler(settings, Devices([]), Descriptions([]))
+    assert [v.field for v in refused.value.violations] == [field.lower()]
+
+
+def test_a_name_is_kept_for_its_agent_until_that_has_been_away_for_long(tmp_path, monkeypatch) -> None:
+    (tmp_path / "agents.json").write_text(json.dumps({"lab": "its own instance"}))
+    hub = Hub(tmp_path)
+    try:
+        with pytest.raises(AlreadyExists, match="the name lab belongs to another agent"):
+            say(hub, hello("lab", instance="somebody else entirely"))
+        assert say(hub, hello("lab", instance="its own instance"), hold=True).welcome.agent == "lab"
+        monkeypatch.setattr("donna.rpc.hub.HOLD_S", 0.0)
+        eventually(lambda: taken_over(hub))
+        found = json.loads((tmp_path / "agents.json").read_text())
+        assert found == {"lab": "somebody else entirely"}
+    finally:
+        hub.stop()
+
+
+def taken_over(hub: Hub) -> bool:
+    try:
+        return say(hub, hello("lab", instance="somebody else entirely"), hold=True).welcome.agent == "lab"
+    except AlreadyExists:  # the first one's stream is still there
+        return False
+
+
+def test_an_agent_comes_back_while_its_old_line_hangs(tmp_path, hub) -> None:
+    """Half-open: the hub has not noticed that the old stream is dead, and what it has for it waits for ever."""
+    closing = threading.Event()
+
+    def frames():
+        yield hello("lab")
+        closing.wait(60)
+
+    with open_channel(hub.address) as channel:
+        metadata = (("authorization", f"Bearer {TOKEN}"),)
+        old = hub_pb2_grpc.DeviceHubServiceStub(channel).Attach(frames(), metadata=metadata, timeout=60)
+        assert next(old).welcome.agent == "lab"
+        host, port = hub.addresses["lab"].split(":")
+        crowd = [socket.create_connection((host, int(port))) for _ in range(20)]
+        for each in crowd:  # more than the old stream, which nobody reads, takes
+            each.setblocking(False)
+        eventually(lambda: all(full(each) for each in crowd))
+        started = time.monotonic()
+        assert say(hub, hello("lab"), hold=True).welcome.agent == "lab"
+        assert time.monotonic() - started < 15
+        for each in crowd:
+            each.close()
+        closing.set()
+
+
+def full(each: socket.socket) -> bool:
+    """Whether the connection takes nothing more."""
+    try:
+        while True:
+            each.send(b"x" * (1 << 20))
+    except BlockingIOError:
+        time.sleep(0.02)
+        try:
+            each.send(b"x")
+        except BlockingIOError:
+            return True
+        return False
 
 
 def test_searcher_and_command_show_agents_that_dialled_in(tmp_path):

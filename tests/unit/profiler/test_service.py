@@ -67,7 +67,7 @@ def test_a_whole_model(remote):
     assert result.peak_memory_bytes > result.network_memory_bytes
     assert sum(result.nodes_by_provider.values()) > 0
     assert result.fingerprint_sha256
-    assert result.method_version == "1"
+    assert result.method_version == "2"
     assert measurement.settings.provider == "CPUExecutionProvider"
     assert measurement.settings.warmup_runs == 10
     assert measurement.job.cost.measurements == 1
@@ -222,7 +222,7 @@ def test_a_failing_model_tells_why_and_others_go_on(remote, fragments):
     good = agent.create(remote, agent.stitched(*fragments), skip_cache=True)
     ended = [agent.finished(remote, each) for each in (slow, hungry, misfit)]
     assert [each.job.state for each in ended] == [FAILED] * 3
-    assert [each.job.error.reason for each in ended] == ["TIMEOUT", "OUT_OF_MEMORY", "INVALID_ARGUMENT"]
+    assert [each.job.error.reason for each in ended] == ["TIMEOUT", "OUT_OF_MEMORY", "INVALID_MODEL"]
     assert "fragments[1]" in ended[2].job.error.message
     assert agent.finished(remote, good).job.state == SUCCEEDED
 

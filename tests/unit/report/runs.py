@@ -80,9 +80,15 @@ def run_result(devices: tuple[str, ...] = ("local",), **changes: Any) -> dict[st
             "hypervolume": [0.52, 0.61, 0.66, 0.69, 0.7, 0.705],
             "latency_table_errors": {},
         },
+        "improvement": [],
         "front": front,
         "models": [
-            _model(f"digits-{i + 1}", p["predicted_accuracy"] + 0.012, p["latency_ms"], p["macs"])
+            _model(
+                f"digits-{i + 1}",
+                p["predicted_accuracy"] + 0.012,
+                {d: 1.1 * ms for d, ms in p["latency_ms"].items()},
+                p["macs"],
+            )
             | {"architecture": p["architecture"], "predicted_accuracy": p["predicted_accuracy"]}
             for i, p in enumerate(chosen)
         ],
@@ -126,7 +132,15 @@ def _block(n: int, name: str, random: np.random.Generator) -> dict[str, Any]:
             quality, macs = float(0.5 / size * random.uniform(0.8, 1.2) * (1 + n / 3)), int(40_000 * size)
         options.append({"option": str(option), "quality": quality, "parameters": macs // 60, "macs": macs})
     shape = [16 * (n + 1), 8 >> (n // 2), 8 >> (n // 2)]
-    return {"name": name, "input_shape": shape, "output_shape": shape, "options": options}
+    agreement = (0.97, 0.62, None, 1.0)[n]
+    return {
+        "name": name,
+        "rank_correlation": agreement,
+        "settled": None if agreement is None else agreement >= 0.9,
+        "input_shape": shape,
+        "output_shape": shape,
+        "options": options,
+    }
 
 
 def _point(
@@ -174,6 +188,8 @@ def _model(name: str, accuracy: float, latency_ms: dict[str, float], macs: int) 
         "num_samples": 497,
         "latency_ms": latency_ms,
         "latency_interval_ms": {d: [0.98 * v, 1.02 * v] for d, v in latency_ms.items()},
+        "searched_latency_ms": {d: v / 1.1 for d, v in latency_ms.items()},
+        "latency_difference": dict.fromkeys(latency_ms, 0.1),
         "speedup": dict.fromkeys(latency_ms, 1.5),
         "unstable_devices": [],
         "parameters": macs // 60,

@@ -54,14 +54,116 @@ def text(browser: Any, selector: str) -> str:
 def test_it_shows_the_whole_run_without_a_complaint(opened: Open) -> None:
     result = runs.run_result(planned_s={"library": 61.0})
     page = opened(result, runs.evaluations_csv(result))
-    assert "planned 1 min" in text(page, "#cost-times")
+    assert "library 92 s 61 s" in text(page, "#cost-times")
     marks = page.find_elements("css selector", "#front-chart .mark")
     assert len(marks) == len(result["front"]) + len(result["models"]) + 1
     assert len(page.find_elements("css selector", "#blocks-table td[data-choice]")) == 4 * 17
     assert len(page.find_elements("css selector", "#models-table tbody tr")) == 4
     assert len(page.find_elements("css selector", "#prediction-chart .mark")) == 34
     assert "digits-3 is 1." in text(page, "#found")
-    assert not page.find_element("id", "latency").is_displayed()
+    assert "No table was used" in text(page, "#latency-note")
+    assert not page.find_element("id", "rounds").is_displayed()
+    heads = [head.text for head in page.find_elements("css selector", "#blocks-table thead th")]
+    assert heads[1:] == [
+        "stage1\nsettled, 0.97",
+        "stage2\nnot settled, 0.62",
+        "stage3",
+        "stage4\nsettled, 1.00",
+    ]
+
+
+def test_what_was_measured_twice_is_drawn_twice_and_only_that_is_held_against_the_reference(
+    opened: Open,
+) -> None:
+    result = runs.run_result()
+    page = opened(result)
+    assert len(page.find_elements("css selector", "#front-chart .change")) == len(result["models"]) + 1
+    assert "and the reference by +10.0 %" in text(page, "#front-again")
+    # The headline's network is selected, with both of its latencies.
+    told = text(page, "#found").split()[2]
+    assert text(page, "#picture h3") == told
+    assert "1.50× as fast" in text(page, "#picture .against") and "in the search" in text(page, "#picture dl")
+    finetuned = {model["architecture"] for model in result["models"]}
+    other = next(p["architecture"] for p in result["front"] if p["architecture"] not in finetuned)
+    page.execute_script(f"document.querySelector('#all-table tr[data-network=\"{other}\"]').click()")
+    assert text(page, "#picture h3") == other
+    assert "as fast" not in text(page, "#picture") and "Measured in the search only" in text(page, "#picture")
+    page.find_element("id", "tab-macs").click()
+    assert "× the multiply-adds" in text(page, "#picture .against")
+    assert not page.find_elements("css selector", "#front-chart .change")
+
+
+def test_a_network_under_the_pointer_shows_its_blocks(opened: Open) -> None:
+    from selenium.webdriver import ActionChains
+
+    page = opened(runs.run_result())
+    mark = page.find_element("css selector", "#front-chart .mark.model")
+    ActionChains(page).move_to_element(mark).perform()
+    assert len(page.find_elements("css selector", "#tip .strip svg")) == 4
+    assert "measured again" in text(page, "#tip")
+
+
+def test_networks_of_little_worth_do_not_flatten_the_rest(opened: Open) -> None:
+    """Between 30 and 99 % equal steps are equal ratios of errors; nothing falls out of the picture."""
+    result = runs.run_result()
+    result["front"][0]["predicted_accuracy"], result["front"][1]["predicted_accuracy"] = 0.3, 0.9
+    result["models"][2]["accuracy"], result["models"][1]["accuracy"] = 0.99, 1.0
+    page = opened(result)
+    ticks = [t.text for t in page.find_elements("css selector", "#front-chart text[text-anchor=end]")]
+    assert {"50 %", "90 %", "99 %"} <= set(ticks)
+    heights = {
+        name: page.execute_script("return arguments[0].getBoundingClientRect().y", mark)
+        for name, mark in (
+            ("low", page.find_element("css selector", "#front-chart .mark.front")),
+            ("best", page.find_elements("css selector", "#front-chart .mark.model")[2]),
+        )
+    }
+    assert heights["low"] - heights["best"] > 200
+    top = page.find_element("css selector", "#front-chart svg").rect["y"]
+    assert all(
+        mark.rect["y"] >= top - 12 for mark in page.find_elements("css selector", "#front-chart .mark")
+    )
+
+
+def test_rounds_of_improvement_are_told(opened: Open) -> None:
+    before = {
+        "finetuned": [{"architecture": "0-0-0-0"}] * 4, "kendall_tau_front": 0.67, "mean_abs_error_front": 0.013,
+        "kendall_tau_loo": 0.8, "front_size": 12,
+    }  # fmt: skip
+    page = opened(runs.run_result(improvement=[before, before | {"kendall_tau_front": None}]))
+    rows = [row.text for row in page.find_elements("css selector", "#rounds-table tbody tr")]
+    assert rows == ["1 4 0.67 1.3 % 0.80 12", "2 4 – 1.3 % 0.80 12"]
+
+
+def test_an_address_that_is_no_text_does_no_harm(opened: Open, browser: Any) -> None:
+    page = opened(runs.run_result())
+    browser.get(page.current_url.split("#")[0] + "#%E0%A4%A")
+    browser.refresh()
+    assert wait_for(browser, "return document.querySelector('#picture h3')?.textContent").startswith(
+        "digits-"
+    )
+    assert browser.get_log("browser") == []
+
+
+def test_in_the_frame_of_a_notebook_it_works_without_an_address(browser: Any, tmp_path: Path) -> None:
+    """The frame has no origin: its history cannot be changed, and nothing lies beside it to link to."""
+    from donna.notebook import FinishedRun
+
+    result = runs.run_result()
+    page = tmp_path / "notebook.html"
+    page.write_text(FinishedRun(folder=tmp_path, result=result)._repr_html_())
+    browser.get(page.as_uri())
+    browser.switch_to.frame(browser.find_element("css selector", "iframe"))
+    try:
+        wait_for(browser, "return document.querySelectorAll('#front-chart .mark').length")
+        network = result["front"][0]["architecture"]
+        browser.execute_script("wrong = []; addEventListener('error', (event) => wrong.push(event.message))")
+        browser.execute_script(f"document.querySelector('#all-table tr[data-network=\"{network}\"]').click()")
+        assert text(browser, "#picture h3") == network
+        assert browser.execute_script("return wrong") == []  # what a frame logs is not in the browser's log
+        assert not browser.find_elements("css selector", "#models-table a")
+    finally:
+        browser.switch_to.default_content()
 
 
 def test_a_click_selects_a_network_everywhere(opened: Open) -> None:

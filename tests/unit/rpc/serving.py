@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from donna.jobs import Job, JobStore
 from donna.rpc.messages import job_message
 from donna.rpc.server import Endpoint, Server
 from donna.rpc.watch import Watcher
@@ -17,11 +18,11 @@ NAME = pb.DESCRIPTOR.services_by_name["ProfilerService"].full_name
 
 class Small(profiler_pb2_grpc.ProfilerServiceServicer):
     """GetDevice answers what `answer` returns or raises; ListDevices is asynchronous and does the same;
-    WatchMeasurement watches a job, or streams two answers where there is no watcher."""
+    WatchMeasurement watches a job, or streams two answers where there is no store."""
 
-    def __init__(self, watcher: Watcher | None = None) -> None:
+    def __init__(self, store: JobStore | None = None) -> None:
         self.answer: Callable[[Any], Any] = lambda request: None
-        self._watcher = watcher
+        self.watcher = Watcher(store, _watched) if store is not None else None
 
     def GetDevice(self, request: pb.GetDeviceRequest, context: Any) -> pb.GetDeviceResponse:
         self.answer(request)
@@ -34,14 +35,17 @@ class Small(profiler_pb2_grpc.ProfilerServiceServicer):
     async def WatchMeasurement(
         self, request: pb.WatchMeasurementRequest, context: Any
     ) -> AsyncIterator[pb.WatchMeasurementResponse]:
-        if self._watcher is not None:
-            async for job in self._watcher.watch(request.name):
-                measurement = pb.Measurement(name=job.name, job=job_message(job))
-                yield pb.WatchMeasurementResponse(measurement=measurement)
+        if self.watcher is not None:
+            async for response in self.watcher.watch(request.name):
+                yield response
             return
         yield pb.WatchMeasurementResponse(measurement=pb.Measurement(name="first"))
         self.answer(request)
         yield pb.WatchMeasurementResponse(measurement=pb.Measurement(name="second"))
+
+
+def _watched(job: Job) -> pb.WatchMeasurementResponse:
+    return pb.WatchMeasurementResponse(measurement=pb.Measurement(name=job.name, job=job_message(job)))
 
 
 def endpoint(servicer: Any) -> Endpoint:

@@ -1,8 +1,10 @@
 """Who may call, what runs beside what, and what health says."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -27,8 +29,8 @@ from donna.jobs.lease import Leases
 from donna.rpc.artifact_servicer import artifact_endpoint
 from donna.rpc.authentication import Gate, check_listen, digest_of, is_loopback
 from donna.rpc.channel import Remote, open_channel
-from donna.rpc.server import MAX_MESSAGE_BYTES, Server
-from donna.rpc.watch import Watcher
+from donna.rpc.limits import MAX_MESSAGE_BYTES
+from donna.rpc.server import Server
 from donna.v1 import common_pb2
 from donna.v1 import profiler_pb2 as pb
 from donna.v1.profiler_pb2_grpc import ProfilerServiceStub
@@ -72,6 +74,24 @@ def test_only_who_has_the_token_may_call() -> None:
             with pytest.raises(Unauthenticated):
                 next(stranger.WatchMeasurement(pb.WatchMeasurementRequest()))
         assert health(address) == SERVING  # probes have no token
+
+
+def test_nothing_is_read_of_who_may_not_call() -> None:
+    """Else whoever reaches the port fills the memory with messages that are never answered."""
+
+    def endless() -> Iterator[bytes]:
+        threading.Event().wait(30)
+        yield b""
+
+    with serving(endpoint(Small()), gate=GATE) as address, grpc.insecure_channel(address) as channel:
+        for method in ("GetDevice", "WatchMeasurement", "UploadModel"):
+            with pytest.raises(grpc.RpcError) as caught:
+                channel.stream_unary(f"/{NAME}/{method}")(endless(), timeout=20)
+            assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        big = bytes(MAX_MESSAGE_BYTES - 1)  # one that is on its way already
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(f"/{NAME}/GetDevice")(big, timeout=30)
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 @pytest.mark.parametrize(
@@ -148,7 +168,7 @@ def test_a_deadline_ends_the_call_for_the_caller() -> None:
 
 def test_a_deadline_ends_a_stream(store: JobStore) -> None:
     job = store.create("measurements", {}, [TaskSpec(key="", spec={})])
-    with serving(endpoint(Small(Watcher(store)))) as address, open_channel(address) as channel:
+    with serving(endpoint(Small(store))) as address, open_channel(address) as channel:
         watch = Remote(ProfilerServiceStub, channel).WatchMeasurement(
             pb.WatchMeasurementRequest(name=job.name), deadline_s=0.5
         )
@@ -161,7 +181,7 @@ def test_two_hundred_watchers_leave_room_for_others_and_hear_of_every_end(
 ) -> None:
     job = store.create("measurements", {}, [TaskSpec(key="", spec={})])
     other = store.create("measurements", {}, [TaskSpec(key="", spec={})])
-    watcher = Watcher(store)
+    small = Small(store)
     reads, get = [], store.get
 
     def counted(name: str) -> Any:
@@ -192,7 +212,7 @@ def test_two_hundred_watchers_leave_room_for_others_and_hear_of_every_end(
             assert reads[before:].count(job.name) <= 3  # one for all watchers, and those of `cancel` itself
             return states
 
-    with serving(endpoint(Small(watcher))) as address:
+    with serving(endpoint(small)) as address:
         states = asyncio.run(everything(address))
         assert states == [[QUEUED, CANCELLED]] * 200
         with open_channel(address) as channel:
@@ -200,9 +220,9 @@ def test_two_hundred_watchers_leave_room_for_others_and_hear_of_every_end(
             assert len(list(late.WatchMeasurement(pb.WatchMeasurementRequest(name=job.name)))) == 1
             gone = late.WatchMeasurement(pb.WatchMeasurementRequest(name=other.name))
             next(gone)
-            eventually(lambda: watcher.watched == {other.name})
+            eventually(lambda: small.watcher.watched == {other.name})
             gone.close()
-        eventually(lambda: not watcher.watched)
+        eventually(lambda: not small.watcher.watched)
 
 
 def test_a_server_that_stops_does_not_wait_for_watchers(
@@ -211,7 +231,7 @@ def test_a_server_that_stops_does_not_wait_for_watchers(
     monkeypatch.setattr("donna.rpc.server.GRACE_S", 1000.0)  # more than `serving` waits for the end
     job = store.create("measurements", {}, [TaskSpec(key="", spec={})])
     with ExitStack() as open_after:
-        with serving(endpoint(Small(Watcher(store)))) as address:
+        with serving(endpoint(Small(store))) as address:
             channel = open_after.enter_context(open_channel(address))
             watch = Remote(ProfilerServiceStub, channel).WatchMeasurement(
                 pb.WatchMeasurementRequest(name=job.name)
@@ -223,7 +243,7 @@ def test_a_server_that_stops_does_not_wait_for_watchers(
 
 def test_a_watcher_of_a_deleted_job_hears_of_it(store: JobStore) -> None:
     job = store.create("measurements", {}, [TaskSpec(key="", spec={})])
-    with serving(endpoint(Small(Watcher(store)))) as address, open_channel(address) as channel:
+    with serving(endpoint(Small(store))) as address, open_channel(address) as channel:
         remote = Remote(ProfilerServiceStub, channel)
         watch = remote.WatchMeasurement(pb.WatchMeasurementRequest(name=job.name))
         next(watch)
@@ -237,7 +257,7 @@ def test_a_watcher_of_a_deleted_job_hears_of_it(store: JobStore) -> None:
 
 def test_revisions_come_in_order_and_the_last_is_the_end(store: JobStore) -> None:
     job = store.create("measurements", {}, [TaskSpec(key="", spec={})])
-    with serving(endpoint(Small(Watcher(store)))) as address, open_channel(address) as channel:
+    with serving(endpoint(Small(store))) as address, open_channel(address) as channel:
         watch = Remote(ProfilerServiceStub, channel).WatchMeasurement(
             pb.WatchMeasurementRequest(name=job.name)
         )
@@ -287,6 +307,29 @@ def test_health_tells_when_an_answer_does_not_come(monkeypatch: pytest.MonkeyPat
         assert ask(address) == "devices/1"
         go.set()
         eventually(lambda: health(address) == SERVING)
+
+
+def test_health_says_nothing_good_before_it_knows() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    asked, go = threading.Event(), threading.Event()
+
+    def healthy() -> bool:
+        asked.set()
+        return go.wait(30)
+
+    def serve() -> None:
+        with serving(endpoint(Small()), healthy=healthy, listen=address):
+            eventually(lambda: health(address) == SERVING)
+
+    with ThreadPoolExecutor(1) as pool:
+        served = pool.submit(serve)
+        assert asked.wait(30)
+        try:
+            assert (health(address), health(address, NAME)) == (NOT_SERVING, NOT_SERVING)
+        finally:
+            go.set()
+        served.result()
 
 
 def test_reflection_lists_the_services(tmp_path: Path) -> None:

@@ -16,17 +16,20 @@ from donna.rpc.server import Server
 from donna.service import open_stores
 from donna.v1 import searcher_pb2_grpc
 from services.searcher.__main__ import build
+from services.searcher.profilers import Profilers
 from services.searcher.settings import SearcherSettings
 from tests.unit.searcher.fakes import Fake
 
 
 class Running:
-    """One running searcher; `remote` calls it, `stop` ends it as SIGTERM would."""
+    """One running searcher; `remote` calls it, `stop` ends it as SIGTERM would; `profilers` are those it knows."""
 
     def __init__(self, state: Path, **settings: Any) -> None:
         self.settings = SearcherSettings(state=state, **settings)
         self.store, self.artifacts = open_stores(self.settings, "searcher")
         self.parts = build(self.settings, self.store, self.artifacts)
+        gateway = next(e.servicer for e in self.parts.endpoints if e.name.endswith("ProfilerService"))
+        self.profilers: Profilers = gateway._profilers
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()

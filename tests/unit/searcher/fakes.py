@@ -12,14 +12,18 @@ from typing import Any
 
 import grpc
 import numpy as np
+from grpc_status import rpc_status
 from onnx import ModelProto
 
-from donna.rpc.messages import unpack_architectures
+from donna.errors import DonnaError
+from donna.rpc.status import to_status
 from donna.space import Library
 from donna.v1 import common_pb2, predictor_pb2, predictor_pb2_grpc, profiler_pb2, profiler_pb2_grpc
-from tests.unit.searcher.libraries import true_accuracy, true_latency_ms
+from services.predictor.messages import tables_message
+from tests.unit.searcher.libraries import true_latency_ms, true_tables
 
-SUCCEEDED, RUNNING, FAILED = (
+QUEUED, SUCCEEDED, RUNNING, FAILED = (
+    common_pb2.JOB_STATE_QUEUED,
     common_pb2.JOB_STATE_SUCCEEDED,
     common_pb2.JOB_STATE_RUNNING,
     common_pb2.JOB_STATE_FAILED,
@@ -27,47 +31,44 @@ SUCCEEDED, RUNNING, FAILED = (
 
 
 class FakePredictor(predictor_pb2_grpc.PredictorServiceServicer):
-    """Predicts `true_accuracy`; `calls` counts."""
+    """Predicts `true_accuracy`; `calls` counts. While `hangs` is set it answers nothing."""
 
     def __init__(self, library: Library, *, second_order: bool = True) -> None:
         self.library, self.second_order, self.calls = library, second_order, 0
+        self.hangs = threading.Event()
 
-    def Predict(self, request: Any, context: Any) -> predictor_pb2.PredictResponse:
+    def GetPredictorTables(self, request: Any, context: Any) -> predictor_pb2.GetPredictorTablesResponse:
         self.calls += 1
+        while self.hangs.is_set() and context.is_active():
+            time.sleep(0.02)
         if request.predictor != "predictors/p1":
             context.abort(grpc.StatusCode.NOT_FOUND, f"{request.predictor} does not exist")
-        X = unpack_architectures(request.architectures).astype(np.int64)
-        values = true_accuracy(self.library, X, second_order=self.second_order)
-        pack = lambda v: v.astype("<f4").tobytes()  # noqa: E731
-        if not request.include_intervals:
-            return predictor_pb2.PredictResponse(accuracies=pack(values))
-        return predictor_pb2.PredictResponse(
-            accuracies=pack(values),
-            lows=pack(values - 0.01),
-            highs=pack(values + 0.01),
-            extrapolated=np.zeros(len(values), np.uint8).tobytes(),
-        )
+        tables = true_tables(self.library, second_order=self.second_order)
+        return predictor_pb2.GetPredictorTablesResponse(tables=tables_message(tables))
 
 
 class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
     """Measures `true_latency_ms`. `script(choices, attempt)` may return a word: a failure reason, UNSTABLE, HANG,
-    AWAY or "" for a plain success."""
+    QUEUE (until `queue_length` is 0), AWAY or "" for a plain success; or what the call ends with: a status of the
+    connection, or an error. A measurement takes `pause_s` to create, and runs for `runs_s` after that."""
 
     def __init__(
         self,
         library: Library,
         *,
-        script: Callable[[tuple[int, ...], int], str] = lambda choices, attempt: "",
+        script: Callable[[tuple[int, ...], int], Any] = lambda choices, attempt: "",
         noise: float = 0.0,
         factor: float = 1.0,
         devices: tuple[str, ...] = ("cpu",),
         kind: str = "cpu-2c",
         pause_s: float = 0.0,
         offset_ms: float = 0.0,
+        runs_s: float = 0.0,
     ) -> None:
         self.library, self.script, self.noise, self.factor = library, script, noise, factor
-        self.devices, self.kind, self.pause_s = devices, kind, pause_s
-        self.offset_ms, self.away = offset_ms, False
+        self.devices, self.kind, self.pause_s, self.runs_s = devices, kind, pause_s, runs_s
+        self._running: dict[str, tuple[float, profiler_pb2.Measurement]] = {}
+        self.offset_ms, self.away, self.queue_length = offset_ms, False, 0
         self.models: dict[str, ModelProto] = {}
         self.uploads: Counter[str] = Counter()
         self.measured: Counter[tuple[int, ...]] = Counter()
@@ -85,7 +86,8 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
                 profiler_pb2.Device(
                     name=f"devices/{device}",
                     kind=self.kind,
-                    available=True,
+                    available=not self.away,
+                    unavailable_reason="it is unplugged" if self.away else "",
                     description=f"fake {device}",
                     fingerprint_sha256=hashlib.sha256(self.kind.encode()).hexdigest(),
                 )
@@ -94,7 +96,9 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
         )
 
     def GetDevice(self, request: Any, context: Any) -> profiler_pb2.GetDeviceResponse:
-        device = profiler_pb2.Device(name=request.name, available=not self.away)
+        device = profiler_pb2.Device(
+            name=request.name, available=not self.away, queue_length=self.queue_length
+        )
         return profiler_pb2.GetDeviceResponse(device=device)
 
     def FindMissingModels(self, request: Any, context: Any) -> profiler_pb2.FindMissingModelsResponse:
@@ -124,6 +128,10 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
             choices = tuple(int(name.rpartition(" ")[2]) for name in names)
             self._attempts[choices] += 1
             word = self.script(choices, self._attempts[choices])
+            if isinstance(word, grpc.StatusCode):
+                context.abort(word, "the line broke")
+            if isinstance(word, DonnaError):
+                context.abort_with_status(rpc_status.to_status(to_status(word)))
             self.away = word == "AWAY"
             if self.away:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "the phone was unplugged")
@@ -134,19 +142,27 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
         self._by_request[request.request_id] = self._measurements[measurement.name] = measurement
         return profiler_pb2.CreateMeasurementResponse(measurement=measurement)
 
+    def true_ms(self, choices: tuple[int, ...]) -> float:
+        """Without noise."""
+        return float(true_latency_ms(self.library, np.array([choices]))[0]) * self.factor + self.offset_ms
+
     def _measure(self, choices: tuple[int, ...], word: str, *, skip_cache: bool) -> profiler_pb2.Measurement:
         name = f"measurements/m{len(self._measurements)}"
-        if word == "HANG":
-            return profiler_pb2.Measurement(name=name, job=common_pb2.Job(state=RUNNING))
+        if word in ("HANG", "QUEUE"):
+            return profiler_pb2.Measurement(
+                name=name, job=common_pb2.Job(state=RUNNING if word == "HANG" else QUEUED)
+            )
+        if word == "MODEL_MISSING":
+            self.models.clear()
         if word not in ("", "UNSTABLE"):
             error = common_pb2.Error(reason=word, message=f"it said {word}")
             return profiler_pb2.Measurement(name=name, job=common_pb2.Job(state=FAILED, error=error))
         self.measured[choices] += 1
         self.skipped_cache[choices] += skip_cache
-        plain = float(true_latency_ms(self.library, np.array([choices]))[0]) * self.factor + self.offset_ms
+        plain = self.true_ms(choices)
         g = np.random.default_rng([*choices, self.measured[choices]])
         latency_ms = plain * (1.0 + self.noise * g.standard_normal())
-        return profiler_pb2.Measurement(
+        ended = profiler_pb2.Measurement(
             name=name,
             job=common_pb2.Job(state=SUCCEEDED),
             result=profiler_pb2.MeasurementResult(
@@ -157,18 +173,34 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
                 fingerprint_sha256=hashlib.sha256(self.kind.encode()).hexdigest(),
             ),
         )
+        if not self.runs_s:
+            return ended
+        self._running[name] = time.monotonic() + self.runs_s, ended
+        return profiler_pb2.Measurement(name=name, job=common_pb2.Job(state=RUNNING))
+
+    def _now(self, name: str) -> profiler_pb2.Measurement:
+        """A measurement as it stands."""
+        ends_at, ended = self._running.get(name, (0.0, None))
+        if ended is not None and time.monotonic() > ends_at:
+            self._measurements[name].CopyFrom(ended)
+        return self._measurements[name]
 
     def GetMeasurement(self, request: Any, context: Any) -> profiler_pb2.GetMeasurementResponse:
-        return profiler_pb2.GetMeasurementResponse(measurement=self._measurements[request.name])
+        return profiler_pb2.GetMeasurementResponse(measurement=self._now(request.name))
 
     def CancelMeasurement(self, request: Any, context: Any) -> profiler_pb2.CancelMeasurementResponse:
         self.cancelled.append(request.name)
         return profiler_pb2.CancelMeasurementResponse(measurement=self._measurements[request.name])
 
     def WatchMeasurement(self, request: Any, context: Any) -> Iterator[Any]:
-        yield profiler_pb2.WatchMeasurementResponse(measurement=self._measurements[request.name])
-        while context.is_active() and self._measurements[request.name].job.state == RUNNING:
-            time.sleep(0.02)
+        measurement = self._now(request.name)
+        if measurement.job.state == QUEUED and not self.queue_length:
+            measurement.job.state = FAILED
+            measurement.job.error.reason = "CANCELLED"
+        yield profiler_pb2.WatchMeasurementResponse(measurement=measurement)
+        while context.is_active() and self._now(request.name).job.state in (RUNNING, QUEUED):
+            time.sleep(0.005)
+        yield profiler_pb2.WatchMeasurementResponse(measurement=self._now(request.name))
 
 
 class Fake:
@@ -191,6 +223,8 @@ class Fake:
             profiler_pb2_grpc.add_ProfilerServiceServicer_to_server(self.servicer, self._server)
         self._port = self._server.add_insecure_port(f"127.0.0.1:{self._port}")
         self._server.start()
+        self.running = True
 
     def stop(self) -> None:
+        self.running = False
         self._server.stop(0).wait()

@@ -9,6 +9,7 @@ from onnx import ModelProto
 
 from donna.artifacts import ArtifactStore
 from donna.space import Block, Entry, Library, Part
+from donna.space.accuracy_tables import AccuracyTables
 from tests.unit.graphs import fragments as make
 
 
@@ -70,9 +71,24 @@ def build_library(num_options: tuple[int, ...], artifacts: ArtifactStore, seed: 
 
 
 def true_accuracy(library: Library, X: np.ndarray, *, second_order: bool = True) -> np.ndarray:
-    """What the fake predictor predicts, before it goes to float32."""
+    """What the fake predictor predicts."""
     q = library.qualities(X)
-    return 0.95 - 0.1 * q.sum(axis=1) - 0.02 * second_order * q.prod(axis=1)
+    pairs = (q.sum(axis=1) ** 2 - (q**2).sum(axis=1)) / 2
+    return 0.95 - 0.1 * q.sum(axis=1) - 0.02 * second_order * pairs
+
+
+def true_tables(library: Library, *, second_order: bool = True) -> AccuracyTables:
+    """The same as tables, with intervals of +-0.01."""
+    q = [np.array([entry.quality for entry in block.entries]) for block in library.blocks]
+    return AccuracyTables(
+        constant=0.95,
+        unary=tuple(-0.1 * q_M for q_M in q),
+        inputs=tuple(q_M[:, None] for q_M in q) if second_order else (),
+        cross_DD=np.triu(np.full((len(q), len(q)), -0.02), k=1),
+        unseen=tuple(np.zeros(len(q_M), dtype=bool) for q_M in q),
+        target="accuracy",
+        half_width=0.01,
+    )
 
 
 def true_latency_ms(library: Library, X: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from donna.space.accuracy_tables import AccuracyTables
+from services.searcher.accuracy import PredictedAccuracy
 from services.searcher.metric import Bound, Metric
 from services.searcher.problem import Problem
 
@@ -43,6 +45,22 @@ class Space:
     def accuracy(self, X: np.ndarray) -> np.ndarray:
         q = self.loss[np.arange(len(self.loss)), X]
         return 0.95 - 0.1 * q.sum(axis=1) - np.einsum("ai,ij,aj->a", q, self.interactions, q)
+
+    def predicted(self) -> PredictedAccuracy:
+        """The same accuracies as a predictor's tables."""
+        counts, twos = self.num_options, self.interactions
+        q = [self.loss[n, :count] for n, count in enumerate(counts)]
+        return PredictedAccuracy(
+            AccuracyTables(
+                constant=0.95,
+                unary=tuple(-0.1 * q_M - twos[n, n] * q_M**2 for n, q_M in enumerate(q)),
+                inputs=tuple(q_M[:, None] for q_M in q) if twos.any() else (),
+                cross_DD=-np.triu(twos, k=1),
+                unseen=tuple(np.zeros(count, dtype=bool) for count in counts),
+                target="accuracy",
+                half_width=0.01,
+            )
+        )
 
     def cost(self, X: np.ndarray, name: str) -> np.ndarray:
         return getattr(self, name)[np.arange(len(self.loss)), X].sum(axis=1) + 7.0

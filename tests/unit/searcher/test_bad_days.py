@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import numpy as np
@@ -10,6 +9,9 @@ import pytest
 
 from donna.v1 import common_pb2 as common
 from donna.v1 import searcher_pb2 as pb
+from services.searcher import predictors
+from services.searcher.metric import Metric
+from services.searcher.spec import SearchSpec
 from tests.unit.searcher.fakes import FakePredictor, FakeProfiler
 from tests.unit.searcher.libraries import build_library, true_latency_ms
 from tests.unit.searcher.test_service import ACCURACY, LATENCY, NUM_OPTIONS, run, spec
@@ -23,6 +25,13 @@ def start(searcher, fake, library, profilers: dict[str, FakeProfiler], **setting
         **settings,
     )
     return service, started
+
+
+def until(holds, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def failures(service, search) -> dict[tuple[int, ...], str]:
@@ -109,105 +118,106 @@ def test_a_measurement_that_hangs_is_given_up_and_cancelled(artifacts, fake, sea
     assert len(profiler.cancelled) == 2
 
 
-def test_a_search_waits_for_its_device_and_goes_on_when_it_is_back(artifacts, fake, searcher) -> None:
+def test_a_network_that_takes_its_device_down_does_so_a_bounded_number_of_times(
+    artifacts, fake, searcher
+) -> None:
     library = build_library(NUM_OPTIONS, artifacts)
-    profiler = FakeProfiler(library, pause_s=0.01)
-    service, started = start(searcher, fake, library, {"cpu": profiler}, call_deadline_s=2)
-    created = service.remote.CreateSearch(
-        pb.CreateSearchRequest(spec=spec(library, ACCURACY, LATENCY, generations=5))
-    )
-    seen: list[pb.Search] = []
-
-    def watch() -> None:
-        request = pb.WatchSearchRequest(name=created.search.name)
-        seen.extend(r.search for r in service.remote.WatchSearch(request, deadline_s=60))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    while len(profiler.measured) < 30:
-        time.sleep(0.01)
-    started["cpu"].stop()
-    while not any(search.job.state == common.JOB_STATE_WAITING for search in seen):
-        time.sleep(0.01)
-    before = len(profiler.measured)
-    started["cpu"].start()
-    watcher.join()
-    waiting = next(search for search in seen if search.job.state == common.JOB_STATE_WAITING)
-    assert waiting.job.waiting_for.startswith("device cpu: ")
-    assert seen[-1].job.state == common.JOB_STATE_SUCCEEDED, seen[-1].job.error
-    assert len(profiler.measured) == 100 > before
-    assert {count - profiler.skipped_cache[c] for c, count in profiler.measured.items()} <= {1, 2}
-
-
-def test_a_device_of_the_same_kind_steps_in(artifacts, fake, searcher) -> None:
-    library = build_library(NUM_OPTIONS, artifacts)
-    gone = []
-    first = FakeProfiler(
-        library, script=lambda choices, attempt: "AWAY" if gone or len(first.measured) >= 10 else ""
-    )
-    spare = FakeProfiler(library)
-    other = FakeProfiler(library, kind="another")
-    service, _ = start(searcher, fake, library, {"cpu": first, "cpu2": spare, "board": other})
-    search = run(service, spec(library, ACCURACY, LATENCY, generations=3))
-    assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
-    assert len(first.measured) == 10
-    assert len(set(first.measured) | set(spare.measured)) == 60
-    assert not other.measured
-
-
-def test_a_pool_shares_the_work(artifacts, fake, searcher) -> None:
-    library = build_library(NUM_OPTIONS, artifacts)
-    one, two = FakeProfiler(library, pause_s=0.01), FakeProfiler(library, pause_s=0.01)
-    service, _ = start(searcher, fake, library, {"one": one, "two": two})
-    pool = (common.METRIC_LATENCY_MS, "cpu-2c")
-    search = run(service, spec(library, ACCURACY, pool, generations=3))
-    assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
-    firsts = [set(p.measured) for p in (one, two)]
-    assert len(firsts[0] | firsts[1]) == 60
-    assert min(len(part) for part in firsts) > 10
-    assert max(one.most_at_once, two.most_at_once) == 1
-
-
-def test_a_lost_device_gets_a_new_request_after_its_return(artifacts, fake, searcher) -> None:
-    library = build_library(NUM_OPTIONS, artifacts)
-    lost: list[tuple[int, ...]] = []
+    order: list[tuple[int, ...]] = []
 
     def script(choices: tuple[int, ...], attempt: int) -> str:
-        if len(lost) < 3 and attempt == 1:
-            lost.append(choices)
-            return "DEVICE_LOST"
+        order.append(choices)
+        return "DEVICE_LOST" if choices[0] == 2 else ""
+
+    profiler = FakeProfiler(library, script=script)
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    search = run(service, spec(library, ACCURACY, LATENCY, generations=1))
+    assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
+    recorded = failures(service, search)
+    assert recorded
+    assert set(recorded.values()) == {"DEVICE_LOST"}
+    assert {choices[0] for choices in recorded} == {2}
+    assert {profiler._attempts[choices] for choices in recorded} == {3}
+    # The others got their turn before it was tried again.
+    first_again = next(i for i, choices in enumerate(order) if choices in order[:i])
+    assert set(order[:first_again]) == set(order)
+
+
+def test_fragments_that_were_evicted_while_a_measurement_queued_are_sent_again(
+    artifacts, fake, searcher
+) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    evicted: list[tuple[int, ...]] = []
+
+    def script(choices: tuple[int, ...], attempt: int) -> str:
+        if len(profiler.measured) in (10, 30) and len(evicted) < 2 and attempt == 1:
+            evicted.append(choices)
+            return "MODEL_MISSING"
         return ""
 
     profiler = FakeProfiler(library, script=script)
     service, _ = start(searcher, fake, library, {"cpu": profiler})
-    search = run(service, spec(library, ACCURACY, LATENCY, generations=3))
+    search = run(service, spec(library, ACCURACY, LATENCY, generations=2))
     assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
-    assert set(lost) <= set(profiler.measured)
+    assert len(evicted) == 2
     assert not failures(service, search)
+    assert max(profiler.uploads.values()) > 1
 
 
-def test_the_predictor_may_be_away_for_a_while(artifacts, fake, searcher) -> None:
+def waits_for_the_predictor(service, name: str) -> None:
+    """Returns when the search says so."""
+    for response in service.remote.WatchSearch(pb.WatchSearchRequest(name=name), deadline_s=60):
+        assert response.search.job.state <= common.JOB_STATE_WAITING, response.search.job.error
+        if "the predictor" in response.search.job.waiting_for:
+            return
+    raise AssertionError("it did not wait")
+
+
+def test_a_search_waits_for_its_predictor_and_then_needs_it_no_more(artifacts, fake, searcher) -> None:
     library = build_library(NUM_OPTIONS, artifacts)
-    predictor = fake(FakePredictor(library))
-    service = searcher(predictor=predictor.address)
-    message = spec(library, ACCURACY, (common.METRIC_MACS, ""), generations=30)
-    created = service.remote.CreateSearch(pb.CreateSearchRequest(spec=message)).search
-    while not service.remote.GetSearch(pb.GetSearchRequest(name=created.name)).search.generations:
+    servicer, profiler = FakePredictor(library), FakeProfiler(library, pause_s=0.01)
+    predictor = fake(servicer)
+    addresses = {"predictor": predictor.address, "profilers": f"cpu={fake(profiler).address}"}
+    service = searcher(**addresses)
+    message = spec(library, ACCURACY, LATENCY, generations=5)
+    name = service.remote.CreateSearch(pb.CreateSearchRequest(spec=message)).search.name
+    while not profiler.measured:
         time.sleep(0.01)
+    service.stop()
     predictor.stop()
-    while True:
-        search = service.remote.GetSearch(pb.GetSearchRequest(name=created.name)).search
-        if search.job.state == common.JOB_STATE_WAITING:
-            break
-        assert search.job.state == common.JOB_STATE_RUNNING
-        time.sleep(0.01)
-    assert "the predictor" in search.job.waiting_for
+    service = searcher(**addresses)
+    waits_for_the_predictor(service, name)
     predictor.start()
-    watched = [
-        r.search for r in service.remote.WatchSearch(pb.WatchSearchRequest(name=created.name), deadline_s=60)
-    ]
-    assert watched[-1].job.state == common.JOB_STATE_SUCCEEDED
-    assert len(watched[-1].generations) == 30
+    calls = servicer.calls
+    seen = []
+    for response in service.remote.WatchSearch(pb.WatchSearchRequest(name=name), deadline_s=60):
+        seen.append(response.search)
+        if servicer.calls > calls and predictor.running:
+            predictor.stop()  # it has said all that it knows
+    assert seen[-1].job.state == common.JOB_STATE_SUCCEEDED, seen[-1].job.error
+    assert len(seen[-1].generations) == 5
+    assert servicer.calls == calls + 1
+    assert seen[-1].front[0].accuracy_low < seen[-1].front[0].predicted_accuracy
+
+
+def test_a_predictor_that_hangs_is_waited_for(artifacts, fake, searcher, monkeypatch) -> None:
+    monkeypatch.setattr(predictors, "CALL_S", 0.5)
+    library = build_library(NUM_OPTIONS, artifacts)
+    servicer = FakePredictor(library)
+    service = searcher(predictor=fake(servicer).address)
+    servicer.hangs.set()
+    service.parts.engines[0].create(
+        SearchSpec(
+            library=library.digest,
+            predictor="predictors/p1",
+            objectives=(Metric(name="accuracy"), Metric(name="macs")),
+            generations=2,
+        ).to_dict()
+    )
+    (search,) = service.remote.ListSearches(pb.ListSearchesRequest()).searches
+    waits_for_the_predictor(service, search.name)
+    servicer.hangs.clear()
+    *_, last = service.remote.WatchSearch(pb.WatchSearchRequest(name=search.name), deadline_s=60)
+    assert last.search.job.state == common.JOB_STATE_SUCCEEDED, last.search.job.error
 
 
 def test_near_duplicates_of_the_front_are_measured_again(artifacts, fake, searcher) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from donna.cluster_api import ClusterApi
-from donna.errors import FailedPrecondition, Unavailable
+from donna.errors import AlreadyExists, FailedPrecondition, Unavailable
 from donna.rpc.channel import Peer
 from donna.rpc.tls import channel_credentials, server_credentials
 from services.searcher.discovery import Discovery, addresses, device_name
@@ -93,15 +93,21 @@ def test_names_are_what_searches_can_use() -> None:
     assert device_name("") == "unnamed"
 
 
-def test_new_and_moved_profilers_are_told_once(pods: tuple[Pods, ClusterApi]) -> None:
+def test_profilers_that_are_new_have_moved_or_are_gone_are_told_once(pods: tuple[Pods, ClusterApi]) -> None:
     kept, api = pods
     told: list[tuple[str, str]] = []
+
+    def on_profiler(name: str, address: str) -> None:
+        if name == "local":
+            raise AlreadyExists("the name local belongs to a profiler known from the settings")
+        told.append((name, address))
+
     discovery = Discovery(
-        lambda name, address: told.append((name, address)),
+        on_profiler,
+        lambda name: told.append((name, "gone")),
         api=api,
         selector="app.kubernetes.io/name=profiler",
         namespace="lab",
-        reserved=("local",),
     )
     kept.items = [pod("a", "10.0.0.1"), pod("local", "10.0.0.5")]
     discovery.look()
@@ -112,9 +118,21 @@ def test_new_and_moved_profilers_are_told_once(pods: tuple[Pods, ClusterApi]) ->
     assert told[1:] == [("a", "10.0.0.7:50051"), ("b", "10.0.0.2:50051")]
     assert "labelSelector=app.kubernetes.io%2Fname%3Dprofiler" in kept.asked[0]
     kept.status = 503
-    with pytest.raises(Unavailable, match="answers 503 to GET /api/v1/namespaces/lab/pods"):
-        discovery.look()
+    for _ in range(3):
+        with pytest.raises(Unavailable, match="answers 503 to GET /api/v1/namespaces/lab/pods"):
+            discovery.look()
+    assert len(told) == 3  # nobody says that they are gone
+    # One answer without it may be a pod that is being replaced; what has its address after that is a stranger.
+    kept.status, kept.items = 200, [pod("b", "10.0.0.2")]
+    discovery.look()
+    kept.items = [pod("a", "10.0.0.7")]
+    discovery.look()
     assert len(told) == 3
+    discovery.look()
+    assert told[3:] == [("b", "gone")]
+    kept.items += [pod("b", "10.0.0.9")]
+    discovery.look()
+    assert told[4:] == [("b", "10.0.0.9:50051")]
 
 
 def test_the_token_of_the_account_is_read_again_for_every_request(

@@ -126,6 +126,38 @@ def test_first_generation_holds_the_extremes() -> None:
         assert np.nanargmin(table, axis=1).tolist() in X
 
 
+def test_first_generation_holds_everything_initial_however_much_that_is() -> None:
+    space = Space.random((12, 12, 12), 1)
+    initial = np.random.default_rng(0).permutation(space.every())[:30]
+    problem = space.problem((ACCURACY, MACS))
+
+    def started() -> Evolution:
+        return Evolution(
+            num_options=space.num_options,
+            num_objectives=2,
+            population=16,
+            seed=2,
+            tables=space.tables,
+            initial=np.concatenate([initial, initial[:5]]),
+        )
+
+    search = started()
+    X = search.ask()
+    assert X[:30].tolist() == initial.tolist()
+    for table in space.tables:
+        assert np.nanargmin(table, axis=1).tolist() in X.tolist()
+    assert len(np.unique(X, axis=0)) == len(X) <= 33
+    found = problem.evaluate(X)
+    search.tell(X, found.F, found.G)
+    resumed = started()
+    resumed.restore(search.state(), *search.archive)
+    for _ in range(3):
+        X = advance(search, problem)
+        assert len(X) == 16
+        assert (advance(resumed, problem) == X).all()
+    assert len(search.state().survivors) == 16
+
+
 @pytest.mark.parametrize("num_options", [(3, 4, 2), (1, 1), (2,), (1, 30)])
 def test_a_small_space_is_used_up_and_ends(num_options: tuple[int, ...]) -> None:
     space = Space.random(num_options, 0)

@@ -1,11 +1,15 @@
 """The exact front against listing the whole space."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from donna.errors import FailedPrecondition, ResourceExhausted
+from donna.errors import ResourceExhausted
+from donna.space.target import TARGETS, Target
 from services.searcher import exact
-from services.searcher.exact import Term, additive_accuracy, exact_front
+from services.searcher.accuracy import PredictedAccuracy
+from services.searcher.exact import Term, exact_front
 from services.searcher.metric import Bound, Metric
 from services.searcher.pareto import non_dominated
 from tests.unit.searcher.spaces import ACCURACY, MACS, PARAMETERS, Space
@@ -14,7 +18,8 @@ ACTIVATION = Metric(name="activation_bytes")
 
 
 def terms(space: Space) -> list[Term]:
-    accuracy = additive_accuracy(space.accuracy, space.num_options, np.random.default_rng(0))
+    accuracy = space.predicted().term()
+    assert accuracy is not None
     return [
         accuracy,
         Term(metric=PARAMETERS, table=space.parameters, offset=7.0),
@@ -65,22 +70,60 @@ def test_equals_the_exhaustive_front(num_options, objectives, bounded: bool) -> 
         assert np.array_equal(np.unique(found.round(9), axis=0), expected)
 
 
-def test_a_logarithmic_target_is_recognised() -> None:
+def test_a_logarithmic_target_adds_up_before_its_transform() -> None:
     space = Space.random((5, 5, 5), 0)
-    accuracy = lambda X: 1.0 - np.exp(-3.0 * space.accuracy(X))  # noqa: E731
-    term = additive_accuracy(accuracy, space.num_options, np.random.default_rng(0))
-    plain = additive_accuracy(space.accuracy, space.num_options, np.random.default_rng(0))
+    plain = space.predicted()
+    tables = replace(plain.tables, target="negative_log_error")
+    logarithmic = PredictedAccuracy(tables)
     rest = terms(space)[1:]
-    bound = (Bound(metric=ACCURACY, minimum=float(np.median(accuracy(space.every())))),)
-    same = (Bound(metric=ACCURACY, minimum=float(np.median(space.accuracy(space.every())))),)
-    logarithmic = exact_front(space.num_options, (ACCURACY, MACS), bound, [term, *rest])
-    assert np.array_equal(logarithmic, exact_front(space.num_options, (ACCURACY, MACS), same, [plain, *rest]))
+    found = []
+    for accuracy in (plain, logarithmic):
+        median = float(np.median(accuracy(space.every())))
+        bound = (Bound(metric=ACCURACY, minimum=median),)
+        found.append(exact_front(space.num_options, (ACCURACY, MACS), bound, [accuracy.term(), *rest]))
+    assert np.array_equal(*found)
 
 
-def test_a_second_order_predictor_is_refused() -> None:
-    space = Space.random((5, 5, 5), 0, second_order=True)
-    with pytest.raises(FailedPrecondition, match="does not add up"):
-        additive_accuracy(space.accuracy, space.num_options, np.random.default_rng(0))
+@pytest.mark.parametrize("target", TARGETS)
+def test_accuracies_that_clip_still_have_their_front(target: Target) -> None:
+    """A line knows no bounds: of networks that clip at 1 or 0 the cheapest is on the front, and bounds hold."""
+    space = Space.random((6, 6, 6), 1)
+    tables = space.predicted().tables
+    t_A = tables.targets(space.every())
+    stretch = 4.0 / np.ptp(t_A)  # both ends are far outside of [0, 1]
+    predicted = PredictedAccuracy(
+        replace(
+            tables,
+            constant=(tables.constant - np.median(t_A)) * stretch + 0.5,
+            unary=tuple(unary_M * stretch for unary_M in tables.unary),
+            target=target,
+        )
+    )
+    accuracy = predicted(space.every())
+    macs = space.cost(space.every(), "macs")
+    assert (accuracy == 0).any()
+    if target == "accuracy":
+        assert (accuracy == 1).any()
+    for bounds in (
+        (),
+        (Bound(metric=ACCURACY, minimum=0.0, maximum=1.0),),
+        (Bound(metric=ACCURACY, minimum=0.25, maximum=0.75),),
+    ):
+        inside = np.ones(len(macs), dtype=bool)
+        for bound in bounds:
+            inside &= (accuracy >= bound.minimum) & (accuracy <= bound.maximum)
+        F = np.stack([-accuracy, macs], axis=1)[inside]
+        term = predicted.term()
+        assert term is not None
+        X = exact_front(space.num_options, (ACCURACY, MACS), bounds, [term, *terms(space)[1:]])
+        found = np.stack([-predicted(X), space.cost(X, "macs")], axis=1)
+        assert np.array_equal(
+            np.unique(found[non_dominated(found)], axis=0), np.unique(F[non_dominated(F)], axis=0)
+        )
+
+
+def test_a_second_order_predictor_has_no_term() -> None:
+    assert Space.random((5, 5, 5), 0, second_order=True).predicted().term() is None
 
 
 def test_a_front_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from donna.errors import FailedPrecondition, InvalidArgument
-from services.searcher import distribution, feasibility
-from services.searcher.distribution import max_range, sum_range
-from services.searcher.feasibility import Row, check, function_range
+from donna.space.accuracy_tables import AccuracyTables
+from services.searcher import accuracy_range as range_module
+from services.searcher import distribution
+from services.searcher.accuracy_range import accuracy_range, descend, target_limits
+from services.searcher.distribution import Range, max_range, sum_range
+from services.searcher.feasibility import Row, check
 from services.searcher.metric import Bound, Metric
 from tests.unit.searcher.spaces import ACCURACY, PARAMETERS, Space
 
@@ -41,19 +44,58 @@ def test_too_many_sums_are_sampled_and_say_so(monkeypatch: pytest.MonkeyPatch) -
     assert found.median == pytest.approx(np.median(sums), rel=0.02)
 
 
-def test_any_function_exactly_and_by_descent(monkeypatch: pytest.MonkeyPatch) -> None:
-    space = Space.random((8, 8, 8, 8), 4, second_order=True)
-    every = space.accuracy(space.every())
-    generator = np.random.default_rng(0)
-    found = function_range(space.accuracy, space.num_options, generator)
-    assert (found.smallest, found.median, found.largest, found.exact) == (
-        every.min(), lower_median(every), every.max(), True,
-    )  # fmt: skip
-    monkeypatch.setattr(feasibility, "ENUMERABLE", 10)
-    near = function_range(space.accuracy, space.num_options, generator)
-    assert not near.exact
-    assert (near.smallest, near.largest) == pytest.approx((every.min(), every.max()))
-    assert near.median == pytest.approx(np.median(every), abs=0.01)
+@pytest.mark.parametrize("second_order", [False, True])
+def test_accuracies_exactly_and_by_descent(monkeypatch: pytest.MonkeyPatch, second_order: bool) -> None:
+    for seed in range(5):
+        space = Space.random((8, 7, 8, 6), seed, second_order=second_order)
+        predicted = space.predicted()
+        every = predicted(space.every())
+        found = accuracy_range(predicted, np.random.default_rng(0))
+        ends = (float(every.min()), float(every.max()))
+        assert (found.smallest, found.median, found.largest, found.exact) == (
+            ends[0], lower_median(every), ends[1], True,
+        )  # fmt: skip
+        assert found.limits == ends
+        with monkeypatch.context() as small:
+            small.setattr(range_module, "ENUMERABLE", 10)
+            near = accuracy_range(predicted, np.random.default_rng(0))
+        assert not near.exact
+        assert (near.smallest, near.largest) == ends
+        assert near.median == pytest.approx(np.median(every), abs=0.01)
+        assert near.limits[0] <= ends[0]
+        assert near.limits[1] >= ends[1]
+        assert second_order or near.limits == ends
+
+
+def test_descent_with_several_inputs_for_each_block() -> None:
+    g = np.random.default_rng(0)
+    counts, K = (5, 4, 6), 2
+    tables = AccuracyTables(
+        constant=0.5,
+        unary=tuple(g.normal(0, 0.05, count) for count in counts),
+        inputs=tuple(g.normal(0, 0.3, (count, K)) for count in counts),
+        cross_DD=g.normal(0, 0.3, (6, 6))
+        * (np.repeat(np.arange(3), K)[:, None] < np.repeat(np.arange(3), K)),
+        unseen=tuple(np.zeros(count, dtype=bool) for count in counts),
+        target="accuracy",
+        half_width=np.inf,
+    )
+    X = np.indices(counts).reshape(3, -1).T
+    t_A = tables.targets(X)
+    assert descend(tables, X[:12], 1.0) == pytest.approx(t_A.min())
+    assert descend(tables, X[:12], -1.0) == pytest.approx(t_A.max())
+    low, high = target_limits(tables)
+    assert low <= t_A.min()
+    assert high >= t_A.max()
+
+
+def test_only_what_is_proven_is_refused() -> None:
+    estimate = Range(smallest=0.2, median=0.5, largest=0.8, exact=False, limits=(0.1, 0.9))
+    perhaps = Row(metric=ACCURACY, range=estimate, bounds=(Bound(metric=ACCURACY, minimum=0.85),))
+    check([perhaps])
+    assert perhaps.feasible
+    with pytest.raises(FailedPrecondition, match="the space has about smallest"):
+        check([Row(metric=ACCURACY, range=estimate, bounds=(Bound(metric=ACCURACY, minimum=0.95),))])
 
 
 def test_a_bound_outside_the_range_is_refused_with_the_figures() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
+from services.searcher.calibration import Plan
 from services.searcher.latency_table import kendall_tau, swaps, table_of
 
 NUM_OPTIONS = (5, 4, 6)
@@ -57,6 +58,54 @@ def test_an_option_that_cannot_run_makes_its_networks_unknown() -> None:
     table = table.corrected(X, alone(X))
     assert (np.isnan(table.latency_ms(X)) == (X[:, 0] == 2)).all()
     assert np.isnan(table.error(X[:0], np.zeros(0), 0).kendall_tau)
+
+
+def plan(seed: int = 0, num_options: tuple[int, ...] = NUM_OPTIONS) -> Plan:
+    shape = (len(num_options), max(num_options))
+    macs = np.random.default_rng(seed).permutation(np.prod(shape)).reshape(shape).astype(float)
+    macs[np.arange(shape[1]) >= np.array(num_options)[:, None]] = np.nan
+    return Plan.of(macs, num_options, seed)
+
+
+@pytest.mark.parametrize("num_options", [NUM_OPTIONS, (5, 4, 6, 3, 7), (2, 2), (9,), (3, 1, 2)])
+def test_no_network_judges_what_it_was_used_for(num_options: tuple[int, ...]) -> None:
+    for seed in range(20):
+        made = plan(seed, num_options)
+        rows = np.concatenate([made.swapped, made.calibration, made.holdout])
+        assert len(np.unique(rows, axis=0)) == len(rows) == made.size
+        assert (rows < np.array(num_options)).all()
+        if np.prod(num_options) > 100:
+            assert len(made.holdout) == 8
+            assert len(made.calibration) == max(12, 3 * len(num_options))
+
+
+def test_networks_of_the_holdout_do_not_correct_the_table() -> None:
+    _, together = device(0, np.array([0.7, 1.2, 0.9]))
+    made = plan()
+    plain, _ = made.table(together, "cpu", np.zeros((0, 3), dtype=np.int64))
+    same, error = made.table(together, "cpu", made.holdout)
+    assert (same.scales == plain.scales).all()
+    assert error.num_calibration == 12
+    more = uniform(5, 9)
+    assert made.table(together, "cpu", more)[1].num_calibration == 17
+
+
+def test_a_swap_that_fails_is_tried_in_another_base() -> None:
+    alone, _ = device(0, np.ones(3))
+    made = plan()
+    crashed, hopeless = made.swapped[3], made.swapped[-1]
+    block = int((hopeless != made.base).argmax())
+
+    def measure(X: np.ndarray) -> np.ndarray:
+        fails = (X == crashed).all(axis=1) | (X[:, block] == hopeless[block])
+        return np.where(fails, np.nan, alone(X))
+
+    table, error = made.table(measure, "cpu", np.zeros((0, 3), dtype=np.int64))
+    X = uniform(200, 5)
+    assert table.latency_ms(X) == pytest.approx(
+        np.where(X[:, block] == hopeless[block], np.nan, alone(X)), nan_ok=True
+    )
+    assert error.calibrated_relative_error < 1e-9
 
 
 def test_kendall_tau_equals_scipy_without_ties() -> None:

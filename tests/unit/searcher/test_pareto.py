@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from services.searcher.growing import Growing
 from services.searcher.pareto import hypervolume, non_dominated
 
 
@@ -17,6 +18,16 @@ def brute_front(F: np.ndarray) -> list[int]:
 def test_front_equals_brute_force_with_ties(K: int, seed: int) -> None:
     F = np.random.default_rng(seed).integers(0, 6, (60, K)).astype(float)
     assert non_dominated(F).tolist() == brute_front(F)
+
+
+def test_growing_keeps_rows_and_earlier_views() -> None:
+    growing, everything, views = Growing(), np.arange(60).reshape(20, 3), []
+    for start, stop in ((0, 1), (1, 1), (1, 8), (8, 20)):
+        growing.append(everything[start:stop])
+        views.append(growing.rows)
+    growing.replace(-everything)
+    assert (growing.rows == -everything).all()
+    assert [view.tolist() for view in views] == [everything[:size].tolist() for size in (1, 1, 8, 20)]
 
 
 def test_infeasible_and_unknown_rows_are_left_out() -> None:

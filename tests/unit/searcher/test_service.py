@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from donna.errors import FailedPrecondition, InvalidArgument, NotFound
+from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from donna.graphs import is_weightless
 from donna.v1 import common_pb2 as common
 from donna.v1 import searcher_pb2 as pb
@@ -377,6 +377,22 @@ def test_wrong_requests_name_the_field(artifacts, fake, searcher, change, error,
         service.remote.CreateSearch(pb.CreateSearchRequest(spec=message))
     if field:
         assert [violation.field for violation in caught.value.violations] == [field]
+
+
+def test_a_repeated_request_needs_neither_predictor_nor_device(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    predictor, profiler = fake(FakePredictor(library)), fake(FakeProfiler(library))
+    service = searcher(predictor=predictor.address, profilers=f"cpu={profiler.address}")
+    message = spec(library, ACCURACY, LATENCY, generations=1)
+    request = pb.CreateSearchRequest(spec=message, request_id="once")
+    name = run(service, message, request_id="once").name
+    predictor.stop()
+    profiler.stop()
+    assert service.remote.CreateSearch(request).search.name == name
+    message.generations = 2
+    other = pb.CreateSearchRequest(spec=message, request_id="once")
+    with pytest.raises(AlreadyExists):
+        service.remote.CreateSearch(other)
 
 
 def test_resources_are_idempotent_listed_cancelled_and_deleted(artifacts, fake, searcher) -> None:
