@@ -16,17 +16,20 @@ from donna.local import START_DEADLINE_S, services
 from donna.running import Running, running
 
 STOP_DEADLINE_S = 30.0
+LOOK_S = 1.0
 
 
 def hold(state: Path) -> None:
-    """Runs the services in this process until SIGINT or SIGTERM. Raises FailedPrecondition when others run."""
+    """Runs the services in this process until SIGINT or SIGTERM. Raises FailedPrecondition when others run, and
+    Unavailable when one of them has ended."""
     if running(state.absolute()) is not None:
         raise FailedPrecondition(f"services run on {state} already", reason="ALREADY_RUNNING")
     ending = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ending.set())
-    with services(state, lasting=True):
-        ending.wait()
+    with services(state, lasting=True) as client:
+        while not ending.wait(LOOK_S):
+            client.while_away()  # ends all of them when one has ended: commands then start their own
 
 
 def start(state: Path) -> Running:

@@ -60,7 +60,7 @@ class Client:
     ) -> None:
         self.endpoints = endpoints
         self._channels: dict[str, tuple[Any, Line]] = {}
-        self._while_away = while_away
+        self.while_away = while_away
 
         def remote(stub: Any, address: str, *metadata: tuple[str, str]) -> Any:
             if not address:
@@ -218,7 +218,7 @@ class Client:
 
         A service that goes away is waited for, up to a minute, and watched again.
         """
-        kind, patience = kind_of(name), Patience(self._while_away)
+        kind, patience = kind_of(name), Patience(self.while_away)
         while True:
             try:
                 for response in self._call("Watch", name):
@@ -258,12 +258,12 @@ class Client:
 
     def download(self, artifact: common_pb2.Artifact) -> bytes:
         """The bytes of an artifact, checked. Raises NotFound or DataLoss."""
-        return patiently(lambda: artifacts.download(self._store, artifact), self._while_away)
+        return patiently(lambda: artifacts.download(self._store, artifact), self.while_away)
 
     def upload(self, data: bytes | Path) -> common_pb2.Artifact:
         """Stores bytes, or those of a file, as an artifact, unless the store has them."""
         content = data.read_bytes() if isinstance(data, Path) else data
-        return patiently(lambda: artifacts.upload(self._store, content), self._while_away)
+        return patiently(lambda: artifacts.upload(self._store, content), self.while_away)
 
     def manifest(self, library: common_pb2.Artifact) -> Library:
         """The manifest of a block library: its blocks, their options, qualities and costs."""

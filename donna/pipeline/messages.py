@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from donna.errors import InvalidArgument
 from donna.pipeline.sections import Bound, FinetuneRecipe, Objective
 from donna.pipeline.spec import Spec
 from donna.rpc.messages import dict_to_struct
@@ -106,20 +107,27 @@ def networks(architectures: Sequence[Architecture]) -> list[finetuner_pb2.Networ
     ]
 
 
+def target(name: str) -> predictor_pb2.Target:
+    """What a predictor is fitted to, by its name in a spec. Raises InvalidArgument."""
+    known = {
+        "auto": predictor_pb2.TARGET_UNSPECIFIED,
+        "accuracy": predictor_pb2.TARGET_ACCURACY,
+        "negative_log_error": predictor_pb2.TARGET_NEGATIVE_LOG_ERROR,
+    }
+    if name not in known:
+        raise InvalidArgument.of("target", f"must be one of {', '.join(known)}, got {name!r}")
+    return known[name]
+
+
 def predictor(
     spec: Spec, library: common_pb2.Artifact, known: Sequence[predictor_pb2.AccuracySample]
 ) -> predictor_pb2.PredictorSpec:
     """The fit of the accuracy predictor."""
-    target = {
-        "auto": predictor_pb2.TARGET_UNSPECIFIED,
-        "accuracy": predictor_pb2.TARGET_ACCURACY,
-        "negative_log_error": predictor_pb2.TARGET_NEGATIVE_LOG_ERROR,
-    }[spec.predictor.target]
     return predictor_pb2.PredictorSpec(
         library=library,
         samples=known,
         order=spec.predictor.order,
-        target=target,
+        target=target(spec.predictor.target),
         ridge_strengths=spec.predictor.ridge_strengths,
         qualities=spec.predictor.qualities,
         interval_coverage=spec.predictor.interval_coverage,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from donna.space.option import Option, expand
 
@@ -14,6 +14,26 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+def _json(value: Any) -> Any:
+    """The value, if JSON has it: it travels to the services. Raises ValueError for what YAML knows beside, as dates."""
+    if isinstance(value, dict):
+        return {_key(key): _json(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_json(inner) for inner in value]
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise ValueError(f"{value} is a {type(value).__name__}, write it in quotes")
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise ValueError(f"{key!r} is no name, write it in quotes")
+    return key
+
+
+Arguments = Annotated[dict[str, Any], BeforeValidator(_json)]
 
 
 class Section(BaseModel):
@@ -58,7 +78,7 @@ class Reference(Section):
     which `arguments: {weights: library}` means too), or training, which goes on from the provider's weights."""
 
     provider: str
-    arguments: dict[str, Any] = {}
+    arguments: Arguments = {}
     weights: Path | None = None
     pretrained: bool = False
     train: FinetuneRecipe | None = None
@@ -93,7 +113,7 @@ class Augmentation(Section):
     """One augmentation of the training images, by registered name."""
 
     name: str
-    arguments: dict[str, Any] = {}
+    arguments: Arguments = {}
 
 
 class Normalisation(Section):
@@ -107,7 +127,7 @@ class Dataset(Section):
     """The data, by registered provider; `normalise` replaces the provider's own normalisation."""
 
     provider: str
-    arguments: dict[str, Any] = {}
+    arguments: Arguments = {}
     split: Split
     augment: tuple[Augmentation, ...] = ()
     normalise: Normalisation | None = None

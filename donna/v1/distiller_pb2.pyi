@@ -276,6 +276,22 @@ class InspectReferenceResponse(_message.Message):
     macs: int
     def __init__(self, submodules: _Optional[_Iterable[_Union[Submodule, _Mapping]]] = ..., proposed_blocks: _Optional[_Iterable[str]] = ..., parameters: _Optional[int] = ..., macs: _Optional[int] = ...) -> None: ...
 
+class InspectDatasetRequest(_message.Message):
+    __slots__ = ("dataset",)
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    dataset: _common_pb2.Dataset
+    def __init__(self, dataset: _Optional[_Union[_common_pb2.Dataset, _Mapping]] = ...) -> None: ...
+
+class InspectDatasetResponse(_message.Message):
+    __slots__ = ("dataset", "class_names", "input_shape")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    CLASS_NAMES_FIELD_NUMBER: _ClassVar[int]
+    INPUT_SHAPE_FIELD_NUMBER: _ClassVar[int]
+    dataset: _common_pb2.Dataset
+    class_names: _containers.RepeatedScalarFieldContainer[str]
+    input_shape: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, dataset: _Optional[_Union[_common_pb2.Dataset, _Mapping]] = ..., class_names: _Optional[_Iterable[str]] = ..., input_shape: _Optional[_Iterable[int]] = ...) -> None: ...
+
 class Submodule(_message.Message):
     __slots__ = ("name", "type", "input_shape", "output_shape", "parameters", "macs")
     NAME_FIELD_NUMBER: _ClassVar[int]

@@ -93,7 +93,10 @@ class DistillerServicer(distiller_pb2_grpc.DistillerServiceServicer):
     def InspectReference(
         self, request: pb.InspectReferenceRequest, context: Any
     ) -> pb.InspectReferenceResponse:
-        return inspection.inspect(request)
+        return inspection.inspect_reference(request)
+
+    def InspectDataset(self, request: pb.InspectDatasetRequest, context: Any) -> pb.InspectDatasetResponse:
+        return inspection.inspect_dataset(request, self._admission.data_root)
 
     def ListProviders(self, request: pb.ListProvidersRequest, context: Any) -> pb.ListProvidersResponse:
         return pb.ListProvidersResponse(providers=catalogue.providers())

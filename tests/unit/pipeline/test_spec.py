@@ -96,8 +96,10 @@ def test_what_the_contract_knows_can_be_said() -> None:
 def test_what_json_does_not_have_is_named() -> None:
     values = raw()
     values["dataset"]["arguments"] = {"since": datetime.date(2024, 1, 1)}
-    with pytest.raises(InvalidArgument, match=r"dataset\.arguments: must be texts, numbers"):
-        block_library(parse_spec(values), None)
+    with pytest.raises(
+        InvalidArgument, match=r"dataset\.arguments: 2024-01-01 is a date, write it in quotes"
+    ):
+        parse_spec(values)
 
 
 def test_an_unknown_section_is_named() -> None:
