@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
 from donna.client import artifacts
+from donna.client.absent import Absent
 from donna.client.devices import Devices
 from donna.client.endpoints import Endpoints
 from donna.client.kinds import KINDS, SPECS, kind_of
 from donna.client.patience import AWAY, ENDED, PATIENCE_S, Patience, check_succeeded, patiently
-from donna.errors import AlreadyExists, FailedPrecondition, NotFound, ResourceExhausted
+from donna.errors import AlreadyExists, NotFound, ResourceExhausted
 from donna.rpc.channel import PROFILER, Line, Remote, open_channel
 from donna.space.library import Library
 from donna.v1 import (
@@ -32,16 +33,6 @@ from donna.v1 import (
 
 R = TypeVar("R")
 OnChange = Callable[[Any], None] | None
-
-
-class _Absent:
-    """A service that this client has no address of."""
-
-    def __init__(self, service: str) -> None:
-        self._service = service
-
-    def __getattr__(self, rpc: str) -> Any:
-        raise FailedPrecondition(f"no address of the {self._service} is known", reason="NO_ADDRESS")
 
 
 class Client:
@@ -64,7 +55,7 @@ class Client:
 
         def remote(stub: Any, address: str, *metadata: tuple[str, str]) -> Any:
             if not address:
-                return _Absent(stub.__name__.removesuffix("ServiceStub").lower())
+                return Absent(stub.__name__.removesuffix("ServiceStub").lower())
             if address not in self._channels:
                 self._channels[address] = open_channel(address, credentials), Line()
             channel, line = self._channels[address]
@@ -85,7 +76,7 @@ class Client:
         profiler = profiler_pb2_grpc.ProfilerServiceStub
         self.profilers = {name: remote(profiler, address) for name, address in endpoints.profilers.items()}
         self.devices = Devices(
-            self.searcher if endpoints.searcher else None,
+            self.searcher,
             lambda name: remote(profiler, endpoints.searcher, (PROFILER, name)),
             self.profilers,
             while_away,

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from donna.client.absent import Absent
 from donna.client.artifacts import UPLOAD_DEADLINE_S, chunks
 from donna.client.patience import AWAY, ENDED, Patience, check_succeeded
 from donna.errors import DonnaError, FailedPrecondition, NotFound, Unavailable
@@ -38,15 +39,17 @@ class Devices:
         self._found: dict[str, searcher_pb2.SearchDevice] = {}
         self._stubs: dict[str, Any] = {}
 
+    def searched(self) -> Sequence[searcher_pb2.SearchDevice]:
+        """The devices that searches can name, as they are now, sorted by name; those of the searcher."""
+        answer = self._searcher.ListSearchDevices(searcher_pb2.ListSearchDevicesRequest())
+        new = {device.profiler for device in answer.search_devices} - set(self._stubs)
+        self._stubs |= {name: self._through(name) for name in new}
+        return answer.search_devices  # type: ignore[no-any-return]
+
     def list(self) -> Sequence[searcher_pb2.SearchDevice]:
         """Every device as it is now, sorted by name; one that does not answer is there too, not `reachable`."""
-        known: list[searcher_pb2.SearchDevice] = []
-        if self._searcher is not None:
-            answer = self._searcher.ListSearchDevices(searcher_pb2.ListSearchDevicesRequest())
-            known = list(answer.search_devices)
-        searched = {device.profiler for device in known}
-        self._stubs |= {name: self._through(name) for name in searched - set(self._stubs)}
-        for name in set(self._direct) - searched:
+        known = [] if isinstance(self._searcher, Absent) else [*self.searched()]
+        for name in set(self._direct) - {device.profiler for device in known}:
             known += _devices_of(name, self._direct[name])
         return sorted(known, key=lambda device: device.name)
 

@@ -38,7 +38,7 @@ class Place:
 
 def place(client: Client, spec: Spec) -> Place:
     """Finds the devices of a spec. Raises InvalidArgument for one that there is not."""
-    known = client.devices.list()
+    known = client.devices.searched()
     named = name_devices(spec, known)
     devices = measured_on(named, known)
     return Place(spec=named, devices=devices, known=known, away=away(devices, known))
