@@ -21,6 +21,8 @@ from donna.running import announced
 
 START_DEADLINE_S = 120.0
 DEVICE = "local"
+WORKERS_STAY = {"finetuner": {"WORKER_IDLE_S": "60"}}
+"""Phases of a run follow each other within a minute here, and a new worker costs seconds."""
 SERVICES = ("profiler", "predictor", "distiller", "finetuner", "searcher")
 
 
@@ -101,7 +103,9 @@ def services(
         started: dict[str, _Process] = {}
 
         def start(service: str, **settings: str) -> None:
-            started[service] = _Process(service, folder, announcements, settings)
+            stay = WORKERS_STAY.get(service, {})
+            chosen = {n: v for n, v in stay.items() if f"DONNA_{service.upper()}_{n}" not in os.environ}
+            started[service] = _Process(service, folder, announcements, {**chosen, **settings})
             stack.callback(lifeline.stop, started[service].process)
 
         needed = set(only) | ({"predictor", "profiler"} if "searcher" in only else set())

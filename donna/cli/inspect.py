@@ -121,6 +121,7 @@ def dataset(
     """
     from donna.cli.connect import connect
     from donna.cli.output import print_json, print_table, say
+    from donna.client.client import CREATE_DEADLINE_S
     from donna.pipeline import messages
     from donna.pipeline.spec import read_spec
     from donna.v1 import distiller_pb2
@@ -129,7 +130,7 @@ def dataset(
         dataset=messages.dataset_message(read_spec(spec, set_ or ()))
     )
     with connect(endpoint, state, ("distiller",)) as client:
-        found = client.distiller.InspectDataset(request)
+        found = client.distiller.InspectDataset(request, deadline_s=CREATE_DEADLINE_S)
     if json:
         print_json(found)
         return

@@ -31,6 +31,9 @@ from donna.v1 import (
     searcher_pb2_grpc,
 )
 
+CREATE_DEADLINE_S = 600.0
+"""What is asked for is checked first, and a million images take their time to be listed."""
+
 R = TypeVar("R")
 OnChange = Callable[[Any], None] | None
 
@@ -122,7 +125,8 @@ class Client:
             request_id=request_id or uuid.uuid4().hex,
             validate_only=validate_only,
         )
-        return getattr(getattr(getattr(self, kind.service), f"Create{kind.resource}")(request), kind.field)
+        call = getattr(getattr(self, kind.service), f"Create{kind.resource}")
+        return getattr(call(request, deadline_s=CREATE_DEADLINE_S), kind.field)
 
     @overload
     def ensure(

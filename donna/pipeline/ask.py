@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -49,19 +50,20 @@ def ask(client: Client, found: Place, bar: Bar) -> Plan:
 
     Raises InvalidArgument or FailedPrecondition in the words of the spec.
     """
-    spec, steps = found.spec, len(PROBED) + 3
+    spec, steps = found.spec, len(PROBED) + 1
     with blame(SEARCH):
         client.create(messages.search(spec, None), validate_only=True)
-    pace = {}
-    for device in found.devices:
-        bar.update(0, steps, f"the device {device}", None)
-        pace[device] = measurement_s(client, device, messages.measurement(spec))
     weights = given_weights(client, spec)
     trained = {}
-    for done, (phase, request) in enumerate(recipes(spec, weights), start=1):
-        bar.update(done, steps, f"the recipe of {PROBED[phase]}", None)
-        with blame(recipe(PROBED[phase])):
-            trained[phase] = client.create(request, validate_only=True)
+    with ThreadPoolExecutor(1) as beside:  # devices measure while the finetuner loads what it needs
+        settings = messages.measurement(spec)
+        pace = beside.submit(lambda: {d: measurement_s(client, d, settings) for d in found.devices})
+        for done, (phase, request) in enumerate(recipes(spec, weights)):
+            bar.update(done, steps, f"the recipe of {PROBED[phase]}", None)
+            with blame(recipe(PROBED[phase])):
+                trained[phase] = client.create(request, validate_only=True)
+        bar.update(len(trained), steps, f"measuring on {', '.join(found.devices)}", None)
+        measured_s = pace.result()
     if "reference" in trained:
         # One that was trained before is known by its weights, and so are the blocks that were distilled from it.
         weights = next(
@@ -71,7 +73,7 @@ def ask(client: Client, found: Place, bar: Bar) -> Plan:
     with blame(recipe("distillation")):
         library = client.create(messages.block_library(spec, weights), validate_only=True)
     check_space(spec, library)
-    return make_plan(spec, library, trained, pace)
+    return make_plan(spec, library, trained, measured_s)
 
 
 def given_weights(client: Client, spec: Spec) -> common_pb2.Artifact | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from donna.pipeline import budget, messages
 from donna.pipeline.sections import FinetuneRecipe
 from donna.pipeline.spec import Spec
+from donna.pipeline.turns import ROUNDS
 from donna.v1 import common_pb2, distiller_pb2, finetuner_pb2
 
 PROBED = {"reference": "reference.train", "samples": "predictor.finetune", "finetune": "finetune"}
@@ -88,7 +89,7 @@ def make_plan(
         _library(spec, library),
         *([on_devices.at_once("bounds", bounds)] if bounds else []),
         _networks("samples", trained["samples"].plan, samples, spec.predictor.finetune.epochs),
-        on_devices.at_once("search", searched),
+        on_devices.at_once("search", searched, ROUNDS),
         on_devices.at_once("baselines", budget.baselines(spec) if searched else 0),
         _networks("finetune", trained["finetune"].plan, spec.finetune.winners, spec.finetune.epochs),
         on_devices.in_turns("measure", budget.models(spec)),
@@ -110,13 +111,13 @@ class Devices:
     def __init__(self, measurement_s: Mapping[str, float | None]) -> None:
         self._each_s = list(measurement_s.values())
 
-    def at_once(self, name: str, networks: int) -> Phase:
-        """Every network on every device."""
-        return self._phase(name, networks, max)
+    def at_once(self, name: str, networks: int, models: int = 0) -> Phase:
+        """Every network on every device, and then so many models in turns."""
+        return self._phase(name, networks, models)
 
     def in_turns(self, name: str, networks: int) -> Phase:
         """The same, one measurement at a time."""
-        return self._phase(name, networks, math.fsum)
+        return self._phase(name, 0, networks)
 
     def time_s(self, networks: int, join: Joined = math.fsum) -> float | None:
         """None as long as a device has measured nothing."""
@@ -125,10 +126,15 @@ class Devices:
         known = [each_s for each_s in self._each_s if each_s is not None]
         return networks * join(known) if len(known) == len(self._each_s) else None
 
-    def _phase(self, name: str, networks: int, join: Joined) -> Phase:
-        work = {"measurements_at_most": networks * len(self._each_s)}
-        source = "measurements on the devices" if networks else ""
-        return Phase(name=name, work=work, device_s=self.time_s(networks, join), source=source)
+    def _phase(self, name: str, at_once: int, in_turns: int) -> Phase:
+        work = {"measurements_at_most": (at_once + in_turns) * len(self._each_s)}
+        times = self.time_s(at_once, max), self.time_s(in_turns)
+        return Phase(
+            name=name,
+            work=work,
+            device_s=None if None in times else math.fsum(t for t in times if t is not None),
+            source="measurements on the devices" if at_once + in_turns else "",
+        )
 
 
 def _reference(spec: Spec, job: finetuner_pb2.FinetuneJob | None, on_devices: Devices) -> Phase:

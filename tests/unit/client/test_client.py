@@ -31,7 +31,7 @@ class Searcher:
         self.asked: list[str] = []
         self.watches: list[list[pb.Search | DonnaError]] = []
 
-    def CreateSearch(self, request: pb.CreateSearchRequest) -> pb.CreateSearchResponse:
+    def CreateSearch(self, request: pb.CreateSearchRequest, deadline_s: float) -> pb.CreateSearchResponse:
         self.asked.append(request.request_id)
         known = self.jobs.get(request.request_id, search(QUEUED))
         if isinstance(known, DonnaError):
