@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
 from donna.client import artifacts
+from donna.client.absent import Absent
 from donna.client.devices import Devices
 from donna.client.endpoints import Endpoints
 from donna.client.kinds import KINDS, SPECS, kind_of
 from donna.client.patience import AWAY, ENDED, PATIENCE_S, Patience, check_succeeded, patiently
-from donna.errors import AlreadyExists, FailedPrecondition, NotFound, ResourceExhausted
+from donna.errors import AlreadyExists, NotFound, ResourceExhausted
 from donna.rpc.channel import PROFILER, Line, Remote, open_channel
 from donna.space.library import Library
 from donna.v1 import (
@@ -30,18 +31,11 @@ from donna.v1 import (
     searcher_pb2_grpc,
 )
 
+CREATE_DEADLINE_S = 600.0
+"""What is asked for is checked first, and a million images take their time to be listed."""
+
 R = TypeVar("R")
 OnChange = Callable[[Any], None] | None
-
-
-class _Absent:
-    """A service that this client has no address of."""
-
-    def __init__(self, service: str) -> None:
-        self._service = service
-
-    def __getattr__(self, rpc: str) -> Any:
-        raise FailedPrecondition(f"no address of the {self._service} is known", reason="NO_ADDRESS")
 
 
 class Client:
@@ -60,11 +54,11 @@ class Client:
     ) -> None:
         self.endpoints = endpoints
         self._channels: dict[str, tuple[Any, Line]] = {}
-        self._while_away = while_away
+        self.while_away = while_away
 
         def remote(stub: Any, address: str, *metadata: tuple[str, str]) -> Any:
             if not address:
-                return _Absent(stub.__name__.removesuffix("ServiceStub").lower())
+                return Absent(stub.__name__.removesuffix("ServiceStub").lower())
             if address not in self._channels:
                 self._channels[address] = open_channel(address, credentials), Line()
             channel, line = self._channels[address]
@@ -85,7 +79,7 @@ class Client:
         profiler = profiler_pb2_grpc.ProfilerServiceStub
         self.profilers = {name: remote(profiler, address) for name, address in endpoints.profilers.items()}
         self.devices = Devices(
-            self.searcher if endpoints.searcher else None,
+            self.searcher,
             lambda name: remote(profiler, endpoints.searcher, (PROFILER, name)),
             self.profilers,
             while_away,
@@ -131,7 +125,8 @@ class Client:
             request_id=request_id or uuid.uuid4().hex,
             validate_only=validate_only,
         )
-        return getattr(getattr(getattr(self, kind.service), f"Create{kind.resource}")(request), kind.field)
+        call = getattr(getattr(self, kind.service), f"Create{kind.resource}")
+        return getattr(call(request, deadline_s=CREATE_DEADLINE_S), kind.field)
 
     @overload
     def ensure(
@@ -218,7 +213,7 @@ class Client:
 
         A service that goes away is waited for, up to a minute, and watched again.
         """
-        kind, patience = kind_of(name), Patience(self._while_away)
+        kind, patience = kind_of(name), Patience(self.while_away)
         while True:
             try:
                 for response in self._call("Watch", name):
@@ -258,12 +253,12 @@ class Client:
 
     def download(self, artifact: common_pb2.Artifact) -> bytes:
         """The bytes of an artifact, checked. Raises NotFound or DataLoss."""
-        return patiently(lambda: artifacts.download(self._store, artifact), self._while_away)
+        return patiently(lambda: artifacts.download(self._store, artifact), self.while_away)
 
     def upload(self, data: bytes | Path) -> common_pb2.Artifact:
         """Stores bytes, or those of a file, as an artifact, unless the store has them."""
         content = data.read_bytes() if isinstance(data, Path) else data
-        return patiently(lambda: artifacts.upload(self._store, content), self._while_away)
+        return patiently(lambda: artifacts.upload(self._store, content), self.while_away)
 
     def manifest(self, library: common_pb2.Artifact) -> Library:
         """The manifest of a block library: its blocks, their options, qualities and costs."""

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from donna.client.absent import Absent
 from donna.client.artifacts import UPLOAD_DEADLINE_S, chunks
 from donna.client.patience import AWAY, ENDED, Patience, check_succeeded
 from donna.errors import DonnaError, FailedPrecondition, NotFound, Unavailable
@@ -38,15 +39,17 @@ class Devices:
         self._found: dict[str, searcher_pb2.SearchDevice] = {}
         self._stubs: dict[str, Any] = {}
 
+    def searched(self) -> Sequence[searcher_pb2.SearchDevice]:
+        """The devices that searches can name, as they are now, sorted by name; those of the searcher."""
+        answer = self._searcher.ListSearchDevices(searcher_pb2.ListSearchDevicesRequest())
+        new = {device.profiler for device in answer.search_devices} - set(self._stubs)
+        self._stubs |= {name: self._through(name) for name in new}
+        return answer.search_devices  # type: ignore[no-any-return]
+
     def list(self) -> Sequence[searcher_pb2.SearchDevice]:
         """Every device as it is now, sorted by name; one that does not answer is there too, not `reachable`."""
-        known: list[searcher_pb2.SearchDevice] = []
-        if self._searcher is not None:
-            answer = self._searcher.ListSearchDevices(searcher_pb2.ListSearchDevicesRequest())
-            known = list(answer.search_devices)
-        searched = {device.profiler for device in known}
-        self._stubs |= {name: self._through(name) for name in searched - set(self._stubs)}
-        for name in set(self._direct) - searched:
+        known = [] if isinstance(self._searcher, Absent) else [*self.searched()]
+        for name in set(self._direct) - {device.profiler for device in known}:
             known += _devices_of(name, self._direct[name])
         return sorted(known, key=lambda device: device.name)
 
@@ -63,6 +66,20 @@ class Devices:
         """A stub that leads to the profiler of a device that was listed."""
         return self._stubs.get(device.profiler) or self._direct[device.profiler]
 
+    def check(self, device: str, onnx: bytes, settings: common_pb2.MeasurementSettings) -> None:
+        """Raises InvalidArgument for settings that the device does not have; nothing is measured."""
+        found = self.find(device)
+        profiler, sha256 = self.profiler(found), hashlib.sha256(onnx).hexdigest()
+        _send(profiler, onnx, sha256)
+        profiler.CreateMeasurement(
+            profiler_pb2.CreateMeasurementRequest(
+                device=found.device,
+                network=profiler_pb2.MeasuredNetwork(model_sha256=sha256),
+                settings=settings,
+                validate_only=True,
+            )
+        )
+
     def measure(
         self,
         device: str,
@@ -70,6 +87,7 @@ class Devices:
         settings: common_pb2.MeasurementSettings | None = None,
         *,
         skip_cache: bool = False,
+        on_change: Callable[[profiler_pb2.Measurement], None] = lambda measurement: None,
     ) -> profiler_pb2.MeasurementResult:
         """Measures an ONNX model and returns the figures. Raises JobFailed with the device's reason.
 
@@ -83,7 +101,7 @@ class Devices:
         )
         for more in reversed(range(SENDS)):
             try:
-                ended = self._measured(device, onnx, sha256, request)
+                ended = self._measured(device, onnx, sha256, request, on_change)
             except (FailedPrecondition, NotFound) as error:
                 if not more or error.reason not in (MISSING, NotFound.default_reason):
                     raise
@@ -95,7 +113,12 @@ class Devices:
         return ended.result
 
     def _measured(
-        self, device: str, onnx: bytes, sha256: str, request: profiler_pb2.CreateMeasurementRequest
+        self,
+        device: str,
+        onnx: bytes,
+        sha256: str,
+        request: profiler_pb2.CreateMeasurementRequest,
+        on_change: Callable[[profiler_pb2.Measurement], None],
     ) -> profiler_pb2.Measurement:
         """The measurement when it has ended, begun once however often it is asked for on a bad line."""
         patience, unique = Patience(self._while_away), uuid.uuid4().hex
@@ -111,6 +134,7 @@ class Devices:
                 for response in profiler.WatchMeasurement(watched):
                     patience.heard()
                     measurement = response.measurement
+                    on_change(measurement)
                 if measurement.job.state in ENDED:
                     return measurement  # type: ignore[no-any-return]
             except AWAY as error:

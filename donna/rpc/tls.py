@@ -10,6 +10,9 @@ from donna.errors import InvalidArgument
 from donna.rpc.authentication import read_secret
 from donna.rpc.reloaded import LOOK_S, Reloaded
 
+SYSTEM_ROOTS = "system"
+"""In place of a file: the authorities that this machine trusts."""
+
 
 def server_credentials(
     certificate: str, key: str, client_ca: str = "", *, look_s: float = LOOK_S
@@ -64,7 +67,8 @@ def _check_given(value: str, field: str) -> None:
 def channel_credentials(
     ca: str, certificate: str = "", key: str = "", *, settings: str = "tls"
 ) -> grpc.ChannelCredentials | None:
-    """TLS of a client; `certificate` and `key` prove who it is to servers that ask for it. None where nothing is set.
+    """TLS of a client that trusts the authority in the file `ca`, or those of the system; `certificate` and `key` prove
+    who it is to servers that ask for it. None where nothing is set.
 
     `settings` is how the names of the settings begin. Raises InvalidArgument naming the one that is missing beside
     another, or whose file cannot be read.
@@ -76,7 +80,7 @@ def channel_credentials(
         _check_given(certificate, f"{settings}_certificate")
         _check_given(key, f"{settings}_key")
     return grpc.ssl_channel_credentials(
-        root_certificates=read_secret(ca, f"{settings}_ca").encode(),
+        root_certificates=None if ca == SYSTEM_ROOTS else read_secret(ca, f"{settings}_ca").encode(),
         private_key=read_secret(key, f"{settings}_key").encode() if key else None,
         certificate_chain=read_secret(certificate, f"{settings}_certificate").encode()
         if certificate

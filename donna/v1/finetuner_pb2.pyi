@@ -156,18 +156,20 @@ class FinetuneJob(_message.Message):
     def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[FinetuneSpec, _Mapping]] = ..., job: _Optional[_Union[_common_pb2.Job, _Mapping]] = ..., networks: _Optional[_Iterable[_Union[FinetunedNetwork, _Mapping]]] = ..., plan: _Optional[_Union[FinetunePlan, _Mapping]] = ...) -> None: ...
 
 class FinetunePlan(_message.Message):
-    __slots__ = ("networks_to_train", "networks_to_reuse", "network_epochs", "estimated_s", "estimated_from")
+    __slots__ = ("networks_to_train", "networks_to_reuse", "network_epochs", "estimated_s", "estimated_from", "workers")
     NETWORKS_TO_TRAIN_FIELD_NUMBER: _ClassVar[int]
     NETWORKS_TO_REUSE_FIELD_NUMBER: _ClassVar[int]
     NETWORK_EPOCHS_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_S_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_FROM_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
     networks_to_train: int
     networks_to_reuse: int
     network_epochs: float
     estimated_s: float
     estimated_from: str
-    def __init__(self, networks_to_train: _Optional[int] = ..., networks_to_reuse: _Optional[int] = ..., network_epochs: _Optional[float] = ..., estimated_s: _Optional[float] = ..., estimated_from: _Optional[str] = ...) -> None: ...
+    workers: int
+    def __init__(self, networks_to_train: _Optional[int] = ..., networks_to_reuse: _Optional[int] = ..., network_epochs: _Optional[float] = ..., estimated_s: _Optional[float] = ..., estimated_from: _Optional[str] = ..., workers: _Optional[int] = ...) -> None: ...
 
 class CreateFinetuneJobRequest(_message.Message):
     __slots__ = ("spec", "request_id", "validate_only")

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -86,6 +87,11 @@ class Admission:
         self._one_plan = Lock()
         self._paces: dict[str, Pace] = {}
         self._counted: dict[str, tuple[list[Variant], tuple[Costs, Costs]]] = {}
+
+    @property
+    def data_root(self) -> Path | None:
+        """The folder that dataset files are looked for in."""
+        return self._materials.data_root
 
     def admit(self, raw: dict[str, Any]) -> Request:
         """The request with every default written out.

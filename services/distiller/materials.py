@@ -37,7 +37,7 @@ class Materials:
 
     def __init__(self, artifacts: ArtifactStore, data_root: Path | None) -> None:
         self._artifacts = artifacts
-        self._data_root = data_root
+        self.data_root = data_root
         self._kept: dict[str, Material] = {}
         self._lock = RLock()
 
@@ -61,7 +61,7 @@ class Materials:
 
     def _load(self, request: Request) -> Material:
         description = references.resolve(request.reference)
-        dataset = data.load(request.dataset, root=self._data_root)
+        dataset = data.load(request.dataset, root=self.data_root)
         for part in ("training", "quality"):
             dataset.split(part)
         model = references.load(request.reference, self._artifacts.get_bytes)

@@ -23,8 +23,11 @@ from services.distiller.work import KIND
 class DistillerServicer(distiller_pb2_grpc.DistillerServiceServicer):
     """The methods of block libraries, and what helps to describe one."""
 
-    def __init__(self, engine: Engine, admission: Admission, artifacts: ArtifactStore) -> None:
+    def __init__(
+        self, engine: Engine, admission: Admission, artifacts: ArtifactStore, *, workers: int = 1
+    ) -> None:
         self._engine = engine
+        self._workers = workers
         self._store = engine.store
         self._admission = admission
         self._artifacts = artifacts
@@ -38,7 +41,8 @@ class DistillerServicer(distiller_pb2_grpc.DistillerServiceServicer):
         request_id = check_request_id(request.request_id)
         planned = self._admission.plan(self._admission.admit(wire.read_spec(request.spec)))
         if request.validate_only:
-            return pb.CreateBlockLibraryResponse(block_library=wire.planned_message(planned))
+            message = wire.planned_message(planned, self._workers)
+            return pb.CreateBlockLibraryResponse(block_library=message)
         job = self._engine.create(planned.request.to_dict(), request_id=request_id)
         return pb.CreateBlockLibraryResponse(block_library=self._message(job))
 
@@ -89,7 +93,10 @@ class DistillerServicer(distiller_pb2_grpc.DistillerServiceServicer):
     def InspectReference(
         self, request: pb.InspectReferenceRequest, context: Any
     ) -> pb.InspectReferenceResponse:
-        return inspection.inspect(request)
+        return inspection.inspect_reference(request)
+
+    def InspectDataset(self, request: pb.InspectDatasetRequest, context: Any) -> pb.InspectDatasetResponse:
+        return inspection.inspect_dataset(request, self._admission.data_root)
 
     def ListProviders(self, request: pb.ListProvidersRequest, context: Any) -> pb.ListProvidersResponse:
         return pb.ListProvidersResponse(providers=catalogue.providers())

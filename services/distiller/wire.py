@@ -84,11 +84,12 @@ def library_message(job: Job, tasks: Sequence[Task]) -> pb.BlockLibrary:
     return message
 
 
-def planned_message(planned: Planned) -> pb.BlockLibrary:
-    """A library that was only validated: no name, no job."""
+def planned_message(planned: Planned, workers: int) -> pb.BlockLibrary:
+    """A library that was only validated, for so many workers: no name, no job."""
     message = pb.BlockLibrary(spec=spec_message(planned.request.to_dict()))
     _describe_space(message, [len(options) for options in planned.request.options])
     message.plan.CopyFrom(_plan_message(planned.record()))
+    message.plan.workers = workers
     return message
 
 

@@ -27,7 +27,7 @@ def build(settings: FinetunerSettings, store: JobStore, artifacts: ArtifactStore
     engine = Engine(store, work, workers)
     endpoint = Endpoint(
         add=finetuner_pb2_grpc.add_FinetunerServiceServicer_to_server,
-        servicer=FinetunerServicer(engine, work.admission),
+        servicer=FinetunerServicer(engine, work.admission, workers=settings.parallelism()),
         name=finetuner_pb2.DESCRIPTOR.services_by_name["FinetunerService"].full_name,
     )
     return Parts(endpoints=[endpoint], engines=[engine])

@@ -112,6 +112,14 @@ class Admission:
             estimated_from=said.format(epoch_s),
         )
 
+    def known(self, request: Request) -> list[tuple[NetworkRequest, Mapping[str, Any]]]:
+        """The networks of an admitted request that were trained before in the same way, with what came of it."""
+        training = self.training_keys(request)
+        results = self._recall(training)
+        return [
+            (n, results[key]) for n, key in zip(request.networks, training, strict=True) if key in results
+        ]
+
     def _measured(self, request: Request, name: str) -> float | None:
         """Seconds of an epoch, measured once for one kind of training."""
         if self._probe is not None and name not in self._measured_s:

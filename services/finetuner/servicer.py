@@ -22,8 +22,9 @@ from services.finetuner.work import KIND
 class FinetunerServicer(finetuner_pb2_grpc.FinetunerServiceServicer):
     """The six methods of a job resource."""
 
-    def __init__(self, engine: Engine, admission: Admission) -> None:
+    def __init__(self, engine: Engine, admission: Admission, *, workers: int = 1) -> None:
         self._engine = engine
+        self._workers = workers
         self._store = engine.store
         self._admission = admission
         self._watcher = Watcher(engine.store, self._watched)
@@ -37,8 +38,12 @@ class FinetunerServicer(finetuner_pb2_grpc.FinetunerServiceServicer):
         admitted = self._admission.admit(wire.read_spec(request.spec))
         spec = admitted.to_dict()
         if request.validate_only:
-            plan = pb.FinetunePlan(**asdict(self._admission.plan(admitted)))
-            planned = pb.FinetuneJob(spec=wire.spec_message(spec), plan=plan)
+            plan = asdict(self._admission.plan(admitted)) | {"workers": self._workers}
+            planned = pb.FinetuneJob(
+                spec=wire.spec_message(spec),
+                plan=pb.FinetunePlan(**plan),
+                networks=[wire.known_network(*network) for network in self._admission.known(admitted)],
+            )
             return pb.CreateFinetuneJobResponse(finetune_job=planned)
         job = self._engine.create(spec, request_id=request_id)
         return pb.CreateFinetuneJobResponse(finetune_job=self._message(job))

@@ -35,6 +35,10 @@ class FinetunerSettings(TrainingSettings):
         "20 times the time that writing took, where that is more.",
     )
 
+    def parallelism(self) -> int:
+        """How many networks train at the same time, wherever that is."""
+        return self.job_parallelism if self.placement == "kubernetes" else self.num_workers()
+
     def num_workers(self) -> int:
         """How many worker processes to keep."""
         return self.workers or min(MAX_AUTOMATIC_WORKERS, len(os.sched_getaffinity(0)))

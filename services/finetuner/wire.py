@@ -3,7 +3,7 @@ says so."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from donna.artifacts import URI_PREFIX
@@ -118,6 +118,16 @@ def _result_message(result: dict[str, Any], reused: bool) -> pb.FinetunedNetwork
             model = {**result[name], "onnx": _artifact_message(result[name]["onnx"])}
             getattr(message, name).CopyFrom(pb.ExportedModel(**model))
     return message
+
+
+def known_network(network: NetworkRequest, result: Mapping[str, Any]) -> pb.FinetunedNetwork:
+    """A network that was trained before, with the weights that came of it."""
+    return pb.FinetunedNetwork(
+        network=_network_message(network.to_dict()),
+        weights=_artifact_message(result["weights"]),
+        train_s=result["train_s"],
+        reused=True,
+    )
 
 
 def _network_message(raw: dict[str, Any]) -> pb.Network:

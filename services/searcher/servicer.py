@@ -46,7 +46,10 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
 
     def CreateSearch(self, request: pb.CreateSearchRequest, context: Any) -> pb.CreateSearchResponse:
         check_request_id(request.request_id)
-        spec = read_spec(request.spec, predictor_needed=not request.validate_only)
+        spec = read_spec(request.spec, to_run=not request.validate_only)
+        if not spec.library:
+            self._check_devices(request.spec)
+            return pb.CreateSearchResponse(search=pb.Search(spec=spec_message(spec)))
         if not request.validate_only:
             # First, since a repeated call asks for what exists, whatever has become of predictor and devices.
             if known := self._engine.store.requested(KIND, spec.to_dict(), request.request_id):

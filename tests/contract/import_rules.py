@@ -12,7 +12,7 @@ WORDS = ("donna.space", "donna.errors", "donna.onnx_format")
 
 # Longest prefix wins: what a module may import of ours, beside its own package.
 OURS: dict[str, tuple[str, ...]] = {
-    "donna": (),
+    "donna": ("donna.client",),  # lazily: the SDK by a short name
     "donna.errors": (),
     "donna.durable": (),
     "donna.trouble": (),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import donna
 from donna.client import Client, Endpoints, JobFailed
 from donna.errors import AlreadyExists, DeadlineExceeded, DonnaError, NotFound, ResourceExhausted, Unavailable
 from donna.v1 import common_pb2
@@ -28,7 +31,7 @@ class Searcher:
         self.asked: list[str] = []
         self.watches: list[list[pb.Search | DonnaError]] = []
 
-    def CreateSearch(self, request: pb.CreateSearchRequest) -> pb.CreateSearchResponse:
+    def CreateSearch(self, request: pb.CreateSearchRequest, deadline_s: float) -> pb.CreateSearchResponse:
         self.asked.append(request.request_id)
         known = self.jobs.get(request.request_id, search(QUEUED))
         if isinstance(known, DonnaError):
@@ -57,6 +60,14 @@ def client(searcher: Searcher) -> Client:
     made = Client(Endpoints())
     made.searcher = searcher
     return made
+
+
+def test_the_names_of_the_sdk_are_donna_s_own() -> None:
+    assert (donna.Client, donna.Endpoints, donna.JobFailed) == (Client, Endpoints, JobFailed)
+    assert not hasattr(donna, "Clients")
+    code = "import sys, donna; print(sorted({'grpc', 'numpy', 'google'} & set(sys.modules)))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
 
 
 def test_the_same_key_is_the_same_job_until_it_has_failed(client: Client, searcher: Searcher) -> None:

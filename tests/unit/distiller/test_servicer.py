@@ -307,3 +307,21 @@ def test_everything_that_can_be_named_is_listed(service: Service) -> None:
     assert all(p.description for p in providers)
     family = next(p for p in providers if p.name == "inverted_residual")
     assert list(family.arguments_schema["required"]) == ["kernel", "expansion"]
+
+
+def test_a_dataset_is_described(service: Service) -> None:
+    found = service.stub.InspectDataset(pb.InspectDatasetRequest(dataset=spec().dataset))
+    assert (list(found.class_names), list(found.input_shape)) == ([str(n) for n in range(10)], [1, 8, 8])
+    split = found.dataset.split
+    assert (split.training, split.quality, split.validation, split.test) == (128, 40, 40, 40)
+    own = load(REQUEST["dataset"]).normalisation
+    assert (list(found.dataset.normalisation.mean), list(found.dataset.normalisation.std)) == (
+        list(own.mean),
+        list(own.std),
+    )
+    wrong = spec().dataset
+    wrong.split.training = 5000
+    with pytest.raises(InvalidArgument, match="split"):
+        service.stub.InspectDataset(pb.InspectDatasetRequest(dataset=wrong))
+    with pytest.raises(InvalidArgument, match="dataset: is required"):
+        service.stub.InspectDataset(pb.InspectDatasetRequest())

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
 from donna.errors import InvalidArgument, NotFound
+from donna.pipeline import messages
 from donna.pipeline.messages import block_library, reference_alone
 from donna.pipeline.spec import Spec, parse_spec, read_spec
-from donna.v1 import finetuner_pb2
+from donna.v1 import common_pb2, finetuner_pb2
 
 DIGITS = Path(__file__).parents[3] / "examples" / "digits.yaml"
 
@@ -39,6 +41,8 @@ def test_the_example_is_valid_and_large_enough() -> None:
         ("distillation", "epoch", 1, "distillation.epoch"),
         ("dataset", "provider", None, "dataset.provider"),
         ("search", "population", 1, "search.population"),
+        ("predictor", "holdout", 1, "predictor.holdout"),
+        ("finetune", "fixed_batch", 8, "spec"),
         ("search", "objectives", ["speed"], "search.objectives[0].metric"),
         ("search", "bounds", [{"metric": "macs"}], "search.bounds[0]"),
         ("finetune", "winners", 0, "finetune.winners"),
@@ -69,6 +73,34 @@ def test_normalisation_and_recipe_reach_the_services() -> None:
     assert {name: getattr(message.recipe, name) for name in given} == given
     assert message.recipe.HasField("warmup_fraction")
     assert not block_library(parse_spec(raw()), None).dataset.HasField("normalisation")
+
+
+def test_what_the_contract_knows_can_be_said() -> None:
+    values = raw()
+    values["predictor"] |= {"ridge_strengths": [0.1, 1.0], "qualities": ["nsr"], "interval_coverage": 0.8}
+    values["search"]["measurement"] = {"affinity": [0, 1], "provider_options": {"a": "b"}, "batch_size": 2}
+    values["finetune"] |= {"include_normalization": True, "fixed_batch": 2, "processes": 2}
+    spec = parse_spec(values)
+    fitted = messages.predictor(spec, common_pb2.Artifact(), [])
+    assert (list(fitted.ridge_strengths), list(fitted.qualities), fitted.interval_coverage) == (
+        [0.1, 1.0],
+        ["nsr"],
+        0.8,
+    )
+    measured = messages.measurement(spec)
+    assert list(measured.affinity) == [0, 1] and dict(measured.provider_options) == {"a": "b"}
+    winners = messages.winners(spec, common_pb2.Artifact(), [])
+    assert winners.export.include_normalization and winners.export.batch_size == 2
+    assert winners.recipe.processes == 2
+
+
+def test_what_json_does_not_have_is_named() -> None:
+    values = raw()
+    values["dataset"]["arguments"] = {"since": datetime.date(2024, 1, 1)}
+    with pytest.raises(
+        InvalidArgument, match=r"dataset\.arguments: 2024-01-01 is a date, write it in quotes"
+    ):
+        parse_spec(values)
 
 
 def test_an_unknown_section_is_named() -> None:
