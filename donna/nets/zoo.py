@@ -41,6 +41,8 @@ def _torchvision(name: str, num_classes: int, weights: str) -> nn.Module:
     # Two models have classifiers on the way, whose logits they return beside their own while they train.
     plain: dict[str, Any] = {"aux_logits": False} if name in ("googlenet", "inception_v3") else {}
     if weights == "none":
+        if plain:
+            plain["init_weights"] = True  # what they do today, without a warning that they may not tomorrow
         return models.get_model(name, weights=None, num_classes=num_classes, **plain)
     # torchvision refuses another number of classes together with weights; it says so in its own words.
     return _loading(name, lambda: models.get_model(name, weights="DEFAULT", num_classes=num_classes, **plain))

@@ -71,6 +71,7 @@ class DistillationRecipe(Section):
     calibration_batches: Count = 32
     quality_points: Count = 3
     replace_one_quality: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 class Reference(Section):

@@ -28,7 +28,7 @@ class BlockSpace(_message.Message):
     def __init__(self, name: _Optional[str] = ..., options: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DistillationRecipe(_message.Message):
-    __slots__ = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed", "optimizer", "replace_one_quality", "warmup_fraction", "calibration_batches", "quality_points")
+    __slots__ = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed", "optimizer", "replace_one_quality", "warmup_fraction", "calibration_batches", "quality_points", "precision")
     EPOCHS_FIELD_NUMBER: _ClassVar[int]
     BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
     LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
@@ -39,6 +39,7 @@ class DistillationRecipe(_message.Message):
     WARMUP_FRACTION_FIELD_NUMBER: _ClassVar[int]
     CALIBRATION_BATCHES_FIELD_NUMBER: _ClassVar[int]
     QUALITY_POINTS_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
     epochs: float
     batch_size: int
     learning_rate: float
@@ -49,7 +50,8 @@ class DistillationRecipe(_message.Message):
     warmup_fraction: float
     calibration_batches: int
     quality_points: int
-    def __init__(self, epochs: _Optional[float] = ..., batch_size: _Optional[int] = ..., learning_rate: _Optional[float] = ..., weight_decay: _Optional[float] = ..., seed: _Optional[int] = ..., optimizer: _Optional[str] = ..., replace_one_quality: bool = ..., warmup_fraction: _Optional[float] = ..., calibration_batches: _Optional[int] = ..., quality_points: _Optional[int] = ...) -> None: ...
+    precision: str
+    def __init__(self, epochs: _Optional[float] = ..., batch_size: _Optional[int] = ..., learning_rate: _Optional[float] = ..., weight_decay: _Optional[float] = ..., seed: _Optional[int] = ..., optimizer: _Optional[str] = ..., replace_one_quality: bool = ..., warmup_fraction: _Optional[float] = ..., calibration_batches: _Optional[int] = ..., quality_points: _Optional[int] = ..., precision: _Optional[str] = ...) -> None: ...
 
 class BlockLibrary(_message.Message):
     __slots__ = ("name", "spec", "job", "manifest", "num_blocks", "num_options", "num_architectures", "plan", "settling")

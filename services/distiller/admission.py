@@ -138,7 +138,9 @@ class Admission:
             found,
             known,
             budget_bytes=self._memory_bytes,
-            shared_bytes=shared_bytes(material.cut, reference, batch_size),
+            shared_bytes=shared_bytes(
+                material.cut, reference, batch_size, references=1 + request.recipe.replace_one_quality
+            ),
             reference_macs=reference.macs,
             batch_size=batch_size,
             threads=self._threads,

@@ -60,7 +60,7 @@ class HeldOut:
             logits = None if self._cut is None else self._cut.head(maps[-1])
 
         def measure(student: Student) -> None:
-            y_hat = student.module(maps[student.n])
+            y_hat = student.run(maps[student.n])
             errors = channel_errors(maps[student.n + 1], y_hat).double() * size
             self._errors[id(student)] = self._errors.get(id(student), 0) + errors
             if self._cut is not None and logits is not None:

@@ -23,7 +23,15 @@ _METRICS = {
     "weight_bytes": common_pb2.METRIC_MODEL_BYTES,
     "activation_bytes": common_pb2.METRIC_ACTIVATION_BYTES,
 }
-_DEFAULTED = ("epochs", "batch_size", "learning_rate", "optimizer", "calibration_batches", "quality_points")
+_DEFAULTED = (
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "optimizer",
+    "calibration_batches",
+    "quality_points",
+    "precision",
+)
 
 
 def read_spec(spec: pb.BlockLibrarySpec) -> dict[str, Any]:

@@ -162,6 +162,25 @@ def test_image_folder(tmp_path):
         load(raw, root=tmp_path)
 
 
+def test_an_image_that_changes_changes_the_identity_of_its_folder(tmp_path):
+    """Also when it keeps its name and its size: blocks of the old image must not be taken for blocks of the new."""
+    raw = {"provider": "image_folder", "arguments": {"train": "bugs", "image_size": 6}, "split": SPLIT}
+    for label, name in enumerate(("ant", "bee")):
+        (tmp_path / "bugs" / name).mkdir(parents=True)
+        for i in range(16):
+            (tmp_path / "bugs" / name / f"{i:02}.png").write_bytes(png(label * 16 + i)[0] + bytes(10_000))
+    before = load(raw, root=tmp_path).identity
+    assert load(raw, root=tmp_path).identity == before
+    changed = tmp_path / "bugs" / "bee" / "03.png"
+    for at in (40, -1):
+        whole = bytearray(changed.read_bytes())
+        whole[at] ^= 1
+        changed.write_bytes(whole)
+        after = load(raw, root=tmp_path).identity
+        assert after != before
+        before = after
+
+
 def test_torchvision_sets_in_the_layout_they_are_downloaded_to(tmp_path):
     from torchvision.datasets import MNIST
 

@@ -14,12 +14,13 @@ import pytest
 import torch
 
 from donna import artifacts
+from donna.errors import FailedPrecondition
 from donna.jobs import Job, JobState
 from donna.jobs.engine import run_task
 from donna.jobs.lease import Leases
 from donna.service import open_stores
 from donna.space import Library
-from services.distiller import group
+from services.distiller import group, shelf
 from services.distiller.settings import DistillerSettings
 from services.distiller.student import Student
 from services.distiller.wire import library_message
@@ -263,6 +264,51 @@ def test_a_block_whose_quality_is_not_a_number_is_left_out(
     library = worker.finish(job)
     assert library.num_options == (4, 3, 4, 4)
     assert library.failures == {"stage2/skip()": "the quality on held-out images is not finite"}
+
+
+def test_a_block_that_no_exporter_reproduces_is_left_out(
+    tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shelf.finish
+    finished: list[int] = []
+
+    def refusing(module: Any, shape: tuple[int, ...]) -> Any:
+        finished.append(1)
+        if len(finished) == 3:  # behind stem and head
+            raise FailedPrecondition("no exporter gives the network's own outputs (torchscript: 0.3)")
+        return real(module, shape)
+
+    monkeypatch.setattr(shelf, "finish", refusing)
+    worker = Worker(tmp_path)
+    job = worker.create()
+    worker.run()
+    library = worker.finish(job)
+    assert library.blocks[1:] == undisturbed.blocks[1:]
+    assert library.blocks[0].entries == undisturbed.blocks[0].entries[1:]
+    ((name, reason),) = library.failures.items()
+    assert name == f"stage1/{OPTIONS[0]}"
+    assert "no exporter gives" in reason
+
+
+@pytest.mark.parametrize("part", ["stem", "head"])
+def test_a_reference_that_no_exporter_reproduces_is_known_before_blocks_are_trained(
+    tmp_path: Path, steps: list[int], monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    real = shelf.finish
+
+    def refusing(module: Any, shape: tuple[int, ...]) -> Any:
+        if type(module).__name__.lower() == part:
+            raise FailedPrecondition("no exporter gives the network's own outputs (torchscript: 0.3)")
+        return real(module, shape)
+
+    monkeypatch.setattr(shelf, "finish", refusing)
+    worker = Worker(tmp_path)
+    job = worker.create()
+    worker.run()
+    (task,) = worker.store.tasks(job.name)
+    assert task.error is not None
+    assert task.error.message.startswith(f"the {part} of the reference: no exporter")
+    assert steps == []
 
 
 def test_a_full_disk_fails_with_a_sentence_and_goes_on_when_there_is_space(

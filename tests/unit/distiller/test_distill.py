@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from donna.data import Dataset
-from donna.nets.cut import Cut
+from donna.nets.cut import Cut, cut
 from donna.nets.nsr import nsr
 from donna.nets.weights import dump_state, read_state
 from donna.space import Option
@@ -107,6 +107,23 @@ def test_it_is_plain_training_with_the_nsr(small_cut: Cut, digits: Dataset, pool
     for name, tensor in oracle.module.state_dict().items():
         trained = together[ALL.index((1, 0))].module.state_dict()[name]
         torch.testing.assert_close(trained, tensor, rtol=1e-4, atol=1e-4)
+
+
+def test_bfloat16_is_nearly_float32(small_cut: Cut, digits: Dataset, pool: ThreadPoolExecutor) -> None:
+    """Convolutions and matrix products compute in it; weights and qualities do not."""
+    trained = []
+    for precision in ("float32", "bfloat16"):
+        recipe = Recipe(epochs=3, batch_size=32, seed=3, precision=precision)
+        taught = students(small_cut, [(0, 0), (1, 5), (2, 3)], recipe)
+        run(small_cut, digits, taught, pool, recipe=recipe)
+        held_out = measured(small_cut, digits, taught, pool)
+        trained.append(taught)
+        assert all(t.dtype == torch.float32 for s in taught for t in s.module.parameters())
+        nsrs = [held_out.nsr(s, v) for s, v in zip(taught, variances(small_cut, digits, pool), strict=False)]
+        if precision == "float32":
+            expected = nsrs
+    assert nsrs == pytest.approx(expected, rel=0.1)
+    assert bits(trained[0][1]) != bits(trained[1][1])
 
 
 def test_threads_do_not_change_a_bit(small_cut: Cut, digits: Dataset) -> None:
@@ -232,6 +249,32 @@ def test_quality_is_the_nsr_on_the_quality_part(
         expected = nsr(maps[3], taught[0].module(maps[2]), variance)
     assert held_out.nsr(taught[0], variance) == pytest.approx(expected.item(), rel=1e-4)
     assert held_out.nsr(taught[1], variance) == pytest.approx(0, abs=1e-9)
+
+
+class Hasty(nn.Module):
+    """A reference whose blocks work in place, as torchvision's often do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 4, 3, padding=1)
+        self.first = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(4, 4, 3, padding=1))
+        self.second = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(4, 4, 3, padding=1))
+        self.head = nn.Linear(4, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.second(self.first(self.stem(x))).mean(dim=(2, 3)))
+
+
+def test_the_references_own_block_leaves_the_maps_of_others_alone(pool: ThreadPoolExecutor) -> None:
+    torch.manual_seed(0)
+    hasty = cut(Hasty(), ("first", "second"), (1, 8, 8))
+    own, skip = (enrol(hasty, 1, Option.of(f), f, 0, RECIPE, CPU) for f in ("reference", "skip"))
+    maps = hasty.feature_maps(torch.rand(2, 1, 8, 8))
+    before = [y.clone() for y in maps]
+    held_out = HeldOut([own, skip])
+    held_out.add(maps, pool)
+    assert all(torch.equal(a, b) for a, b in zip(maps, before, strict=True))
+    assert held_out.nsr(own, torch.ones(4)) < 1e-9 < held_out.nsr(skip, torch.ones(4))
 
 
 def test_longer_training_gives_better_quality(

@@ -29,7 +29,7 @@ def test_keys_are_stable() -> None:
     """Written out: a key that moves without a change of METHOD throws away every trained block there is."""
     recipe = (
         '{"batch_size":64,"calibration_batches":32,"epochs":2,"learning_rate":0.003,"optimizer":"adamw",'
-        '"quality_points":3,"replace_one_quality":false,"seed":0,"warmup_fraction":0.1,"weight_decay":0.0}'
+        '"precision":"float32","quality_points":3,"replace_one_quality":false,"seed":0,"warmup_fraction":0.1,"weight_decay":0.0}'
     )
     said = f'{{"block":"stage1","method":"{METHOD}","option":"skip()","recipe":{recipe},"source":"s"}}'
     assert block_key(**BLOCK) == hashlib.sha256(said.encode()).hexdigest()

@@ -199,7 +199,7 @@ def test_qualities_are_told_against_training(service: Service, library: pb.Block
 def test_every_field_of_a_recipe_comes_back(service: Service) -> None:
     recipe = pb.DistillationRecipe(
         epochs=3, batch_size=16, learning_rate=0.1, weight_decay=0.2, seed=4, optimizer="sgd",
-        replace_one_quality=True, warmup_fraction=0, calibration_batches=5, quality_points=2,
+        replace_one_quality=True, warmup_fraction=0, calibration_batches=5, quality_points=2, precision="bfloat16",
     )  # fmt: skip
     normalisation = common_pb2.Normalisation(mean=[0.25], std=[0.5])
     data = common_pb2.Dataset(

@@ -14,9 +14,9 @@ from donna.errors import InvalidArgument
 from donna.jobs import JobState, JobStore, TaskSpec, TaskState
 from donna.jobs.database import open_database
 from donna.jobs.engine import Engine
+from donna.jobs.index_worker import run_index
 from donna.jobs.kubernetes_job import JobOptions, job_manifest
 from donna.jobs.kubernetes_placement import KubernetesJobs
-from donna.jobs.one_task import run_one_task
 from donna.placement import worker_placement
 from donna.settings import TrainingSettings
 from tests.unit.jobs.clock import eventually
@@ -52,7 +52,7 @@ def cluster(own: JobStore) -> Iterator[Cluster]:
     def pod(job: dict[str, Any], index: int) -> int:
         worker = job["spec"]["template"]["spec"]["containers"][0]
         assert worker["args"][0] == "--job" and worker["args"][2:] == ["--index", "$(JOB_COMPLETION_INDEX)"]
-        ended = run_one_task(own, Squares(), worker["args"][1], index, stopping=stopping, wait_s=0.05)
+        ended = run_index(own, Squares(), worker["args"][1], index, stopping=stopping, wait_s=0.05)
         return 0 if ended else 143
 
     stopping = threading.Event()
@@ -161,7 +161,7 @@ def test_a_pod_started_twice_changes_nothing(own: JobStore, tmp_path: Path) -> N
     stopping = threading.Event()
     pods = [
         threading.Thread(
-            target=run_one_task,
+            target=run_index,
             args=(own, Squares(), job.name, 0),
             kwargs={"stopping": stopping, "wait_s": 0.05},
         )
@@ -185,13 +185,13 @@ def test_a_pod_goes_on_with_tasks_that_nobody_works_on(own: JobStore, tmp_path: 
     other = own.create("squares", {**spec, "keyed": False}, Squares().tasks({**spec, "keyed": False}))
     stopping = threading.Event()
     holder = threading.Thread(
-        target=run_one_task, args=(own, Squares(), job.name, 3), kwargs={"stopping": stopping}
+        target=run_index, args=(own, Squares(), job.name, 3), kwargs={"stopping": stopping}
     )
     holder.start()
     eventually(lambda: runs(tmp_path))
-    assert run_one_task(own, Squares(), job.name, 1, stopping=stopping)
+    assert run_index(own, Squares(), job.name, 1, stopping=stopping)
     assert own.task_states(job.name) == {TaskState.DONE: 4, TaskState.RUNNING: 1}
-    assert run_one_task(own, Squares(), job.name, 2, stopping=stopping)
+    assert run_index(own, Squares(), job.name, 2, stopping=stopping)
     assert Counter(n for n, _, _ in runs(tmp_path)) == dict.fromkeys(range(5), 1), "and of no other job"
     assert own.task_states(other.name) == {TaskState.QUEUED: 5}
     (tmp_path / "open-3").touch()
@@ -218,7 +218,7 @@ def test_a_stopped_pod_puts_its_task_back_and_does_not_count_as_done(own: JobSto
     stopping = threading.Event()
     said: list[bool] = []
     pod = threading.Thread(
-        target=lambda: said.append(run_one_task(own, Squares(), job.name, 0, stopping=stopping))
+        target=lambda: said.append(run_index(own, Squares(), job.name, 0, stopping=stopping))
     )
     pod.start()
     eventually(lambda: runs(tmp_path))
@@ -227,7 +227,7 @@ def test_a_stopped_pod_puts_its_task_back_and_does_not_count_as_done(own: JobSto
     assert said == [False]
     assert own.task(job.name, 0).state is TaskState.QUEUED
     own.cancel(job.name)
-    assert run_one_task(own, Squares(), job.name, 0, stopping=threading.Event())
+    assert run_index(own, Squares(), job.name, 0, stopping=threading.Event())
 
 
 @pytest.mark.parametrize("fault", [429, 500, 503])
@@ -380,7 +380,7 @@ def test_a_job_on_which_nobody_works_says_what_it_waits_for(
     job = engine.create({"count": 1, "folder": str(tmp_path)})
     eventually(state(own, job.name, JobState.WAITING))
     assert own.get(job.name).waiting_for.startswith(said)
-    assert run_one_task(own, Squares(), job.name, 0, stopping=threading.Event()), "a pod that comes late"
+    assert run_index(own, Squares(), job.name, 0, stopping=threading.Event()), "a pod that comes late"
     eventually(state(own, job.name, JobState.SUCCEEDED))
     engine.close()
     cluster.stop()

@@ -12,6 +12,7 @@ from torchvision import models
 from donna.errors import FailedPrecondition, InvalidArgument
 from donna.nets import references, weights, zoo
 from donna.nets.cut import cut
+from donna.nets.inspection import inspect_model
 from donna.nets.network import assemble
 from donna.space import Option
 
@@ -110,7 +111,7 @@ REAL = [
     ("torchvision", "convnext_tiny", tuple(f"features.{i}" for i in range(1, 8)), 64),
     ("torchvision", "vit_b_16", VIT, 224),
     ("timm", "regnetx_002", ("s1", "s2", "s3", "s4"), 64),
-    ("timm", "mobilenetv4_conv_small", tuple(f"blocks.{i}" for i in range(4)), 64),
+    ("timm", "mobilenetv4_conv_small", tuple(f"blocks.{i}" for i in range(5)), 64),
     ("timm", "deit_tiny_distilled_patch16_224", tuple(f"blocks.{i}" for i in range(12)), 224),
 ]
 
@@ -126,6 +127,7 @@ def test_a_real_model_is_cut_and_reassembled_with_identical_logits(
     for buffer_name, buffer in model.named_buffers():
         if buffer_name.endswith(("running_mean", "running_var")):
             buffer.add_(0.1 * torch.rand_like(buffer))
+    assert inspect_model(model, (3, size, size)).proposed == blocks
     found = cut(model, blocks, (3, size, size))
     assert found.num_classes == 7
     images = torch.rand(1, 3, size, size)

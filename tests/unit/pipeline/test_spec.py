@@ -63,6 +63,7 @@ def test_normalisation_and_recipe_reach_the_services() -> None:
         "calibration_batches": 7,
         "quality_points": 5,
         "replace_one_quality": True,
+        "precision": "bfloat16",
     }
     values = raw()
     values["dataset"]["normalise"] = {"mean": [0.25], "std": [0.5]}

@@ -79,6 +79,7 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
         self._by_request: dict[str, profiler_pb2.Measurement] = {}
         self._measurements: dict[str, profiler_pb2.Measurement] = {}
         self._attempts: Counter[tuple[int, ...]] = Counter()
+        self.request_ids: dict[tuple[int, ...], set[str]] = {}
 
     def ListDevices(self, request: Any, context: Any) -> profiler_pb2.ListDevicesResponse:
         return profiler_pb2.ListDevicesResponse(
@@ -127,6 +128,7 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
             names = [self.models[sha256].graph.name for sha256 in fragments[1:-1]]
             choices = tuple(int(name.rpartition(" ")[2]) for name in names)
             self._attempts[choices] += 1
+            self.request_ids.setdefault(choices, set()).add(request.request_id)
             word = self.script(choices, self._attempts[choices])
             if isinstance(word, grpc.StatusCode):
                 context.abort(word, "the line broke")

@@ -18,7 +18,7 @@ log = logging.getLogger("donna.jobs")
 WAIT_S = 1.0
 
 
-def run_one_task(
+def run_index(
     store: JobStore,
     work: Work,
     job: str,
