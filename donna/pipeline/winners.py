@@ -1,4 +1,4 @@
-"""Which networks of a front are worth finetuning: the few that keep most of its hypervolume. Pure."""
+"""Which networks of a front are worth finetuning: the most accurate, and the few that keep most of its hypervolume. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ def choose_winners(points: Sequence[Point], count: int, budget: Sequence[float |
     """Indices of up to `count` points, cheapest by the first cost first.
 
     All values are scaled to [0, 1] over the front; the reference point lies a tenth outside, so that the ends of the
-    front count. Greedy choice by gained hypervolume over accuracy and all costs, which is within 1 - 1/e of the best
-    choice, since hypervolume is submodular [choice].
+    front count. The most accurate is one of them: a network as good as the reference is what most are after, and the
+    end of a front adds little volume. The others are a greedy choice by gained hypervolume over accuracy and all costs,
+    which is submodular, so that greed comes within 1 - 1/e of the best that they can add [choice].
     Points that cost more in every respect than `budget`, what the reference costs as far as that is known, are left
     out as long as `count` others remain.
     One of less than half the best accuracy is never chosen: a network of skipped blocks is on every front, since
@@ -35,7 +36,7 @@ def _within(point: Point, budget: Sequence[float | None]) -> bool:
 
 def _greedy(points: Sequence[Point], count: int) -> list[int]:
     gains = _scaled([(point[0], *(-cost for cost in point[1:])) for point in points])
-    chosen: list[int] = []
+    chosen = [max(range(len(points)), key=lambda i: (points[i][0], -i))][:count] if points else []
     while len(chosen) < min(count, len(points)):
         rest = [i for i in range(len(points)) if i not in chosen]
         chosen.append(max(rest, key=lambda i: (volume([gains[j] for j in [*chosen, i]]), -i)))

@@ -19,7 +19,7 @@ from donna.v1 import common_pb2, searcher_pb2
 from tests.integration.conftest import TINY
 
 
-@pytest.mark.parametrize(("reference_ms", "winners"), [(3.5, [0, 1]), (9.0, [1, 2])])
+@pytest.mark.parametrize(("reference_ms", "winners"), [(3.5, [0, 1]), (9.0, [2, 3])])
 def test_the_budget_is_what_the_reference_takes_now(
     reference_ms: float, winners: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

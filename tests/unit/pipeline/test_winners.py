@@ -34,6 +34,7 @@ def test_greedy_choice_keeps_its_promised_share_of_the_best() -> None:
         chosen = choose_winners(points, 3)
         best = max(area([points[i] for i in s], points) for s in itertools.combinations(range(8), 3))
         assert len(set(chosen)) == 3
+        assert accuracy.index(max(accuracy)) in chosen
         assert area([points[i] for i in chosen], points) >= (1 - 1 / 2.718281828) * best
         assert [points[i][1] for i in chosen] == sorted(points[i][1] for i in chosen)
 
