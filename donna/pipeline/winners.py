@@ -1,4 +1,4 @@
-"""Which networks of a front are worth finetuning: the most accurate, and the few that keep most of its hypervolume. Pure."""
+"""Which networks of a front are worth finetuning: the most accurate, and those that keep most of its hypervolume."""
 
 from __future__ import annotations
 
