@@ -79,17 +79,17 @@ def print_plan(
             p.name,
             ", ".join(counted(key, value) for key, value in p.work.items()),
             duration(seconds[p.name]),
-            p.source,
         )
         for p in found.phases
     ]
     total = sum(s for s in seconds.values() if s is not None)
     unknown = [phase for phase, s in seconds.items() if s is None]
-    rows.append(("together", "", ("more than " if unknown else "") + duration(total), ""))
+    rows.append(("together", "", ("more than " if unknown else "") + duration(total)))
     where = "there" if elsewhere else "here"
     title = f"{name}: {found.num_architectures:,} networks to choose from"
-    columns = ("phase", "work", f"time {where}", "from")
-    print_table(columns, rows, title=title, left=("work", "from"))
+    print_table(("phase", "work", f"time {where}"), rows, title=title, left=("work",))
+    for source in dict.fromkeys(p.source for p in found.phases if p.source):
+        say(f"{', '.join(p.name for p in found.phases if p.source == source)}: {source}.")
     say(
         f"Training one group of blocks takes about {found.memory_bytes / 2**20:,.0f} MB of memory; blocks and networks "
         f"take about {found.disk_bytes / 2**20:,.1f} MB of disk."

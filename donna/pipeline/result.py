@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import platform
 from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
+from donna.pipeline.csv_text import csv_text
 from donna.pipeline.folder import RunFolder
 from donna.pipeline.improvement import rounds_of
 from donna.pipeline.outcome import Outcome
@@ -266,15 +265,15 @@ def _versions() -> dict[str, str]:
 def front_csv(result: dict[str, Any]) -> str:
     """The front as a table; one latency column for each device."""
     devices = sorted({device for point in result["front"] for device in point["latency_ms"]})
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    costs = ["parameters", "macs", "model_bytes", "activation_bytes"]
-    rows.writerow(
-        ["architecture", "predicted_accuracy", *(f"latency_ms_{device}" for device in devices), *costs]
-    )
-    for point in result["front"]:
-        latencies = [point["latency_ms"].get(device, "") for device in devices]
-        rows.writerow(
-            [point["architecture"], point["predicted_accuracy"], *latencies, *(point[cost] for cost in costs)]
+    costs = ("parameters", "macs", "model_bytes", "activation_bytes")
+    columns = ("architecture", "predicted_accuracy", *(f"latency_ms_{device}" for device in devices), *costs)
+    rows = [
+        (
+            point["architecture"],
+            point["predicted_accuracy"],
+            *(point["latency_ms"].get(device, "") for device in devices),
+            *(point[cost] for cost in costs),
         )
-    return text.getvalue()
+        for point in result["front"]
+    ]
+    return csv_text(columns, rows)

@@ -9,12 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from donna.nets import weights
 from donna.space import Library
 
 from .conftest import TINY
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 PROVIDER = """

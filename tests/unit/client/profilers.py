@@ -58,6 +58,9 @@ class Profiler(profiler_pb2_grpc.ProfilerServiceServicer):
         found = [m for m in self.known.values() if m.name == request.name]
         if not found:
             raise NotFound(f"{request.name} does not exist")
+        yield pb.WatchMeasurementResponse(
+            measurement=found[0]
+        )  # a call that has begun is not made again by gRPC
         self.on_watch()
         while self.lasting:
             await asyncio.sleep(0.05)

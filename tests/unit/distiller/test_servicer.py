@@ -165,7 +165,7 @@ def test_a_plan_is_shown_without_a_job(service: Service) -> None:
     recipe = pb.DistillationRecipe(**{**REQUEST["recipe"], "seed": 99})
     planned = service.create(spec(recipe=recipe), validate_only=True)
     assert planned.name == ""
-    assert planned.plan.blocks_to_train == 12
+    assert (planned.plan.blocks_to_train, planned.plan.workers) == (12, 3)
     assert planned.plan.estimated_memory_bytes > 0
     assert planned.plan.estimated_s > 0
     assert planned.plan.estimated_from == "measured: 2 steps of 8 of 12 blocks on 2 threads of a CPU"

@@ -45,7 +45,7 @@ def served(folder: Path, artifacts: ArtifactStore) -> Iterator[Service]:
     engine = Engine(store, work, Threads(store, work, limit=1))
     endpoint = Endpoint(
         add=finetuner_pb2_grpc.add_FinetunerServiceServicer_to_server,
-        servicer=FinetunerServicer(engine, work.admission),
+        servicer=FinetunerServicer(engine, work.admission, workers=3),
         name=pb.DESCRIPTOR.services_by_name["FinetunerService"].full_name,
     )
     loop = asyncio.new_event_loop()

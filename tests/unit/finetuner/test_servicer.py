@@ -208,11 +208,14 @@ def test_validate_only_makes_nothing(service: Service, world: World) -> None:
 
 
 def test_a_plan_says_what_is_known_and_how_long_the_rest_takes(service: Service, world: World) -> None:
-    def planned(batch_size: int, *architectures: pb.Network) -> pb.FinetunePlan:
+    def validated(batch_size: int, *architectures: pb.Network) -> pb.FinetuneJob:
         recipe = pb.FinetuneRecipe(epochs=2, learning_rate=1e-3, seed=11, batch_size=batch_size)
         asked = spec(world, *architectures, recipe=recipe)
         request = pb.CreateFinetuneJobRequest(spec=asked, validate_only=True)
-        return service.stub.CreateFinetuneJob(request).finetune_job.plan
+        return service.stub.CreateFinetuneJob(request).finetune_job
+
+    def planned(batch_size: int, *architectures: pb.Network) -> pb.FinetunePlan:
+        return validated(batch_size, *architectures).plan
 
     first = planned(48, ARCHITECTURE, OTHER)
     assert (first.networks_to_train, first.networks_to_reuse, first.network_epochs) == (2, 0, 4)
@@ -223,6 +226,9 @@ def test_a_plan_says_what_is_known_and_how_long_the_rest_takes(service: Service,
     assert (second.networks_to_train, second.networks_to_reuse, second.network_epochs) == (1, 1, 2)
     assert second.estimated_s == pytest.approx(done.train_s)
     assert "trained like this took" in second.estimated_from
+    assert second.workers == 3
+    (known,) = validated(48, ARCHITECTURE, OTHER).networks
+    assert known.reused and known.network == ARCHITECTURE and known.weights.sha256 == done.weights.sha256
     assert planned(32, OTHER).estimated_s == 0  # other batches, another pace
 
 
