@@ -113,7 +113,8 @@ class Admission:
             **(request.reference.get("provenance") or {}),
         }
         request = replace(request, reference={**resolved, "weights": sha256, "provenance": provenance})
-        return replace(request, dataset=self._materials.load(request).dataset.describe())
+        dataset = self._materials.dataset(request.dataset)
+        return replace(request, dataset=dataset.describe(), identity=dataset.identity)
 
     def variants(self, request: Request) -> Sequence[Variant]:
         """Every option of every block of an admitted request."""

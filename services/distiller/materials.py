@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
+from typing import Any
 
 from donna import data
 from donna.artifacts import ArtifactStore
@@ -39,14 +41,16 @@ class Materials:
         self._artifacts = artifacts
         self.data_root = data_root
         self._kept: dict[str, Material] = {}
+        self._newest: data.Dataset | None = None
         self._lock = RLock()
 
     def load(self, request: Request) -> Material:
         """Data and reference of a request, on the CPU. Not to be changed: others are given the same.
 
-        Raises InvalidArgument naming the wrong field, NotFound for data or weights that are not there.
+        Raises InvalidArgument naming the wrong field, NotFound for data or weights that are not there,
+        FailedPrecondition when the data is not what it was when the request was admitted.
         """
-        described = [request.reference, request.dataset, request.names]
+        described = [request.reference, request.dataset, request.identity, request.names]
         name = json.dumps(described, sort_keys=True)
         with self._lock:
             if name not in self._kept:
@@ -55,13 +59,21 @@ class Materials:
                 self._kept[name] = self._load(request)
             return self._kept[name]
 
+    def dataset(self, description: Mapping[str, Any]) -> data.Dataset:
+        """The data as it is now. Raises InvalidArgument naming the wrong field, NotFound for data that is not there."""
+        self._newest = data.load(description, root=self.data_root)
+        return self._newest
+
     def reference_weights(self, request: Request) -> bytes:
         """The weights that the reference of a request has, as safetensors."""
         return weights.dump(self.load(request).cut.model)
 
     def _load(self, request: Request) -> Material:
         description = references.resolve(request.reference)
-        dataset = data.load(request.dataset, root=self.data_root)
+        dataset = self._newest
+        if dataset is None or dataset.identity != request.identity:
+            dataset = data.load(request.dataset, root=self.data_root)
+        data.check_identity(dataset, request.identity)
         for part in ("training", "quality"):
             dataset.split(part)
         model = references.load(request.reference, self._artifacts.get_bytes)

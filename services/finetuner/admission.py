@@ -4,7 +4,6 @@ reference and the library exist, the architectures are of that library, the weig
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,7 +47,6 @@ class Admission:
         self._data_root = data_root
         self._probe = probe
         self._recall = recall
-        self._identities: dict[str, str] = {}
         self._measured_s: dict[str, float | None] = {}
 
     def admit(self, request: Request) -> Request:
@@ -72,7 +70,7 @@ class Admission:
             for i, network in enumerate(request.networks):
                 _check_architecture(network, library, i)
         self._check_weights(request)
-        dataset = self._load(request.dataset)
+        dataset = data.load(request.dataset, root=self._data_root)
         dataset.split(request.evaluate_on)
         images, recipe = len(dataset.split("training")), request.recipe
         if recipe.processes > 1 and recipe.batch_size > images:
@@ -80,8 +78,7 @@ class Admission:
                 f"must be at most the {images} training images for several processes, got {recipe.batch_size}"
             )
             raise InvalidArgument.of("recipe.batch_size", said)
-        request = replace(request, dataset=dataset.describe())
-        self._identities = {json.dumps(request.dataset, sort_keys=True): dataset.identity}
+        request = replace(request, dataset=dataset.describe(), identity=dataset.identity)
         if library is None or _described(request.reference) != _described(library.reference):
             check_reference(request.reference)
         return request
@@ -130,14 +127,14 @@ class Admission:
         """The key under which workers leave how long an epoch took."""
         return keys.pace_key(
             reference=_reference(request),
-            dataset=self._identity(request.dataset),
+            dataset=self._identity(request),
             recipe=request.recipe.to_dict(),
         )
 
     def training_keys(self, request: Request) -> list[str]:
         """The training key of each network."""
         library = self.library(request.library) if request.library else None
-        identity = self._identity(request.dataset)
+        identity = self._identity(request)
         described = _reference(request)
         return [
             keys.training_key(
@@ -149,13 +146,8 @@ class Admission:
             for network in request.networks
         ]
 
-    def _load(self, described: Mapping[str, Any]) -> data.Dataset:
-        return data.load(described, root=self._data_root)
-
-    def _identity(self, described: Mapping[str, Any]) -> str:
-        """The identity of the data, as it was when a request with that description was last admitted."""
-        name = json.dumps(described, sort_keys=True)
-        return self._identities.get(name) or self._load(described).identity
+    def _identity(self, request: Request) -> str:
+        return request.identity or data.load(request.dataset, root=self._data_root).identity
 
     def _check_weights(self, request: Request) -> None:
         if sha256 := request.reference.get("weights"):

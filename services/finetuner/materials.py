@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from donna.artifacts import ArtifactStore
-from donna.data import Dataset, load
+from donna.data import Dataset, check_identity, load
 from donna.nets import references
 from donna.nets.cut import Cut
 from donna.space import Library
@@ -38,9 +38,15 @@ class Materials:
         """The bytes of an artifact. Raises NotFound or DataLoss."""
         return self._artifacts.get_bytes(sha256)
 
-    def dataset(self, description: Mapping[str, Any]) -> Dataset:
-        """The loaded dataset."""
-        return self._once("dataset", [description], lambda: load(description, root=self._data_root))
+    def dataset(self, description: Mapping[str, Any], identity: str | None) -> Dataset:
+        """The loaded dataset. Raises FailedPrecondition when it has another identity than that, if one is given."""
+
+        def loaded() -> Dataset:
+            found = load(description, root=self._data_root)
+            check_identity(found, identity)
+            return found
+
+        return self._once("dataset", [description, identity], loaded)
 
     def library(self, sha256: str) -> Library:
         """The manifest."""
@@ -63,14 +69,16 @@ class Materials:
             lambda: assembly.cut_reference(self.reference(description), self.library(library)),
         )
 
-    def teacher(self, reference: Mapping[str, Any], dataset: Mapping[str, Any]) -> Teacher:
+    def teacher(
+        self, reference: Mapping[str, Any], dataset: Mapping[str, Any], identity: str | None
+    ) -> Teacher:
         """The reference as the teacher of this training part."""
         return self._once(
             "teacher",
-            [reference, dataset],
+            [reference, dataset, identity],
             lambda: teacher(
                 copy.deepcopy(self.reference(reference)).to(self.device),
-                self.dataset(dataset).split("training"),
+                self.dataset(dataset, identity).split("training"),
             ),
         )
 

@@ -68,7 +68,7 @@ def main() -> int:
     if len(times) < 3:
         return 1
     step_s = (times[-1] - times[0]) / (len(times) - 1)  # the first one, which warms up, is not in it
-    images = len(workshop.materials.dataset(request.dataset).split("training"))
+    images = len(workshop.materials.dataset(request.dataset, request.identity).split("training"))
     print(step_s * request.recipe.steps_per_epoch(images))
     return 0
 

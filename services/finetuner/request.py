@@ -68,7 +68,7 @@ class NetworkRequest:
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """A whole job. `library` is the sha256 of a manifest; `reference` and `dataset` are descriptions as
-    donna.nets and donna.data take them."""
+    donna.nets and donna.data take them; `identity` is that of the data when the job was admitted, None before."""
 
     library: str | None
     reference: dict[str, Any]
@@ -77,6 +77,7 @@ class Request:
     recipe: Recipe
     evaluate_on: str
     export: ExportSettings | None
+    identity: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON, the inverse of `parse`."""
@@ -88,6 +89,7 @@ class Request:
             "recipe": self.recipe.to_dict(),
             "evaluate_on": self.evaluate_on,
             "export": asdict(self.export) if self.export is not None else None,
+            "identity": self.identity,
         }
 
     @classmethod
@@ -101,6 +103,7 @@ class Request:
             recipe=Recipe.parse(raw["recipe"]),
             evaluate_on=raw["evaluate_on"],
             export=ExportSettings.parse(raw["export"]) if raw["export"] is not None else None,
+            identity=raw.get("identity"),
         )
 
     def check(self) -> None:

@@ -139,7 +139,7 @@ class Trainer:
     def _finish(self, result: dict[str, Any], network: nn.Module, request: Request) -> None:
         """Exports, then looks at the evaluated part, once for the network and its models: it has chosen nothing."""
         network.eval()
-        dataset = self._materials.dataset(request.dataset)
+        dataset = self._materials.dataset(request.dataset, request.identity)
         models = self._export(result, network, dataset, request.export) if request.export else {}
         part = dataset.split(request.evaluate_on)
         expected, *found = all_logits(network, part, [model.run for model in models.values()])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from donna.data import Part
 from donna.nets import references
 from services.finetuner import assembly
 from services.finetuner.checkpoint import Checkpoint
@@ -37,7 +38,7 @@ class Workshop:
         stitched = asked.architecture is not None and not random and asked.weights is None
         model = assembly.as_classifier(model, asked.weights, materials.read).to(materials.device)
         if stitched:
-            calibrate(model, materials.dataset(request.dataset).split("training"), recipe.seed)
+            calibrate(model, self._training(request), recipe.seed)
         return model
 
     def train(
@@ -54,11 +55,14 @@ class Workshop:
         taught = request.recipe.soft_weight > 0 and request.networks[0].architecture is not None
         train(
             network,
-            self.materials.dataset(request.dataset).split("training"),
+            self._training(request),
             request.recipe,
-            self.materials.teacher(request.reference, request.dataset) if taught else None,
+            self.materials.teacher(request.reference, request.dataset, request.identity) if taught else None,
             resume=resume,
             group=group,
             on_step=on_step,
             on_epoch=on_epoch,
         )
+
+    def _training(self, request: Request) -> Part:
+        return self.materials.dataset(request.dataset, request.identity).split("training")

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from donna import artifacts
+from donna.data import digits
 from donna.errors import FailedPrecondition
 from donna.jobs import Job, JobState
 from donna.jobs.engine import run_task
@@ -309,6 +310,23 @@ def test_a_reference_that_no_exporter_reproduces_is_known_before_blocks_are_trai
     assert task.error is not None
     assert task.error.message.startswith(f"the {part} of the reference: no exporter")
     assert steps == []
+
+
+def test_data_that_changes_under_a_library_is_a_sentence_and_the_next_is_of_the_new(
+    tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(tmp_path)
+    job = worker.create()
+    monkeypatch.setattr(digits._digits(), "identity", "other images")
+    Worker(tmp_path).run()
+    (task,) = worker.store.tasks(job.name)
+    assert task.error is not None
+    assert task.error.reason == "DATA_CHANGED"
+    worker.store.cancel(job.name)
+    job = worker.create()
+    Worker(tmp_path).run()
+    keys = {e.key for block in worker.finish(job).blocks for e in block.entries}
+    assert not keys & {e.key for block in undisturbed.blocks for e in block.entries}
 
 
 def test_a_full_disk_fails_with_a_sentence_and_goes_on_when_there_is_space(

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from donna.data import load
+from donna.data import digits, load
 from donna.data.dataset import Dataset
+from donna.errors import FailedPrecondition
 from donna.space import Architecture
 from services.finetuner import export, quantize, replica, trainer, workshop
 from services.finetuner.recipe import Recipe
@@ -14,7 +15,7 @@ from services.finetuner.request import ExportSettings, NetworkRequest, Request
 from services.finetuner.work import FinetuneWork
 
 from .conftest import DATASET
-from .test_checkpoints import Report, running
+from .test_checkpoints import Report, running, task
 
 
 def too_much(*arguments, **named):
@@ -52,6 +53,18 @@ def test_test_images_are_read_once_and_last(world, monkeypatch):
     test, order = set(load(DATASET).split("test").rows.tolist()), np.concatenate(reads).tolist()
     assert sorted(test) == sorted(row for row in order if row in test)
     assert set(order[-len(test) :]) == test
+
+
+def test_data_that_changed_since_it_was_asked_for_is_not_trained_on(world, monkeypatch):
+    """What was made of it would be remembered as made of the old."""
+    work, report = FinetuneWork(world.store, None, device="cpu"), Report()
+    asked = task(world, work)
+    work.run(asked, report)  # a worker that has the old data in hand
+    monkeypatch.setattr(digits._digits(), "identity", "other images")
+    with pytest.raises(FailedPrecondition, match="are not what they were when this was asked for"):
+        FinetuneWork(world.store, None, device="cpu").run(asked, Report())
+    work.run(task(world, work), report)
+    assert len(report.results) == 4  # weights and pace, of either
 
 
 @pytest.mark.parametrize("place", ["build", "train", "count"])
