@@ -22,6 +22,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+MOST_SHOWN = 20
+
 
 @dataclass(frozen=True, kw_only=True)
 class Violation:
@@ -68,6 +70,24 @@ class InvalidArgument(DonnaError):
         """Several fields are wrong; the message names every one of them."""
         found = tuple(violations)
         return cls("; ".join(f"{v.field}: {v.description}" for v in found), violations=found)
+
+
+class Checks:
+    """Collects what is wrong with a request, so that one answer names it all."""
+
+    def __init__(self) -> None:
+        self.wrong: list[Violation] = []
+
+    def field(self, name: str, holds: bool, description: str) -> bool:
+        """Notes `description` against the field unless the condition holds."""
+        if not holds:
+            self.wrong.append(Violation(field=name, description=description))
+        return holds
+
+    def done(self) -> None:
+        """Raises InvalidArgument with what was noted, MOST_SHOWN at most: it has to fit into the trailer of a call."""
+        if self.wrong:
+            raise InvalidArgument.all_of(self.wrong[:MOST_SHOWN])
 
 
 class FailedPrecondition(DonnaError):

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from donna.artifacts import Artifact
-from donna.errors import InvalidArgument, Violation
+from donna.errors import Checks, InvalidArgument
 from donna.jobs import Job
 from donna.rpc.messages import architecture_message, artifact_message, job_message, read_artifact
 from donna.space import Architecture, Library
@@ -25,7 +25,6 @@ from services.predictor.selection import STRENGTHS
 
 MIN_SAMPLES, MAX_SAMPLES = 3, 2000
 MAX_STRENGTHS = 100
-_SHOWN = 20
 
 _TARGETS: dict[pb.Target, Target] = {
     pb.TARGET_ACCURACY: "accuracy",
@@ -46,29 +45,23 @@ def read_samples(
     not in the space, given twice, one of the `known`, or with an accuracy that is not in [0, 1]."""
     if not at_least <= len(samples) <= MAX_SAMPLES:
         raise InvalidArgument.of(field, f"must be {at_least} to {MAX_SAMPLES} samples, got {len(samples)}")
-    violations: list[Violation] = []
+    checks = Checks()
     first: dict[tuple[int, ...], int] = {}
     fitted = set(known)
     for index, sample in enumerate(samples):
         choices = tuple(sample.architecture.choices)
         where = f"{field}[{index}].architecture"
+        text = str(Architecture(choices=choices))
         try:
             Architecture(choices=choices).check(library.num_options)
         except InvalidArgument as error:
-            violations.append(Violation(field=where, description=error.violations[0].description))
-        text = str(Architecture(choices=choices))
-        if choices in first:
-            described = f"{text} is given twice, first as {field}[{first[choices]}]"
-            violations.append(Violation(field=where, description=described))
-        if choices in fitted:
-            described = f"{text} was used to fit the predictor"
-            violations.append(Violation(field=where, description=described))
-        first.setdefault(choices, index)
-        if not 0.0 <= sample.accuracy <= 1.0:
-            described = f"must be in [0, 1], got {sample.accuracy:g}"
-            violations.append(Violation(field=f"{field}[{index}].accuracy", description=described))
-    if violations:
-        raise InvalidArgument.all_of(violations[:_SHOWN])
+            checks.field(where, False, error.violations[0].description)
+        before = first.setdefault(choices, index)
+        checks.field(where, before == index, f"{text} is given twice, first as {field}[{before}]")
+        checks.field(where, choices not in fitted, f"{text} was used to fit the predictor")
+        inside = 0.0 <= sample.accuracy <= 1.0
+        checks.field(f"{field}[{index}].accuracy", inside, f"must be in [0, 1], got {sample.accuracy:g}")
+    checks.done()
     return (
         np.array([list(sample.architecture.choices) for sample in samples], dtype=np.int64),
         np.array([sample.accuracy for sample in samples], dtype=np.float64),
@@ -77,30 +70,23 @@ def read_samples(
 
 def read_options(spec: pb.PredictorSpec) -> FitOptions:
     """How to fit. Raises InvalidArgument with every field that is wrong."""
-    wrong: list[Violation] = []
-
-    def check(holds: bool, field: str, description: str) -> None:
-        if not holds:
-            wrong.append(Violation(field=f"spec.{field}", description=description))
-
-    check(spec.order in (0, 1, 2), "order", f"must be 1 or 2, or 0 to choose, got {spec.order}")
-    check(
-        spec.target == 0 or spec.target in _TARGETS,
-        "target",
-        f"is not a target of this version: {spec.target}",
-    )
+    checks = Checks()
+    checks.field("spec.order", spec.order in (0, 1, 2), f"must be 1 or 2, or 0 to choose, got {spec.order}")
+    known = spec.target == 0 or spec.target in _TARGETS
+    checks.field("spec.target", known, f"is not a target of this version: {spec.target}")
     number = len(spec.ridge_strengths)
-    check(number <= MAX_STRENGTHS, "ridge_strengths", f"at most {MAX_STRENGTHS}, got {number}")
+    checks.field("spec.ridge_strengths", number <= MAX_STRENGTHS, f"at most {MAX_STRENGTHS}, got {number}")
     for index, strength in enumerate(spec.ridge_strengths[:MAX_STRENGTHS]):
         positive = math.isfinite(strength) and strength > 0
-        check(positive, f"ridge_strengths[{index}]", f"must be positive and finite, got {strength:g}")
-    repeated = len(set(spec.qualities)) != len(spec.qualities)
-    check(not repeated, "qualities", f"must be distinct, got {', '.join(spec.qualities)}")
-    check(spec.seed >= 0, "seed", f"must not be negative, got {spec.seed}")
+        place = f"spec.ridge_strengths[{index}]"
+        checks.field(place, positive, f"must be positive and finite, got {strength:g}")
+    distinct = len(set(spec.qualities)) == len(spec.qualities)
+    checks.field("spec.qualities", distinct, f"must be distinct, got {', '.join(spec.qualities)}")
+    checks.field("spec.seed", spec.seed >= 0, f"must not be negative, got {spec.seed}")
     level = spec.interval_coverage
-    check(0.0 <= level < 1.0, "interval_coverage", f"must be in (0, 1), or 0 for 0.9, got {level:g}")
-    if wrong:
-        raise InvalidArgument.all_of(wrong[:_SHOWN])
+    inside = 0.0 <= level < 1.0
+    checks.field("spec.interval_coverage", inside, f"must be in (0, 1), or 0 for 0.9, got {level:g}")
+    checks.done()
     return FitOptions(
         order=cast(Order, spec.order) or None,
         target=_TARGETS.get(spec.target),

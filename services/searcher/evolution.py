@@ -25,7 +25,8 @@ MATING_ROUNDS = 10
 """How often mating is tried before the rest of a generation is drawn at random."""
 
 ENUMERABLE = 200_000
-"""Spaces up to this size are listed to find what is left of them; in larger ones chance finds enough."""
+"""Spaces up to this size are listed to find what is left of them, once half of them is used up; before that, and in
+larger ones, chance finds enough."""
 
 
 class Evolution:
@@ -163,7 +164,7 @@ class Evolution:
         if missing <= 0:
             return X
         generator = self._algorithm.random_state
-        if self._size <= ENUMERABLE:
+        if self._size <= ENUMERABLE and len(taken) > self._size / 2:
             every = (
                 np.indices(self.num_options.tolist()).reshape(len(self.num_options), -1).T.astype(np.int64)
             )

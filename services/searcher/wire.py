@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from donna.errors import InvalidArgument, Violation
+from donna.errors import Checks, InvalidArgument, Violation
 from donna.jobs.record import Job
 from donna.rpc.messages import architecture_message, check_name, job_message, read_artifact
 from donna.v1 import common_pb2
@@ -28,24 +28,6 @@ _MODES = {
     pb.LATENCY_MODE_TABLE: TABLE,
     pb.LATENCY_MODE_TABLE_REFINED: TABLE_REFINED,
 }
-
-
-class Checks:
-    """Collects what is wrong, so that one answer names all of it."""
-
-    def __init__(self) -> None:
-        self.wrong: list[Violation] = []
-
-    def field(self, name: str, holds: bool, description: str) -> bool:
-        """Notes `description` against the field unless the condition holds."""
-        if not holds:
-            self.wrong.append(Violation(field=name, description=description))
-        return holds
-
-    def done(self) -> None:
-        """Raises InvalidArgument with everything noted."""
-        if self.wrong:
-            raise InvalidArgument.all_of(self.wrong)
 
 
 def read_spec(message: pb.SearchSpec, *, to_run: bool) -> SearchSpec:

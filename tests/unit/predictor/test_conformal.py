@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from services.predictor.conformal import coverage, half_width
+from services.predictor.design import d_optimal
 from services.predictor.fit import FitOptions, fit
 from tests.unit.predictor import spaces
 
@@ -46,3 +47,22 @@ def test_ninety_per_cent_intervals_cover_85_to_95_per_cent_of_held_out_samples()
         loo.append(found.covered)
     assert 0.85 <= np.mean(covered) <= 0.95
     assert 0.85 <= np.mean(loo) <= 0.95
+
+
+def test_intervals_from_a_design_are_wide_rather_than_narrow() -> None:
+    """D-optimal samples lie at the edge of the space, where errors are larger than those of networks drawn from it."""
+    library = spaces.library(spaces.random_tables(4, 20, seed=5))
+    covered = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        design = d_optimal(library, 30, np.zeros((0, 4), dtype=np.int64), seed)
+        choices = np.concatenate([design, spaces.draw(library.num_options, 200, seed)])
+        q = library.qualities(choices)
+        accuracy = np.clip(
+            0.95 - q @ [0.1, 0.2, 0.05, 0.15] - 0.05 * q[:, 0] * q[:, 3] + rng.normal(0, 0.01, 230), 0, 1
+        )
+        found = fit(library, choices[:30], accuracy[:30], FitOptions(), learning_curve_subsets=0)
+        held_out = found.model.bind(library).predict(choices[30:])
+        covered.append(coverage(accuracy[30:], held_out.low, held_out.high))
+    assert 0.88 <= np.mean(covered) <= 0.99
+    assert min(covered) >= 0.75

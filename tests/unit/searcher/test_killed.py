@@ -70,29 +70,37 @@ def result(search: pb.Search) -> bytes:
     return kept.SerializeToString(deterministic=True)
 
 
+def goes_on(search: pb.Search, generations: int) -> bool:
+    """Whether a search has told of more generations than these, or has ended."""
+    return len(search.generations) > generations or search.job.state == common.JOB_STATE_SUCCEEDED
+
+
 def test_killed_searches_go_on(tmp_path: Path, fake) -> None:
     state = tmp_path / "state"
-    library = build_library((6, 5, 6, 4), ArtifactStore(state / "artifacts"))
+    library = build_library((12, 11, 12, 10, 9), ArtifactStore(state / "artifacts"))
     profiler = FakeProfiler(library, pause_s=0.005, noise=0.01)
     settings = {
         "predictor": fake(FakePredictor(library)).address,
         "profilers": f"cpu={fake(profiler).address}",
     }
-    predicted = spec(library, ACCURACY, MACS, generations=40, population=10, seed=4)
+    predicted = spec(library, ACCURACY, MACS, generations=500, population=20, seed=4)
     measured = spec(library, ACCURACY, LATENCY, generations=10, population=12)
 
     program = Program(state, **settings)
     whole = program.finish(program.create(predicted))
     names = [program.create(predicted), program.create(measured)]
-    for generation in (4,):
-        while any(len(program.get(name).generations) < generation for name in names):
+    told = [0, 0]
+    for _ in range(2):
+        while not all(goes_on(program.get(name), n) for name, n in zip(names, told, strict=True)):
             time.sleep(0.005)
+        told = [len(program.get(name).generations) for name in names]
         program.end(signal.SIGKILL)
         program = Program(state, **settings)
     again, search = (program.finish(name) for name in names)
     program.end(signal.SIGTERM)
     assert program.process.returncode == 0
 
+    assert 0 < told[0] < 500  # killed in the middle, more than once
     assert result(again) == result(whole)
     assert len(search.generations) == 10
     # A measurement in flight when the searcher died is not counted twice: its request_id is the same.
