@@ -16,7 +16,7 @@ READY := $(VENV)/.ready
 PROTOS := $(wildcard protos/donna/v1/*.proto)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test images push test-slow test-compose test-chaos test-fuzz check format protos release-protos docs clean bench-predict bench-search bench-improve bench-profile bench-distill bench-controls bench-scale bench-load
+.PHONY: help setup demo test wheel images push test-slow test-compose test-chaos test-fuzz check audit format protos release-protos docs clean bench-predict bench-search bench-improve bench-profile bench-distill bench-controls bench-scale bench-load
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make TARGET\n"} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ check: $(READY) ## Run the linter with its security rules, the type checker, and
 	  --exclude-lines 'secretName|secret:|from a file:|secret_key=|Makes random secrets'
 	$(BIN)/pip check
 
+audit: $(READY) ## Ask for known vulnerabilities of the pinned dependencies (needs a network)
+	$(BIN)/python .ci/audit.py
+
 format: $(READY) ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -63,6 +66,9 @@ protos: $(READY) ## Generate donna/v1 from protos/
 release-protos: $(READY) ## Freeze the contract of a release: what later changes are compared with
 	$(BIN)/buf build protos --exclude-source-info --output protos/released.binpb
 
+wheel: $(READY) ## Build dist/donna-*.whl: the SDK and the command, with extras for what runs services
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
 images: ## Build the images of the five services (REGISTRY, VERSION, TORCH_INDEX)
 	set -e; for service in $(SERVICES); do \
 	  docker build --file services/$$service/Dockerfile --tag $(REGISTRY)/donna/$$service:$(VERSION) \
@@ -71,8 +77,8 @@ images: ## Build the images of the five services (REGISTRY, VERSION, TORCH_INDEX
 push: images ## Build the images and push them (REGISTRY, VERSION)
 	set -e; for service in $(SERVICES); do docker push $(REGISTRY)/donna/$$service:$(VERSION); done
 
-test-compose: $(READY) ## Run all of DONNA in containers, and kill one in every phase
-	$(BIN)/pytest tests/compose -m compose --override-ini timeout=5400
+test-compose: $(READY) ## Run all of DONNA in containers, and kill one in every phase (ENGINE=command that starts docker)
+	DONNA_CONTAINER_ENGINE="$(ENGINE)" $(BIN)/pytest tests/compose -m compose -rs --override-ini timeout=5400
 
 KILLS ?= 100
 SEED ?= 1

@@ -26,10 +26,12 @@ from donna.client import Client
 from donna.local import services
 from donna.pipeline.display import Silence
 from donna.pipeline.folder import RunFolder
-from donna.pipeline.run import Run, Samples
+from donna.pipeline.outcome import Found
+from donna.pipeline.run import Run, begin
+from donna.pipeline.sampling import D_OPTIMAL, Samples, draw, finetune_samples, finetuned
 from donna.pipeline.spec import Spec, read_spec
 from donna.space import Architecture
-from donna.v1 import predictor_pb2, searcher_pb2
+from donna.v1 import common_pb2, predictor_pb2, searcher_pb2
 from services.searcher.pareto import hypervolume
 
 Choices = tuple[int, ...]
@@ -37,30 +39,31 @@ Choices = tuple[int, ...]
 
 def compare(client: Client, spec: Spec, folder: Path, *, with_control: bool) -> dict[str, Any]:
     """The figures of one seed."""
-    run = Run(client, spec, RunFolder(folder, spec), Silence())
-    run.check()
-    library = run.build_library(run.train_reference())
-    run.measure_reference(library)
-    samples, judges = run.finetune_samples(library)
-    run.search(library, run.fit_predictor(library, samples, judges))
-    run.improve(library, samples, judges)
-    outcome = run.outcome
-    assert outcome.rounds and outcome.predictor and outcome.search
+    work = begin(client, spec, RunFolder(folder, spec), Silence())
+    run, (device,) = Run(work), work.devices
+    built = run.build_library(run.prepare_reference().weights)
+    library = built.manifest
+    samples, judges = finetune_samples(work, built)
+    begun = run.fit_predictor(library, samples, judges)
+    outcome = Found(fitted=begun, search=run.search(library, begun.predictor))
+    outcome = run.improve(library, outcome, samples, judges)
     first, spent = outcome.rounds[0], [s for r in outcome.rounds for s in r.judged.samples]
     found = {
         "before": (first.predictor, first.search),
-        "after": (outcome.predictor, outcome.search),
+        "after": (outcome.fitted.predictor, outcome.search),
     }
     if with_control:
-        found["searched_again"] = searched_again(run, first.predictor, first.search, len(outcome.rounds))
-        found["whole_space"] = whole_space(run, samples, judges, len(spent))
+        found["searched_again"] = searched_again(
+            run, library, first.predictor, first.search, len(outcome.rounds)
+        )
+        found["whole_space"] = whole_space(run, library, samples, judges, len(spent))
     fitted = {choices(s) for predictor, _ in found.values() for s in predictor.samples}
     fronts = {name: [choices(point) for point in search.front] for name, (_, search) in found.items()}
     every = list(dict.fromkeys(c for front in fronts.values() for c in front))
-    truth = {choices(s): s for s in finetuned(run, "bench-fronts", every)}
+    truth = {choices(s): s for s in trained(run, library, "bench-fronts", every)}
     unseen = [truth[c] for c in every if c not in fitted | {choices(s) for s in judges}]
     points = {
-        choices(p): (1 - truth[choices(p)].accuracy, p.latency_ms[run.device])
+        choices(p): (1 - truth[choices(p)].accuracy, p.latency_ms[device])
         for _, search in found.values()
         for p in search.front
     }
@@ -81,38 +84,34 @@ def compare(client: Client, spec: Spec, folder: Path, *, with_control: bool) -> 
 
 
 def searched_again(
-    run: Run, predictor: predictor_pb2.Predictor, front: searcher_pb2.Search, rounds: int
+    run: Run,
+    library: common_pb2.Artifact,
+    predictor: predictor_pb2.Predictor,
+    front: searcher_pb2.Search,
+    rounds: int,
 ) -> tuple[predictor_pb2.Predictor, searcher_pb2.Search]:
     """The same predictor, and its front after as many further searches as the loop has made."""
-    assert run.outcome.library
     for number in range(1, rounds + 1):
         initial = [point.architecture for point in front.front]
-        run.search(run.outcome.library.manifest, predictor, f"bench-again-{number}", initial)
-        assert run.outcome.search
-        front = run.outcome.search
+        front = run.search(library, predictor, f"bench-again-{number}", initial)
     return predictor, front
 
 
 def whole_space(
-    run: Run, samples: Samples, judges: Samples, count: int
+    run: Run, library: common_pb2.Artifact, samples: Samples, judges: Samples, count: int
 ) -> tuple[predictor_pb2.Predictor, searcher_pb2.Search]:
     """A predictor with as many more samples of the whole space, and its front."""
-    assert run.outcome.library and run.outcome.search
-    library = run.outcome.library.manifest
     known = [Architecture(choices=choices(s)) for s in (*samples, *judges)]
-    chosen = run.sample(library, count, "SAMPLING_DESIGN_D_OPTIMAL", exclude=known)
-    more = finetuned(run, "bench-control-samples", [a.choices for a in chosen])
-    predictor = run.fit_predictor(library, [*samples, *more], judges, "bench-control-predictor")
-    run.search(library, predictor, "bench-control-search")
-    return predictor, run.outcome.search
+    chosen = draw(run.work, library, count, D_OPTIMAL, exclude=known)
+    more = trained(run, library, "bench-control-samples", [a.choices for a in chosen])
+    predictor = run.fit_predictor(library, [*samples, *more], judges, "bench-control-predictor").predictor
+    return predictor, run.search(library, predictor, "bench-control-search")
 
 
-def finetuned(run: Run, phase: str, networks: list[Choices]) -> Samples:
+def trained(run: Run, library: common_pb2.Artifact, name: str, networks: list[Choices]) -> Samples:
     """Networks with their accuracy after the finetuning of the samples."""
-    assert run.outcome.library
-    with Silence().phase(phase) as bar:
-        wanted = [Architecture(choices=c) for c in networks]
-        return run.finetuned(phase, run.outcome.library.manifest, wanted, bar)
+    with Silence().phase(name) as bar:
+        return finetuned(run.work, name, library, [Architecture(choices=c) for c in networks], bar)
 
 
 def choices(message: Any) -> Choices:

@@ -190,6 +190,7 @@ def repeatability(
         "kendall_tau": kendalltau(medians[0], medians[1]).statistic,
         "relative_difference": {"median": float(np.median(difference)), "largest": difference.max()},
         "runs_per_measurement": statistics.median(len(result.samples_ms) for result in results),
+        "preempted_runs_per_measurement": statistics.median(result.preempted_runs for result in results),
         "repeated": sum(result.attempts > 1 for result in results),
         "unstable": sum(result.unstable for result in results),
         "overhead_ms": {

@@ -17,13 +17,15 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
-from donna.artifacts import Artifact, ArtifactStore, check_sha256
+from donna.artifacts import FREE_BYTES, Artifact, ArtifactStore, check_sha256
 from donna.errors import InvalidArgument, NotFound, Unavailable
 
 SCHEME = "s3://"
 REQUEST_TIMEOUT = timedelta(seconds=60)
 RETRY_FOR = timedelta(seconds=20)
 _CHUNK = 1 << 20
+_NOBODYS = "0" * 64
+"""A hash that no bytes are known to have: asked for, it tells whether the storage answers."""
 _PART_BYTES = 16 << 20
 
 
@@ -44,13 +46,24 @@ class ObjectArtifactStore(ArtifactStore):
     not s3://bucket/prefix; calls raise Unavailable while the storage does not answer.
     """
 
-    def __init__(self, url: str, access: S3Access | None = None, *, spool: Path | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        access: S3Access | None = None,
+        *,
+        spool: Path | None = None,
+        free_bytes: int = FREE_BYTES,
+    ) -> None:
         bucket, _, prefix = url.removeprefix(SCHEME).partition("/")
         if not url.startswith(SCHEME) or not bucket:
             raise InvalidArgument.of("artifacts", f"must read like s3://bucket/prefix, got {url!r}")
-        super().__init__(spool or Path(tempfile.gettempdir()) / "donna-artifacts")
+        super().__init__(spool or Path(tempfile.gettempdir()) / "donna-artifacts", free_bytes=free_bytes)
         self._prefix = prefix.strip("/")
         self._store = _open(bucket, access or S3Access())
+
+    def check(self) -> None:
+        super().check()
+        self.has(_NOBODYS)
 
     def _key(self, sha256: str) -> str:
         check_sha256(sha256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from donna.cluster_api import own_namespace
@@ -37,7 +38,10 @@ def worker_placement(
     from donna.jobs.kubernetes_placement import KubernetesJobs
 
     try:
-        config.load_config()
+        if "KUBERNETES_SERVICE_HOST" in os.environ:  # a pod, whatever else its image has
+            config.load_incluster_config()
+        else:
+            config.load_kube_config()
     except config.ConfigException as error:
         raise InvalidArgument.of("placement", f"kubernetes, but no cluster is configured: {error}") from None
     return KubernetesJobs(

@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from donna import durable
 from donna.artifacts import ArtifactStore
 from donna.errors import DonnaError, FailedPrecondition
+from donna.health import Health
 from donna.jobs import lifeline
 from donna.jobs.database import CONNECTIONS, open_database
 from donna.jobs.engine import Engine
 from donna.jobs.store import JobStore
 from donna.rpc.artifact_servicer import artifact_endpoint
-from donna.rpc.authentication import Gate, read_optional, read_tokens
+from donna.rpc.authentication import Gate, is_loopback, read_optional, read_tokens
 from donna.rpc.calls import CallInterceptor
 from donna.rpc.reloaded import Reloaded
 from donna.rpc.roles import Role
@@ -36,6 +38,7 @@ S = TypeVar("S", bound=ServiceSettings)
 log = logging.getLogger("donna.service")
 
 DATABASE_PATIENCE_S = 60.0
+MAX_FILES = 65_536
 STOP_S = 25.0
 """A service that was told to stop is gone by then, whatever hangs: less than the manifests let it take (30 s)."""
 
@@ -88,7 +91,7 @@ def open_artifacts(settings: ServiceSettings) -> ArtifactStore:
     location = settings.artifact_location()
     if "://" not in location:
         _check_writable(Path(location), "artifact")
-        return ArtifactStore(location)
+        return ArtifactStore(location, free_bytes=settings.free_bytes)
     try:
         from donna.object_artifacts import ObjectArtifactStore, S3Access
     except ImportError as error:
@@ -99,15 +102,16 @@ def open_artifacts(settings: ServiceSettings) -> ArtifactStore:
         access_key=read_optional(settings.s3_access_key_file, "s3_access_key_file"),
         secret_key=read_optional(settings.s3_secret_key_file, "s3_secret_key_file"),
     )
-    return ObjectArtifactStore(location, access, spool=settings.state / "incoming")
+    return ObjectArtifactStore(
+        location, access, spool=settings.state / "incoming", free_bytes=settings.free_bytes
+    )
 
 
 def _check_writable(folder: Path, name: str) -> None:
     """A volume that is mounted read-only is told at the start, not by the first job."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        durable.probe(folder)
     except OSError as error:
         raise FailedPrecondition(f"the {name} folder cannot be written: {error.strerror}") from error
 
@@ -118,6 +122,7 @@ def main(service: str, settings_class: type[S], build: Callable[[S, JobStore, Ar
     try:
         settings = read_settings(settings_class)
         start_logging(settings.log_level, settings.log_format)
+        allow_many_connections()
         store, artifacts = open_stores(settings, service)
         tracing = start_tracing(service, settings.traces_endpoint)
         parts = build(settings, store, artifacts)
@@ -125,6 +130,14 @@ def main(service: str, settings_class: type[S], build: Callable[[S, JobStore, Ar
     except DonnaError as error:
         sys.stderr.write(f"donna {service}: {error.message}\n")
         sys.exit(2)
+
+
+def allow_many_connections() -> None:
+    """Each connection is an open file, of which a process may have 1,024 unless it asks for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _serve(
@@ -149,22 +162,15 @@ async def _serve(
         loop.add_signal_handler(number, stop)
     lifeline.hold()
 
-    def healthy() -> bool:
-        store.check()
-        return all(engine.alive for engine in parts.engines)
-
     kinds = [engine.work.kind for engine in parts.engines]
     metrics = Metrics(service, store, kinds, parts.collectors) if settings.metrics_listen else None
-    secure = bool(settings.tls_certificate)
     server = Server(
         [*parts.endpoints, artifact_endpoint(artifacts)],
         listen=settings.listen,
         health_listen=settings.health_listen,
-        healthy=healthy,
+        healthy=Health(store, artifacts, parts.engines, settings.state),
         gate=_gate(settings),
-        credentials=server_credentials(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
-        if secure
-        else None,
+        credentials=server_credentials(settings.tls_certificate, settings.tls_key, settings.tls_client_ca),
         interceptors=[*tracing.interceptors, *([CallInterceptor(metrics.calls)] if metrics else [])],
     )
     try:
@@ -174,6 +180,12 @@ async def _serve(
             engine.start()
         address = await server.start()
         log.info("%s serves on %s", service, address)
+        if not settings.tls_certificate and not is_loopback(address):
+            log.warning(
+                "tokens and weights travel in clear text to %s: set TLS_CERTIFICATE and TLS_KEY, or see to it that "
+                "nobody listens on its network",
+                address,
+            )
         if settings.address_file:
             _announce(Path(settings.address_file), address)
         beside = asyncio.create_task(parts.beside(address)) if parts.beside is not None else None
@@ -198,7 +210,7 @@ def _give_up(service: str) -> None:
 
 def _gate(settings: ServiceSettings) -> Gate:
     """Who may call, as the settings say; tokens that change are taken over without a restart."""
-    certificates = bool(settings.tls_certificate and settings.tls_client_ca)
+    certificates = bool(settings.tls_client_ca)
     if not settings.token_file and not settings.tokens:
         return Gate(certificates=certificates)
 

@@ -32,6 +32,11 @@ class ServiceSettings(BaseSettings):
         default="",
         description="Artifact store shared by the services: a folder or s3://bucket/prefix; empty: in the state.",
     )
+    free_bytes: int = Field(
+        default=256 << 20,
+        ge=0,
+        description="Bytes of the artifacts' disk that are left free; an artifact that takes more is DISK_FULL.",
+    )
     s3_endpoint: str = Field(
         default="", description="URL of the S3 service that has the artifacts; empty: the cloud's."
     )

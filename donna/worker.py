@@ -1,7 +1,7 @@
 """The life of a worker process: settings in, stores opened, work done. The same for all services that have them.
 
 python -m services.distiller.worker                                  whatever task is next, until idle
-python -m services.distiller.worker --job blockLibraries/1f --index 3     this one task: a pod of a cluster
+python -m services.distiller.worker --job blockLibraries/1f --index 3     from this task on: a pod of a cluster
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import TypeVar
 from donna.artifacts import ArtifactStore
 from donna.errors import DonnaError, InvalidArgument
 from donna.jobs import JobStore, Work
-from donna.jobs.one_task import run_one_task
+from donna.jobs.index_worker import has_ended, run_index
+from donna.jobs.outage import outlast
 from donna.jobs.placement import worker_main
 from donna.service import DATABASE_PATIENCE_S, leave_when_told, open_stores
 from donna.settings import TrainingSettings, read_settings
@@ -43,7 +44,9 @@ def main(
     """Runs a worker of a service; wrong settings end it with code 2 and one sentence."""
     parser = argparse.ArgumentParser(prog=f"services.{service}.worker", description="A worker process.")
     parser.add_argument("--job", help="work on this job alone")
-    parser.add_argument("--index", type=int, help="work on this task of the job alone, and end with it")
+    parser.add_argument(
+        "--index", type=int, help="work on this task of the job, then on others that nobody works on"
+    )
     options = parser.parse_args(arguments)
     if options.index is not None and not options.job:
         parser.error("--index needs --job")
@@ -55,6 +58,8 @@ def main(
         # The pod of one task has nothing else to do than to wait; each of its failures would count.
         patience_s = DATABASE_PATIENCE_S if options.index is None else math.inf
         store, artifacts = open_stores(settings, service, patience_s=patience_s, connections=CONNECTIONS)
+        if options.index is not None and _nothing_left(store, options.job, options.index):
+            return  # before torch is imported
         work = build(settings, store, artifacts)
     except DonnaError as error:
         sys.stderr.write(f"donna {service} worker: {error.message}\n")
@@ -66,8 +71,13 @@ def main(
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    ended = run_one_task(store, work, options.job, options.index, stopping=stopping)
+    ended = run_index(store, work, options.job, options.index, stopping=stopping)
     tracing.close()
     logging.shutdown()
     sys.stderr.flush()
     os._exit(0 if ended else STOPPED)  # threads of numerical libraries must not hold a finished worker back
+
+
+def _nothing_left(store: JobStore, job: str, index: int) -> bool:
+    what = f"{job} task {index}"
+    return outlast(lambda: has_ended(store, job, index), what=what, check=lambda: None)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 
-from donna.errors import DonnaError, FailedPrecondition, InvalidArgument, NotFound
+from donna.errors import (
+    DonnaError,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    Unauthenticated,
+)
 
+WRONG = (InvalidArgument, FailedPrecondition, NotFound, Unauthenticated, PermissionDenied)
+MISPLACED = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EROFS, errno.EEXIST)
 DONE, WRONG_INPUT, JOB_FAILED, INTERRUPTED = 0, 2, 3, 130
 
 
@@ -29,6 +39,9 @@ def main() -> None:
         _end("interrupted; the same command goes on from here", INTERRUPTED)
     except typer.Abort:
         _end("interrupted; the same command goes on from here", INTERRUPTED)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _end(f"{where}{error.strerror or error}", WRONG_INPUT if error.errno in MISPLACED else JOB_FAILED)
     except Exception as error:
         # typer's usage errors; their class is not public in every release
         if hasattr(error, "format_message"):
@@ -37,8 +50,8 @@ def main() -> None:
 
 
 def exit_code(error: DonnaError) -> int:
-    """2 when the input is to be changed, 3 when the work failed."""
-    return WRONG_INPUT if isinstance(error, (InvalidArgument, FailedPrecondition, NotFound)) else JOB_FAILED
+    """2 when the input is to be changed, which a token is part of; 3 when the work failed."""
+    return WRONG_INPUT if isinstance(error, WRONG) else JOB_FAILED
 
 
 def _end(sentence: str, code: int) -> None:

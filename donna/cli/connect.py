@@ -28,14 +28,17 @@ def connect(
     that started them. Raises InvalidArgument for endpoints that read wrongly or are too few.
     """
     connection = read_connection(options or ())
+    _credentials(connection)  # what is wrong with them is said even where they are not needed
     given = connection.services
-    # Any device will do where a profiler is needed; with other services to start, this machine is one too.
-    missing = [s for s in needs if s not in given and not (s == "profiler" and connection.devices)]
+    # A searcher leads to its devices. Else any device will do where a profiler is needed; with other services to start,
+    # this machine is one too.
+    reached = bool(connection.devices) or "searcher" in given
+    missing = [s for s in needs if s not in given and not (s == "profiler" and reached)]
     if not missing:
         with _remote(connection) as client:
             yield client
         return
-    if connection.token_file or connection.tls_ca:
+    if given and (connection.token_file or connection.tls_ca):
         raise InvalidArgument.of(
             "--endpoint", f"with a token or TLS every service must be given; missing: {', '.join(missing)}"
         )
@@ -47,9 +50,26 @@ def connect(
     with ExitStack() as stack:
         with waiting("Starting the services"):
             client = stack.enter_context(
-                services(state, given=given, profilers=connection.devices, only=needs)
+                services(
+                    state,
+                    given=given,
+                    profilers=connection.devices,
+                    only=needs,
+                    to_profilers=_to_profilers(connection),
+                )
             )
         yield client
+
+
+def _to_profilers(connection: Connection) -> dict[str, str]:
+    """How a searcher of our own proves to the devices of the connection who it is."""
+    settings = {
+        "PEER_TOKEN_FILE": connection.token_file,
+        "PEER_TLS_CA": connection.tls_ca,
+        "PEER_TLS_CERTIFICATE": connection.tls_certificate,
+        "PEER_TLS_KEY": connection.tls_key,
+    }
+    return {name: value for name, value in settings.items() if value} if connection.devices else {}
 
 
 def _remote(connection: Connection) -> Client:
@@ -72,6 +92,4 @@ def _token(connection: Connection) -> str:
 
 
 def _credentials(connection: Connection) -> Any:
-    if not connection.tls_ca:
-        return None
     return channel_credentials(connection.tls_ca, connection.tls_certificate, connection.tls_key)

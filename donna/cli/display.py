@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -22,6 +23,7 @@ from rich.text import Text
 
 from donna.cli.output import open_console
 from donna.pipeline.display import Bar
+from donna.pipeline.duration import duration
 
 
 class _Left(ProgressColumn):
@@ -31,15 +33,16 @@ class _Left(ProgressColumn):
         eta_s = task.fields.get("eta_s")
         if task.finished or eta_s is None:
             return Text("")
-        minutes, seconds = divmod(round(eta_s), 60)
-        return Text(f"{minutes}:{seconds:02d} left", style="cyan")
+        return Text(f"{duration(eta_s)} left", style="cyan")
 
 
 class Terminal:
-    """Draws phases as bars. Without a terminal it prints a line when a phase starts, ends, and every ten seconds."""
+    """Draws phases as bars. Without a terminal it prints a line when a phase starts, ends, and every ten seconds;
+    when it is to be `quiet`, nothing at all."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
         self.console = console or open_console()
+        self.console.quiet = quiet
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓"),
             TextColumn("{task.description}", justify="left"),
@@ -65,17 +68,20 @@ class Terminal:
     @contextmanager
     def phase(self, title: str) -> Iterator[Bar]:
         if self.console.is_terminal:
-            task = self._progress.add_task(title, total=None, message="", eta_s=None)
+            task = self._progress.add_task(escape(title), total=None, message="", eta_s=None)
             yield _TerminalBar(self._progress, task)
             self._progress.update(task, total=1, completed=1, message="", eta_s=None)
         else:
             started = time.monotonic()
-            self.console.print(f"{title} …")
-            yield _Lines(self.console, title)
-            self.console.print(f"{title}: done in {time.monotonic() - started:.1f} s")
+            self._print(f"{title} …")
+            yield _Lines(self._print, title)
+            self._print(f"{title}: done in {time.monotonic() - started:.1f} s")
 
     def say(self, sentence: str) -> None:
-        self.console.print(f"  {sentence}")
+        self._print(f"  {sentence}")
+
+    def _print(self, line: str) -> None:
+        self.console.print(line)
 
 
 class _TerminalBar:
@@ -84,16 +90,15 @@ class _TerminalBar:
         self._task = task
 
     def update(self, done: float, total: float, message: str, eta_s: float | None) -> None:
-        self._progress.update(
-            self._task, completed=done, total=total or None, message=message[:40], eta_s=eta_s
-        )
+        told = escape(message[:40])
+        self._progress.update(self._task, completed=done, total=total or None, message=told, eta_s=eta_s)
 
 
 class _Lines:
     EVERY_S = 10.0
 
-    def __init__(self, console: Console, title: str) -> None:
-        self._console = console
+    def __init__(self, write: Callable[[str], None], title: str) -> None:
+        self._print = write
         self._title = title
         self._printed_at = time.monotonic()
 
@@ -102,5 +107,5 @@ class _Lines:
             return
         self._printed_at = time.monotonic()
         share = f" {100 * done / total:.0f} %" if total else ""
-        left = f", {eta_s:.0f} s left" if eta_s is not None else ""
-        self._console.print(f"{self._title}:{share}{left} {message}".rstrip())
+        left = f", {duration(eta_s)} left" if eta_s is not None else ""
+        self._print(f"{self._title}:{share}{left} {message}".rstrip())

@@ -17,6 +17,7 @@ def distill(
     set_: options.Set = None,
     endpoint: options.Endpoint = None,
     state: options.State = options.STATE,
+    quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
     """Builds the block library of a spec; blocks that are trained already are not trained again.
@@ -25,13 +26,15 @@ def distill(
     """
     from donna.cli.connect import connect
     from donna.cli.follow import follow
-    from donna.cli.output import print_json, print_table, say
-    from donna.cli.reference import trained_reference
+    from donna.cli.output import check_file, print_json, print_table, say
+    from donna.cli.reference import reference_weights
     from donna.pipeline import messages
     from donna.pipeline.folder import write_whole
     from donna.pipeline.spec import read_spec
 
     parsed = read_spec(spec, set_ or ())
+    if output is not None:
+        check_file(output)
     with connect(endpoint, state, ("distiller",) if check else ("distiller", "finetuner")) as client:
         if check:
             plan = client.create(messages.block_library(parsed, None), validate_only=True).plan
@@ -40,8 +43,9 @@ def distill(
             else:
                 print_table(("plan", ""), plan_rows(plan))
             return
-        weights = trained_reference(client, parsed)
-        library = follow(client, messages.block_library(parsed, weights), "Distilling the block library")
+        weights = reference_weights(client, parsed, quiet=quiet)
+        message = messages.block_library(parsed, weights)
+        library = follow(client, message, "Distilling the block library", quiet=quiet)
         if output is not None:
             write_whole(output, client.download(library.manifest))
     if json:

@@ -20,6 +20,7 @@ def finetune(
     set_: options.Set = None,
     endpoint: options.Endpoint = None,
     state: options.State = options.STATE,
+    quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
     """Finetunes architectures by the `finetune` section of a spec and exports them to ONNX.
@@ -29,6 +30,7 @@ def finetune(
     from donna.cli.connect import connect
     from donna.cli.follow import follow
     from donna.cli.library import needs, open_library
+    from donna.cli.output import make_folder
     from donna.errors import InvalidArgument
     from donna.pipeline import messages
     from donna.pipeline.spec import read_spec
@@ -36,6 +38,7 @@ def finetune(
 
     parsed = read_spec(spec, set_ or ())
     chosen = [Architecture.parse(text) for text in architectures]
+    make_folder(output)
     with connect(endpoint, state, needs(library, "finetuner")) as client:
         manifest, opened = open_library(client, library)
         for architecture in chosen:
@@ -44,7 +47,8 @@ def finetune(
             except InvalidArgument as error:
                 why = error.message.removeprefix("architecture: ")
                 raise InvalidArgument.of("architectures", f"{architecture}: {why}") from None
-        job = follow(client, messages.winners(parsed, manifest, chosen), f"Finetuning {len(chosen)} networks")
+        message = messages.winners(parsed, manifest, chosen)
+        job = follow(client, message, f"Finetuning {len(chosen)} networks", quiet=quiet)
         write_models(client, job, output, json=json)
 
 
@@ -60,7 +64,9 @@ def export(
     Example: `donna export finetuneJobs/1f2e --output models`
     """
     from donna.cli.connect import connect
+    from donna.cli.output import make_folder
 
+    make_folder(output)
     with connect(endpoint, state, ("finetuner",)) as client:
         write_models(client, client.get(name), output, json=json)
 
@@ -75,7 +81,6 @@ def write_models(client: Any, job: Any, output: Path, *, json: bool) -> None:
     exported = [n for n in job.networks if n.model.onnx.sha256]
     if not exported:
         raise FailedPrecondition(f"{job.name} has exported no network")
-    output.mkdir(parents=True, exist_ok=True)
     rows = []
     files = [(_name(n), n, n.accuracy, n.model) for n in exported]
     files += [(int8_name(_name(n)), n, n.int8_model.accuracy, n.int8_model) for n in exported]

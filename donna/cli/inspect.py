@@ -8,7 +8,7 @@ import typer
 
 from donna.cli import options
 
-app = typer.Typer(help="Shows references, datasets, libraries and predictors.", no_args_is_help=True)
+app = typer.Typer(help="Shows references, datasets, spaces, libraries and predictors.", no_args_is_help=True)
 
 Argument = Annotated[
     list[str] | None, typer.Option("--argument", help="An argument of the provider, name=value (YAML).")
@@ -35,7 +35,9 @@ def reference(
     from donna.v1 import common_pb2, distiller_pb2
 
     request = distiller_pb2.InspectReferenceRequest(
-        reference=common_pb2.Reference(provider=provider, arguments=dict_to_struct(read_arguments(argument))),
+        reference=common_pb2.Reference(
+            provider=provider, arguments=dict_to_struct(read_arguments(argument), "--argument")
+        ),
         input_shape=read_shape(input_shape),
     )
     with connect(endpoint, state, ("distiller",)) as client:
@@ -80,10 +82,14 @@ def providers(
     """
     from donna.cli.connect import connect
     from donna.cli.output import print_json, print_table
+    from donna.errors import InvalidArgument
     from donna.v1 import distiller_pb2
 
     with connect(endpoint, state, ("distiller",)) as client:
         known = client.distiller.ListProviders(distiller_pb2.ListProvidersRequest()).providers
+    kinds = sorted({p.kind for p in known})
+    if kind and kind not in kinds:
+        raise InvalidArgument.of("kind", f"must be one of {', '.join(kinds)}, got {kind!r}")
     chosen = [p for p in known if p.kind == (kind or p.kind)]
     if json:
         print_json(chosen)
@@ -109,24 +115,83 @@ def dataset(
     state: options.State = options.STATE,
     json: options.Json = False,
 ) -> None:
-    """Loads the dataset of a spec and checks its split, on the machine where training would read it.
+    """Loads the dataset of a spec where training would read it: classes, shape, split, normalisation.
 
     Example: `donna inspect dataset examples/digits.yaml`
     """
     from donna.cli.connect import connect
-    from donna.cli.output import print_json, print_table
+    from donna.cli.output import print_json, print_table, say
+    from donna.client.client import CREATE_DEADLINE_S
     from donna.pipeline import messages
     from donna.pipeline.spec import read_spec
+    from donna.v1 import distiller_pb2
+
+    request = distiller_pb2.InspectDatasetRequest(
+        dataset=messages.dataset_message(read_spec(spec, set_ or ()))
+    )
+    with connect(endpoint, state, ("distiller",)) as client:
+        found = client.distiller.InspectDataset(request, deadline_s=CREATE_DEADLINE_S)
+    if json:
+        print_json(found)
+        return
+    split, normalisation = found.dataset.split, found.dataset.normalisation
+    rows = [(part, getattr(split, part)) for part in ("training", "quality", "validation", "test")]
+    print_table(("part", "images"), rows, title=f"{found.dataset.provider}, seed {split.seed}")
+    names = list(found.class_names)
+    listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    say(f"{len(names)} classes of {_shape(found.input_shape)} images: {listed}.")
+    means, stds = (
+        ", ".join(f"{v:.4g}" for v in values) for values in (normalisation.mean, normalisation.std)
+    )
+    say(f"Pixels in [0, 1] are normalised with mean {means} and standard deviation {stds}.")
+
+
+@app.command()
+def space(
+    spec: options.SpecFile,
+    set_: options.Set = None,
+    endpoint: options.Endpoint = None,
+    state: options.State = options.STATE,
+    json: options.Json = False,
+) -> None:
+    """Prints the search space of a spec: the options of each block, the networks, and what they cost.
+
+    Example: `donna inspect space examples/digits.yaml`
+    """
+    from donna.cli.connect import connect
+    from donna.cli.output import print_json, print_table, waiting
+    from donna.pipeline import messages
+    from donna.pipeline.ask import given_weights
+    from donna.pipeline.spec import read_spec
+    from donna.v1 import common_pb2
 
     parsed = read_spec(spec, set_ or ())
-    with connect(endpoint, state, ("distiller",)) as client:
-        client.create(messages.block_library(parsed, None), validate_only=True)
-    split = parsed.dataset.split.model_dump()
+    with connect(endpoint, state, ("distiller",)) as client, waiting("Looking at the reference"):
+        message = messages.block_library(parsed, given_weights(client, parsed))
+        found = client.create(message, validate_only=True)
+    costs = {
+        common_pb2.Metric.Name(c.metric).removeprefix("METRIC_").lower(): (c.smallest, c.largest)
+        for c in found.plan.costs
+    }
+    blocks = parsed.space.expand()
     if json:
-        print_json({"provider": parsed.dataset.provider, "split": split})
+        print_json(
+            {
+                "num_architectures": int(found.num_architectures),
+                "blocks": [{"name": name, "options": options} for name, options in blocks],
+                "costs": {name: {"smallest": low, "largest": high} for name, (low, high) in costs.items()},
+            }
+        )
         return
-    rows = [(part, split[part]) for part in ("training", "quality", "validation", "test")]
-    print_table(("part", "samples"), rows, title=f"{parsed.dataset.provider}, seed {split['seed']}: good")
+    sets = {tuple(options): [n for n, o in blocks if o == options] for _, options in blocks}
+    for options_of, names in sets.items():
+        rows = [(str(m), option) for m, option in enumerate(options_of)]
+        print_table(("choice", "option"), rows, title=", ".join(names), left=("option",))
+    print_table(
+        ("cost of a network", "smallest", "largest"),
+        [(name.replace("_", " "), *ends) for name, ends in costs.items()],
+        title=f"{int(found.num_architectures):,} networks of {len(blocks)} blocks",
+    )
 
 
 @app.command()

@@ -11,18 +11,13 @@ from donna.cli import options
 app = typer.Typer(help="Lists, watches and cancels jobs.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Name of the job, e.g. searches/1f2e.")]
-_SERVICE = {
-    "blockLibraries": "distiller",
-    "finetuneJobs": "finetuner",
-    "predictors": "predictor",
-    "searches": "searcher",
-}
+COLLECTIONS = ("blockLibraries", "finetuneJobs", "predictors", "searches")
 
 
 @app.command("list")
 def list_(
     all_: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,
-    kind: Annotated[str, typer.Option(help=f"Only one of {', '.join(_SERVICE)}.")] = "",
+    kind: Annotated[str, typer.Option(help=f"Only one of {', '.join(COLLECTIONS)}.")] = "",
     endpoint: options.Endpoint = None,
     state: options.State = options.STATE,
     json: options.Json = False,
@@ -34,8 +29,8 @@ def list_(
     from donna.cli.connect import connect
     from donna.cli.output import print_json, print_table
 
-    kinds = {kind: _service(kind)} if kind else _SERVICE
-    with connect(endpoint, state, tuple(kinds.values())) as client:
+    kinds = (kind,) if kind else COLLECTIONS
+    with connect(endpoint, state, tuple(map(_service, kinds))) as client:
         found = [resource for each in kinds for resource in client.list(each)]
     found.sort(key=lambda resource: resource.job.create_time.ToNanoseconds(), reverse=True)
     shown = [job_row(r) for r in found if all_ or r.job.state in (1, 2, 3)]
@@ -43,7 +38,7 @@ def list_(
         print_json(shown)
         return
     print_table(
-        ("job", "state", "done", "created", "what"),
+        ("job", "state", "done", "created (UTC)", "what"),
         [tuple(r.values()) for r in shown],
         left=("state", "what"),
     )
@@ -54,6 +49,7 @@ def watch(
     name: Name,
     endpoint: options.Endpoint = None,
     state: options.State = options.STATE,
+    quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
     """Watches a job until it has ended.
@@ -65,7 +61,7 @@ def watch(
     from donna.cli.output import print_json, say
 
     with connect(endpoint, state, (_service(name),)) as client:
-        ended = follow(client, name, name)
+        ended = follow(client, name, name, quiet=quiet)
     print_json(ended) if json else say(f"{name} has succeeded")
 
 
@@ -105,9 +101,6 @@ def job_row(resource: Any) -> dict[str, str]:
 
 
 def _service(name: str) -> str:
-    from donna.errors import InvalidArgument
+    from donna.client.kinds import kind_of
 
-    service = _SERVICE.get(name.partition("/")[0])
-    if service is None:
-        raise InvalidArgument.of("name", f"{name!r} is in none of the collections {', '.join(_SERVICE)}")
-    return service
+    return kind_of(name).service

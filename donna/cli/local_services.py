@@ -11,22 +11,25 @@ import threading
 import time
 from pathlib import Path
 
-from donna.errors import FailedPrecondition, Unavailable
+from donna.errors import FailedPrecondition, InvalidArgument, Unavailable
 from donna.local import START_DEADLINE_S, services
 from donna.running import Running, running
 
 STOP_DEADLINE_S = 30.0
+LOOK_S = 1.0
 
 
 def hold(state: Path) -> None:
-    """Runs the services in this process until SIGINT or SIGTERM. Raises FailedPrecondition when others run."""
+    """Runs the services in this process until SIGINT or SIGTERM. Raises FailedPrecondition when others run, and
+    Unavailable when one of them has ended."""
     if running(state.absolute()) is not None:
         raise FailedPrecondition(f"services run on {state} already", reason="ALREADY_RUNNING")
     ending = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ending.set())
-    with services(state, lasting=True):
-        ending.wait()
+    with services(state, lasting=True) as client:
+        while not ending.wait(LOOK_S):
+            client.while_away()  # ends all of them when one has ended: commands then start their own
 
 
 def start(state: Path) -> Running:
@@ -35,8 +38,12 @@ def start(state: Path) -> Running:
     if found is not None and found.lasting:
         return found
     log = state.absolute() / "logs" / "up.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        output = log.open("ab")
+    except OSError as error:
+        raise InvalidArgument.of("--state", f"{state} cannot be written: {error.strerror}") from None
+    with output:
         process = subprocess.Popen(  # noqa: S603 - arguments are ours
             [sys.executable, "-m", "donna.cli", "up", "--foreground", "--state", str(state.absolute())],
             stdin=subprocess.DEVNULL,

@@ -19,6 +19,7 @@ State = Annotated[
     Path, typer.Option("--state", help="Folder of the local services' state: what is trained stays here.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, only results and errors.")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="Override a key of the spec, e.g. search.seed=1.")
 ]

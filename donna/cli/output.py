@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
@@ -15,13 +17,42 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from donna.errors import InvalidArgument
+
 WIDTH = 160  # of what goes into a file or a pipe
 
 
 def open_console(*, stderr: bool = False) -> Console:
     """The terminal at its own width; a file or a pipe at one that breaks no line needlessly."""
-    console = Console(highlight=False, stderr=stderr)
-    return console if console.is_terminal else Console(highlight=False, stderr=stderr, width=WIDTH)
+    # Brackets in names, paths and errors are themselves, no markup.
+    console = Console(highlight=False, markup=False, stderr=stderr)
+    return (
+        console if console.is_terminal else Console(highlight=False, markup=False, stderr=stderr, width=WIDTH)
+    )
+
+
+def check_file(path: Path) -> Path:
+    """A file that can be written. Raises InvalidArgument before the work that fills it."""
+    try:
+        there = path.exists()
+        with path.open("ab"):
+            pass
+        if not there:
+            path.unlink()
+    except OSError as error:
+        raise InvalidArgument.of("--output", f"{path} cannot be written: {error.strerror}") from None
+    return path
+
+
+def make_folder(path: Path) -> Path:
+    """A folder that can be written, made if need be. Raises InvalidArgument before the work that fills it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidArgument.of("--output", f"{path} cannot be made: {error.strerror}") from None
+    if not os.access(path, os.W_OK):
+        raise InvalidArgument.of("--output", f"{path} cannot be written")
+    return path
 
 
 def waiting(sentence: str) -> AbstractContextManager[object]:

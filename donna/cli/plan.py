@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def plan(
     spec: options.SpecFile,
-    workers: Annotated[int, typer.Option(help="Plan for so many workers, e.g. GPUs.", min=1)] = 1,
+    workers: Annotated[
+        int, typer.Option(help="Plan for so many workers, e.g. GPUs; 0: those that there are.", min=0)
+    ] = 0,
     speed: Annotated[
         float,
         typer.Option(help="Each so many times as fast as a worker here (see make bench-distill).", min=1e-6),
@@ -24,6 +26,7 @@ def plan(
     set_: options.Set = None,
     endpoint: options.Endpoint = None,
     state: options.State = options.STATE,
+    quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
     """Checks a spec and prints what its run will cost: work, time by phase, memory, disk.
@@ -31,28 +34,25 @@ def plan(
     Example: `donna plan examples/digits.yaml`
     """
     from donna.cli.connect import connect
-    from donna.cli.output import print_json, waiting
-    from donna.pipeline import messages
-    from donna.pipeline.plan import earlier, make_plan, measurement_s, recipes
+    from donna.cli.display import Terminal
+    from donna.cli.output import open_console, print_json, say
+    from donna.pipeline.ask import ask, place
+    from donna.pipeline.earlier import earlier
     from donna.pipeline.spec import read_spec
 
     parsed = read_spec(spec, set_ or ())
-    with (
-        connect(endpoint, state, ("distiller", "finetuner", "profiler")) as client,
-        waiting("Measuring a few steps"),
-    ):
-        library = client.create(messages.block_library(parsed, None), validate_only=True)
-        trained = {phase: client.create(request, validate_only=True) for phase, request in recipes(parsed)}
-        device = next(
-            (o.device for o in parsed.search.objectives if o.device), next(iter(client.profilers), "")
-        )
-        found = make_plan(parsed, library, trained, measurement_s(client, device))
-    seconds = found.scaled(workers, speed)
-    known = earlier(runs)
+    needs = ("distiller", "finetuner", "predictor", "searcher", "profiler")
+    with connect(endpoint, state, needs) as client, Terminal(open_console(stderr=True), quiet) as terminal:
+        found = place(client, parsed)
+        with terminal.phase("Measuring a few steps") as bar:
+            made = ask(client, found, bar)
+    seconds, known = made.seconds(workers, speed), earlier(runs)
     if json:
-        print_json(as_json(found, seconds, known))
+        print_json(as_json(made, seconds, known) | {"away": list(found.away)})
     else:
-        print_plan(parsed.name, found, seconds, known, elsewhere=workers != 1 or speed != 1.0)
+        print_plan(parsed.name, made, seconds, known, elsewhere=bool(workers) or speed != 1.0)
+        for sentence in found.away:
+            say(sentence)
 
 
 def as_json(found: Plan, seconds: dict[str, float | None], known: list[dict[str, Any]]) -> dict[str, Any]:
@@ -72,6 +72,7 @@ def print_plan(
 ) -> None:
     """A line for each phase, their sum, and what the estimates are worth."""
     from donna.cli.output import print_table, say
+    from donna.pipeline.duration import duration
 
     rows = [
         (
@@ -84,12 +85,14 @@ def print_plan(
     total = sum(s for s in seconds.values() if s is not None)
     unknown = [phase for phase, s in seconds.items() if s is None]
     rows.append(("together", "", ("more than " if unknown else "") + duration(total)))
-    where = "there" if elsewhere else "on one worker here"
+    where = "there" if elsewhere else "here"
     title = f"{name}: {found.num_architectures:,} networks to choose from"
     print_table(("phase", "work", f"time {where}"), rows, title=title, left=("work",))
+    for source in dict.fromkeys(p.source for p in found.phases if p.source):
+        say(f"{', '.join(p.name for p in found.phases if p.source == source)}: {source}.")
     say(
-        f"Training one group of blocks takes about {found.memory_bytes / 2**20:,.0f} MB of memory, "
-        f"the library about {found.disk_bytes / 2**20:,.1f} MB of disk."
+        f"Training one group of blocks takes about {found.memory_bytes / 2**20:,.0f} MB of memory; blocks and networks "
+        f"take about {found.disk_bytes / 2**20:,.1f} MB of disk."
     )
     if unknown:
         say(f"Nothing was measured for {', '.join(unknown)} yet: that time is not known.")
@@ -103,16 +106,6 @@ def print_plan(
             for phase, s in run["planned_s"].items()
         )
         say(f"{run['run']} was planned with {duration(planned)} and took {duration(actual)}: {phases}.")
-
-
-def duration(seconds: float | None) -> str:
-    """A time as a person says it: 12 s, 3 min, 5 h 20 min."""
-    if seconds is None:
-        return "?"
-    if seconds < 60:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def counted(name: str, value: float) -> str:

@@ -55,9 +55,21 @@ def fit(
     library: options.LibraryName,
     samples: Annotated[Path, typer.Option(help="CSV file with the columns architecture and accuracy.")],
     order: Annotated[int, typer.Option(help="1 or 2; 0 chooses by cross-validation.", min=0, max=2)] = 0,
+    target: Annotated[
+        str, typer.Option(help="accuracy or negative_log_error; auto chooses by cross-validation.")
+    ] = "auto",
+    quality: Annotated[
+        list[str] | None,
+        typer.Option(help="A quality of the library; if left out, cross-validation chooses."),
+    ] = None,
+    strength: Annotated[
+        list[float] | None, typer.Option(help="A ridge strength to choose from; several may be given.")
+    ] = None,
+    coverage: Annotated[float, typer.Option(help="Share of truths inside the intervals.", max=0.999)] = 0.9,
     seed: Annotated[int, typer.Option(help="Seed of folds and bootstrap.")] = 0,
     endpoint: options.Endpoint = None,
     state: options.State = options.STATE,
+    quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
     """Fits an accuracy predictor to accuracies that you bring.
@@ -68,6 +80,7 @@ def fit(
     from donna.cli.follow import follow
     from donna.cli.library import needs, open_library
     from donna.cli.samples import read_samples
+    from donna.pipeline import messages
     from donna.v1 import common_pb2, predictor_pb2
 
     with connect(endpoint, state, needs(library, "predictor")) as client:
@@ -81,9 +94,14 @@ def fit(
                 for architecture, accuracy in read_samples(samples, opened)
             ],
             order=order,
+            target=messages.target(target),
+            qualities=quality or (),
+            ridge_strengths=strength or (),
+            interval_coverage=coverage,
             seed=seed,
         )
-        print_predictor(follow(client, spec, "Fitting the accuracy predictor"), json=json)
+        fitted = follow(client, spec, "Fitting the accuracy predictor", quiet=quiet)
+    print_predictor(fitted, json=json)
 
 
 @app.command()

@@ -12,7 +12,9 @@ from donna.cli import options
 
 def profile(
     model: Annotated[Path, typer.Argument(help="Any ONNX model, in one file.")],
-    device: Annotated[str, typer.Option(help="Name of the device.")] = "local",
+    device: Annotated[
+        str, typer.Option(help="Name or kind of the device; may be left out when there is only one.")
+    ] = "",
     layers: Annotated[bool, typer.Option("--layers", help="Also layer by layer.")] = False,
     batch_size: Annotated[int, typer.Option(help="Samples in one run.", min=1)] = 1,
     threads: Annotated[int, typer.Option(help="Threads inside an operator.", min=1)] = 1,
@@ -20,6 +22,7 @@ def profile(
     again: Annotated[bool, typer.Option("--again", help="Measure even if the result is known.")] = False,
     endpoint: options.Endpoint = None,
     state: options.State = options.STATE,
+    quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
     """Measures the latency of an ONNX model on a device.
@@ -27,8 +30,12 @@ def profile(
     Example: `donna profile model.onnx --device local --layers`
     """
     from donna.cli.connect import connect
-    from donna.cli.output import print_json, waiting
+    from donna.cli.display import Terminal
+    from donna.cli.output import open_console, print_json
+    from donna.client.devices import names
     from donna.errors import InvalidArgument
+    from donna.pipeline.devices import default_device
+    from donna.pipeline.display import show_progress
     from donna.v1 import common_pb2
 
     try:
@@ -38,8 +45,17 @@ def profile(
     settings = common_pb2.MeasurementSettings(
         batch_size=batch_size, threads=threads, provider=provider, per_layer=layers
     )
-    with connect(endpoint, state, ("profiler",)) as client, waiting(f"Measuring {model} on {device}"):
-        result = client.measure(device, data, settings, skip_cache=again)
+    with connect(endpoint, state, ("profiler",)) as client:
+        if not device:
+            known = client.devices.list()
+            device = default_device(known)
+        if not device:
+            raise InvalidArgument.of("--device", f"must name one of {', '.join(names(known)) or 'none'}")
+        title = f"Measuring {model} on {device}"
+        with Terminal(open_console(stderr=True), quiet) as terminal, terminal.phase(title) as bar:
+            result = client.devices.measure(
+                device, data, settings, skip_cache=again, on_change=lambda m: show_progress(bar, m)
+            )
     print_json(result) if json else print_measurement(result, f"{model} on {device}")
 
 

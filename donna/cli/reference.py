@@ -1,22 +1,20 @@
-"""The reference of a spec with its weights: from a file, or trained first."""
+"""The reference of a spec with its weights: from a file, trained first, or its provider's."""
 
 from __future__ import annotations
 
 from donna.cli.follow import follow
 from donna.client import Client
-from donna.errors import InvalidArgument
 from donna.pipeline import messages
+from donna.pipeline.ask import given_weights
+from donna.pipeline.run import trained
 from donna.pipeline.spec import Spec
 from donna.v1 import common_pb2
 
 
-def trained_reference(client: Client, spec: Spec) -> common_pb2.Artifact | None:
-    """The weights as an artifact. Raises InvalidArgument when the file cannot be read."""
-    given = spec.reference.weights
-    if given is None:
-        job = follow(client, messages.reference_training(spec), "Training the reference")
-        return job.networks[0].weights
-    try:
-        return client.upload(given)
-    except OSError as error:
-        raise InvalidArgument.of("reference.weights", f"{given} cannot be read: {error.strerror}") from None
+def reference_weights(client: Client, spec: Spec, *, quiet: bool = False) -> common_pb2.Artifact | None:
+    """The weights as an artifact; None where the provider brings them. Raises InvalidArgument when the file cannot be
+    read, JobFailed when the training fails."""
+    if spec.reference.train is None:
+        return given_weights(client, spec)
+    job = follow(client, messages.reference_alone(spec, None), "Training the reference", quiet=quiet)
+    return trained(job.networks[0], "the reference").weights

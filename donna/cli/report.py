@@ -19,26 +19,24 @@ def report(
 
     Example: `donna report runs/digits`
     """
-    from donna.cli.output import print_json, say
+    from donna.cli.output import check_file, print_json, say
     from donna.errors import InvalidArgument
     from donna.pipeline.folder import read_result, write_whole
     from donna.report import report_html
 
+    result = read_result(folder)
+    path = check_file(output or folder / "report.html")
     evaluations = folder / "evaluations.csv"
     text = evaluations.read_text() if evaluations.exists() else ""
-    result = read_result(folder)
     try:
         page = report_html(result, text)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidArgument.of(
             str(folder),
-            f"result.json lacks what the report needs ({error}); was it written by another version?",
+            f"result.json or evaluations.csv lacks what the report needs ({error}); were they written by another "
+            "version?",
         ) from None
-    path = output or folder / "report.html"
-    try:
-        write_whole(path, page.encode())
-    except OSError as error:
-        raise InvalidArgument.of("--output", f"{path} cannot be written: {error.strerror}") from None
+    write_whole(path, page.encode())
     if json:
         print_json({"report": str(path), "size_bytes": len(page.encode())})
     else:

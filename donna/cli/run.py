@@ -19,6 +19,7 @@ def run(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a run of another spec in the output folder.")
     ] = False,
+    quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
     """Runs all of DONNA: from a reference network to measured, exported Pareto-optimal networks.
@@ -35,7 +36,7 @@ def run(
 
     parsed = read_spec(spec, set_ or ())
     folder = RunFolder(output or Path("runs") / parsed.name, parsed, overwrite=overwrite)
-    terminal = Terminal(open_console(stderr=json))
+    terminal = Terminal(open_console(stderr=json), quiet)
     result = folder.result()
     if result is not None:
         terminal.say(f"{folder.path} is complete already; nothing is done again")

@@ -19,6 +19,7 @@ def search(
     set_: options.Set = None,
     endpoint: options.Endpoint = None,
     state: options.State = options.STATE,
+    quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
     """Searches the front by the `search` section of a spec; with --check tells what can be reached at all.
@@ -26,11 +27,14 @@ def search(
     Example: `donna search examples/digits.yaml --library library.json --predictor predictors/1f2e`
     """
     from donna.cli.connect import connect
+    from donna.cli.display import Terminal
     from donna.cli.follow import follow
     from donna.cli.library import needs, open_library
-    from donna.cli.output import print_json
+    from donna.cli.output import open_console, print_json
     from donna.errors import InvalidArgument
     from donna.pipeline import messages
+    from donna.pipeline.ask import place
+    from donna.pipeline.blame import SEARCH, blame
     from donna.pipeline.spec import read_spec
 
     parsed = read_spec(spec, set_ or ())
@@ -38,13 +42,15 @@ def search(
         raise InvalidArgument.of("--predictor", "is needed, unless with --check")
     with connect(endpoint, state, needs(library, "searcher", "predictor", "profiler")) as client:
         manifest, _ = open_library(client, library)
-        device = next(iter(client.profilers), "")
-        message = messages.search(parsed, manifest, predictor, device)
-        if check:
-            table = client.create(message, validate_only=True).feasibility
-            print_json(table) if json else print_feasibility(table)
-            return
-        found = follow(client, message, "Searching the front")
+        message = messages.search(place(client, parsed).spec, manifest, predictor)
+        with blame(SEARCH):
+            if check:
+                title = "Measuring the smallest networks"
+                with Terminal(open_console(stderr=True), quiet) as terminal, terminal.phase(title):
+                    table = client.create(message, validate_only=True).feasibility
+                print_json(table) if json else print_feasibility(table)
+                return
+            found = follow(client, message, "Searching the front", quiet=quiet)
     print_json(found) if json else print_front(found)
 
 

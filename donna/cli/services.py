@@ -52,10 +52,11 @@ def down(state: options.State = options.STATE, json: options.Json = False) -> No
 def status(
     endpoint: options.Endpoint = None, state: options.State = options.STATE, json: options.Json = False
 ) -> None:
-    """Says where the services are and whether they answer.
+    """Says where the services are and whether they answer; ends with 3 unless all of them do.
 
     Example: `donna status`
     """
+    from donna.cli import JOB_FAILED
     from donna.cli.config import read_connection
     from donna.cli.connect import health
     from donna.cli.output import print_json, print_table, say
@@ -75,6 +76,8 @@ def status(
         )
     else:
         say(f"No services run on {state}; start them with: donna up")
+    if not rows or any(row["health"] != "SERVING" for row in rows):
+        raise typer.Exit(JOB_FAILED)
 
 
 def _addresses(endpoints: object) -> dict[str, str]:

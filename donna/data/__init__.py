@@ -11,8 +11,8 @@ Reading order: description (what may be asked), registry (who provides it), sour
 gives), split (which rows belong to which part), augment, dataset (batches).
 """
 
-from donna.data.dataset import Dataset, Part, check, load
+from donna.data.dataset import Dataset, Part, check, check_identity, load
 from donna.data.description import Description
 from donna.data.registry import providers
 
-__all__ = ["Dataset", "Description", "Part", "check", "load", "providers"]
+__all__ = ["Dataset", "Description", "Part", "check", "check_identity", "load", "providers"]

@@ -59,6 +59,20 @@ def find(root: Path, name: str, key: str, *, suffix: str = "") -> Path:
     """The file `name` or `name`+suffix, or the folder, in the root. Raises NotFound when there is none,
     also when a link leads out of the root."""
     for candidate in (root / name, root / f"{name}{suffix}"):
-        if candidate.exists() and candidate.resolve().is_relative_to(root.resolve()):
+        if candidate.exists() and not _leads_out(root, candidate):
             return candidate
     raise NotFound(f"dataset.arguments.{key}: the data root has no {name!r}", reason="NO_SUCH_DATASET")
+
+
+def check_inside(root: Path, path: Path, key: str) -> Path:
+    """The path of something below what `find` found. Raises InvalidArgument when it is a link out of the root."""
+    if path.is_symlink() and _leads_out(root, path):
+        where = path.relative_to(root)
+        raise InvalidArgument.of(
+            f"dataset.arguments.{key}", f"{where} is a link that leads out of the data root"
+        )
+    return path
+
+
+def _leads_out(root: Path, path: Path) -> bool:
+    return not path.resolve().is_relative_to(root.resolve())

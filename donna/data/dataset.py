@@ -19,7 +19,7 @@ from donna.data.description import PARTS, Description
 from donna.data.registry import provider
 from donna.data.source import Source
 from donna.data.split import split_rows
-from donna.errors import InvalidArgument
+from donna.errors import FailedPrecondition, InvalidArgument
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -132,6 +132,16 @@ class Dataset:
                 raise InvalidArgument.of(
                     "dataset.split.training", f"class {label} ({name!r}) has no image in the training part"
                 )
+
+
+def check_identity(dataset: Dataset, expected: str | None) -> None:
+    """Raises FailedPrecondition unless the data has the identity that it had before (None: nobody knows)."""
+    if expected is not None and dataset.identity != expected:
+        raise FailedPrecondition(
+            f"the images or labels of {dataset.description.provider} are not what they were when this was asked for; "
+            "ask again",
+            reason="DATA_CHANGED",
+        )
 
 
 def check(raw: object) -> Description:

@@ -7,6 +7,8 @@ from typing import IO
 
 import numpy as np
 
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "PPM", "TIFF")
+"""Pillow knows many more, of which one starts Ghostscript on whatever program a PostScript file is."""
 MAX_PIXELS = 64 * 1024 * 1024
 """An image that claims more is refused before it is decoded."""
 
@@ -17,7 +19,7 @@ def decode(data: bytes | IO[bytes], size: tuple[int, int] | None) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data) as image:
+        with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"{image.width} x {image.height} pixels are more than {MAX_PIXELS}")
             image.draft("RGB", (size[1], size[0]) if size else (image.width, image.height))

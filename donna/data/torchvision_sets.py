@@ -50,7 +50,10 @@ class TorchvisionSet:
         self.test_rows = np.arange(self._num_train, len(self.labels))
         self.input_shape = self._pixels[0].shape[1:]
         self.normalisation = _SETS[name].normalisation
-        self.identity = hashlib.sha256(name.encode() + self.labels.tobytes()).hexdigest()
+        whole = hashlib.sha256(name.encode() + self.labels.tobytes())
+        for pixels in self._pixels:
+            whole.update(np.ascontiguousarray(pixels).data)
+        self.identity = whole.hexdigest()
 
     def images(self, rows: np.ndarray) -> np.ndarray:
         """(B, C, H, W) uint8."""

@@ -2,7 +2,7 @@
 
 from donna.graphs.batch import fix_batch
 from donna.graphs.safety import Limits, check
-from donna.graphs.stitch import IR_VERSION, stitch
-from donna.graphs.weightless import fill, is_weightless, strip
+from donna.graphs.stitch import stitch
+from donna.graphs.weightless import fill, filled_bytes, is_weightless, strip
 
-__all__ = ["IR_VERSION", "Limits", "check", "fill", "fix_batch", "is_weightless", "stitch", "strip"]
+__all__ = ["Limits", "check", "fill", "filled_bytes", "fix_batch", "is_weightless", "stitch", "strip"]

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import ModelProto, TensorProto, ValueInfoProto
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from donna.errors import InvalidArgument
-from donna.graphs.walk import graphs, tensors
-from donna.graphs.weightless import fill, is_weightless
+from donna.graphs.walk import all_graphs, all_nodes, function_nodes, graphs, tensors
+from donna.graphs.weightless import filled_bytes, is_weightless, outline
+
+MAX_CALLS_DEEP = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a model may be at most. `elements` bounds one tensor, with 1 for each dynamic axis."""
+    """What a model may be at most, `size_bytes` also when the weights that it came without are filled in. `elements`
+    bounds one tensor, with 1 for each dynamic axis."""
 
     size_bytes: int = 1 << 30
     nodes: int = 100_000
@@ -40,26 +45,49 @@ def check(data: bytes, *, field: str = "model", limits: Limits | None = None) ->
         raise InvalidArgument.of(field, f"is no ONNX model ({len(data)} bytes)") from error
     if not model.ir_version or not model.opset_import or not model.graph.output:
         raise InvalidArgument.of(field, "is no ONNX model: it lacks an IR version, an opset or outputs")
-    nodes = sum(len(graph.node) for graph in graphs(model.graph))
+    nodes = _inlined_nodes(model)
     if nodes > limits.nodes:
-        raise InvalidArgument.of(field, f"has {nodes} nodes, at most {limits.nodes} are taken")
+        count = nodes if nodes < sys.maxsize else "countless"
+        raise InvalidArgument.of(field, f"has {count} nodes, at most {limits.nodes} are taken")
     for tensor in tensors(model):
         _check_tensor(tensor, field, limits)
-    for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]:
-        _check_shape(value, field, limits)
+    for graph in all_graphs(model):
+        for value in [*graph.input, *graph.output, *graph.value_info]:
+            _check_shape(value, field, limits)
     try:
-        onnx.checker.check_model(_completed(model, field, limits) if is_weightless(model) else data)
+        onnx.checker.check_model(_outlined(model, field, limits) if is_weightless(model) else data)
     except onnx.checker.ValidationError as error:
         raise InvalidArgument.of(field, f"is not valid ONNX: {_first_line(error)}") from error
     return model
 
 
-def _completed(model: ModelProto, field: str, limits: Limits) -> bytes:
-    # A few bytes can ask for gigabytes here, each tensor within its own limit.
-    total = sum(math.prod(t.dims) for graph in graphs(model.graph) for t in graph.initializer)
-    if total > limits.elements:
-        raise InvalidArgument.of(field, f"would be filled with {total} values, at most {limits.elements} are")
-    return fill(model).SerializeToString()
+def _inlined_nodes(model: ModelProto) -> int:
+    """Nodes of the model once each call of a function is replaced by its body, as runtimes do: functions that call
+    functions multiply. Calls that go round in a circle, or deep, count as more than any limit."""
+    bodies = {(f.domain, f.name, f.overload): list(function_nodes(f)) for f in model.functions}
+    sizes: dict[tuple[str, str, str], int] = {}
+
+    def size(nodes: Iterable[NodeProto], depth: int) -> int:
+        total = 0
+        for node in nodes:
+            called = (node.domain, node.op_type, node.overload)
+            if called in bodies and called not in sizes:
+                sizes[called] = size(bodies[called], depth + 1) if depth < MAX_CALLS_DEEP else sys.maxsize
+            total += sizes.get(called, 1)
+        return total
+
+    own = (node for graph in graphs(model.graph) for node in graph.node)
+    return max(size(own, 0), sum(1 for _ in all_nodes(model)))
+
+
+def _outlined(model: ModelProto, field: str, limits: Limits) -> bytes:
+    # A few bytes can ask for gigabytes here; so nothing is filled before somebody measures.
+    size = filled_bytes(model)
+    if size > limits.size_bytes:
+        raise InvalidArgument.of(
+            field, f"would have {size} bytes with its weights, at most {limits.size_bytes} are taken"
+        )
+    return outline(model).SerializeToString()
 
 
 def _check_tensor(tensor: TensorProto, field: str, limits: Limits) -> None:

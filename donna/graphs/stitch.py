@@ -14,9 +14,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from donna.errors import InvalidArgument
 from donna.graphs.walk import subgraphs
-
-IR_VERSION = 10
-"""Newer ones are refused by runtimes in use (onnxruntime reads less than the onnx package writes)."""
+from donna.onnx_format import IR_VERSION
 
 BATCH = "batch"
 

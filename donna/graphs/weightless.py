@@ -8,10 +8,11 @@ range, and every machine fills it with the same bits.
 from __future__ import annotations
 
 import hashlib
+import math
 
 import numpy as np
 from google.protobuf.message import DecodeError
-from onnx import ModelProto, StringStringEntryProto, TensorProto, numpy_helper
+from onnx import ModelProto, StringStringEntryProto, TensorProto, helper, numpy_helper
 
 from donna.errors import InvalidArgument
 from donna.graphs.walk import graphs
@@ -19,6 +20,9 @@ from donna.graphs.walk import graphs
 KEY = "donna.fill"
 MIN_ELEMENTS = 16
 """Smaller initialisers keep their values: they are shapes, scales and thresholds, cheap to send."""
+
+BLOCK = 1 << 20
+"""Values that are made at once; even, since two of them come from each raw number."""
 
 _DTYPES: dict[int, type[np.generic]] = {
     TensorProto.FLOAT: np.float32,
@@ -82,9 +86,37 @@ def fill(model: ModelProto) -> ModelProto:
         for tensor in graph.initializer:
             recipe = _recipe(tensor)
             if recipe:
-                values = _uniform(tensor, *_read(recipe, tensor.name))
+                values = _uniform(tensor, *_read(recipe, tensor))
                 tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
     return filled
+
+
+def filled_bytes(model: ModelProto) -> int:
+    """How many bytes `fill` would make: a few hundred bytes can ask for gigabytes."""
+    waiting = (t for graph in graphs(model.graph) for t in graph.initializer if _recipe(t))
+    return sum(math.prod(t.dims) * np.dtype(_DTYPES.get(t.data_type, np.float64)).itemsize for t in waiting)
+
+
+def outline(model: ModelProto) -> ModelProto:
+    """`model` with an input in place of every initialiser that waits to be filled: of the same structure, and no
+    larger. Raises InvalidArgument when a filling recipe cannot be read."""
+    drawn = ModelProto()
+    drawn.CopyFrom(model)
+    known = {value.name for value in drawn.graph.input}
+    for graph in graphs(drawn.graph):
+        kept = []
+        for tensor in graph.initializer:
+            if not (recipe := _recipe(tensor)):
+                kept.append(tensor)
+                continue
+            _read(recipe, tensor)
+            if tensor.name not in known:
+                known.add(tensor.name)
+                value = helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+                drawn.graph.input.append(value)
+        del graph.initializer[:]
+        graph.initializer.extend(kept)
+    return drawn
 
 
 def _fillable(tensor: TensorProto) -> np.ndarray | None:
@@ -104,26 +136,32 @@ def _recipe(tensor: TensorProto) -> str:
     return next((entry.value for entry in tensor.metadata_props if entry.key == KEY), "")
 
 
-def _read(recipe: str, name: str) -> tuple[int, float, float]:
+def _read(recipe: str, tensor: TensorProto) -> tuple[int, float, float]:
+    name = tensor.name[:80]
+    if tensor.data_type not in _DTYPES:
+        raise InvalidArgument.of("fragment", f"cannot fill {name!r} of type {tensor.data_type}")
     seed, _, span = recipe.partition(":")
     low, _, high = span.partition(":")
     try:
         found = int(seed), float(low), float(high)
     except ValueError as error:
-        raise InvalidArgument.of("fragment", f"cannot fill {name[:80]!r} by {recipe[:80]!r}") from error
+        raise InvalidArgument.of("fragment", f"cannot fill {name!r} by {recipe[:80]!r}") from error
     if found[0] < 0 or not np.isfinite(found[1:]).all() or found[1] > found[2]:
-        raise InvalidArgument.of("fragment", f"cannot fill {name[:80]!r} by {recipe[:80]!r}")
+        raise InvalidArgument.of("fragment", f"cannot fill {name!r} by {recipe[:80]!r}")
     return found
 
 
 def _uniform(tensor: TensorProto, seed: int, low: float, high: float) -> np.ndarray:
     """Uniform in [low, high). Only PCG64's raw bits are used: numpy promises those for ever, and not the
-    streams of its distributions. 24 bits fill a float32 exactly, so there is nothing to round differently."""
-    dtype = _DTYPES.get(tensor.data_type)
-    if dtype is None:
-        raise InvalidArgument.of("fragment", f"cannot fill {tensor.name[:80]!r} of type {tensor.data_type}")
-    count = int(np.prod(tensor.dims))
-    raw = np.random.PCG64(seed).random_raw((count + 1) // 2).view(np.uint32)[:count]
-    unit = (raw >> np.uint32(8)).astype(np.float64) / 2.0**24
-    values = low + unit * (high - low)
-    return values.astype(dtype).reshape(tuple(tensor.dims))
+    streams of its distributions. 24 bits fill a float32 exactly, so there is nothing to round differently.
+
+    In blocks: whole, the numbers on the way would take several times the memory of the values."""
+    count = math.prod(tensor.dims)
+    values = np.empty(count, _DTYPES[tensor.data_type])
+    bits = np.random.PCG64(seed)
+    for start in range(0, count, BLOCK):
+        size = min(BLOCK, count - start)
+        raw = bits.random_raw((size + 1) // 2).view(np.uint32)[:size]
+        unit = (raw >> np.uint32(8)).astype(np.float64) / 2.0**24
+        values[start : start + size] = low + unit * (high - low)
+    return values.reshape(tuple(tensor.dims))

@@ -13,23 +13,29 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from donna.errors import Cancelled, DonnaError, FailedPrecondition, NotFound, Unavailable
 from donna.jobs.current import working_on
 from donna.jobs.database import STORE_ERRORS
 from donna.jobs.lease import LEASE_S, LeaseLost, Leases
+from donna.jobs.outage import outlast
 from donna.jobs.record import Job, JobError, Task, TaskState
 from donna.jobs.store import JobStore
+from donna.jobs.unattended import Unattended
 from donna.jobs.work import Work
+from donna.trouble import Trouble
 
 log = logging.getLogger("donna.jobs")
 
+T = TypeVar("T")
 POLL_S = 0.1
 IDLE_S = 1.0
 REPORT_INTERVAL_S = 0.2
 JOIN_S = 5.0  # a database that has gone silent may hold the thread for longer
-SETTLE_PAUSES_S = (0.2, 1.0, 2.0, 4.0, 8.0, 15.0)
+DYING = "a worker that lives: one after the other ended, and the log of the service has the reason"
+SETTLE_S = 10.0
+"""So long a worker that is told to stop tries to write how its task ended."""
 
 
 class TaskReport:
@@ -120,20 +126,24 @@ class TaskReport:
         if self._lost is not None:
             raise self._lost
 
+    def _outlast(self, ask: Callable[[], T]) -> T:
+        """Work stands still while the store is away, and goes on with it, unless it is another's by then."""
+        return outlast(ask, what=f"{self._task.job} task {self._task.index}", check=self.check)
+
     def waiting(self, waiting_for: str) -> None:
         if waiting_for == self._waiting_for:
             return
-        self._write(waiting_for=waiting_for)
+        self._outlast(lambda: self._write(waiting_for=waiting_for))
         self._waiting_for = waiting_for
         self._written_at = 0.0
 
     def recall(self, keys: list[str]) -> dict[str, dict[str, Any]]:
-        return self._leases.store.recall(keys)
+        return self._outlast(lambda: self._leases.store.recall(keys))
 
     def remember(self, key: str, result: dict[str, Any], **counters: float) -> bool:
         self.check()
         try:
-            return self._leases.remember(self._task, key, result, counters)
+            return self._outlast(lambda: self._leases.remember(self._task, key, result, counters))
         except LeaseLost as lost:
             self._lost = lost
             raise
@@ -153,16 +163,18 @@ class TaskReport:
         if fraction is not None and tell:
             self._written_at = time.monotonic()  # no need to write the progress as well
             progress = {"fraction": fraction, "message": message}
-        self._write(checkpoint=state, part=part, partial=partial, tell=tell, **progress)
+        self._outlast(
+            lambda: self._write(checkpoint=state, part=part, partial=partial, tell=tell, **progress)
+        )
 
     def saved(self) -> dict[str, Any] | None:
-        return self._leases.checkpoint(self._task)
+        return self._outlast(lambda: self._leases.checkpoint(self._task))
 
     def saved_parts(self) -> list[dict[str, Any]]:
-        return self._leases.parts(self._task)
+        return self._outlast(lambda: self._leases.parts(self._task))
 
     def publish(self, partial: dict[str, Any]) -> None:
-        self._write(partial=partial)
+        self._outlast(lambda: self._write(partial=partial))
 
 
 class Interrupted(Cancelled):
@@ -183,14 +195,14 @@ def _run_task(leases: Leases, work: Work, task: Task, stopping: threading.Event)
     retry_in_s: float | None = None
     try:
         result = work.run(task, report)
-        _settle(leases.complete, task, result, report.close())
+        _settle(stopping, leases.complete, task, result, report.close())
         return
     except Cancelled as found:
         if report.lost:
             report.close()
             return
         if stopping.is_set():
-            _settle(leases.release, task, report.close())
+            _settle(stopping, leases.release, task, report.close())
             return
         error = JobError.of(found)  # of something that the work depends on
     except Unavailable as found:
@@ -201,28 +213,36 @@ def _run_task(leases: Leases, work: Work, task: Task, stopping: threading.Event)
         error = JobError(reason="STORE_UNAVAILABLE", message="the job store did not answer")
         retry_in_s = 2.0**task.attempt
     except DonnaError as found:
+        if (
+            found.__cause__ is not None
+        ):  # the sentence is for people; what brought it about is for whoever mends it
+            log.warning("%s task %d: %s", task.job, task.index, found, exc_info=True)
         error = JobError.of(found)
     except Exception:
         log.exception("%s task %d failed", task.job, task.index)
         error = JobError(
             reason="INTERNAL", message=f"{task.label or 'a task'} failed by a defect; the log has the details"
         )
-    _settle(leases.fail, task, error, retry_in_s=retry_in_s, cost=report.close())
+    _settle(stopping, leases.fail, task, error, retry_in_s=retry_in_s, cost=report.close())
 
 
-def _settle(write: Callable[..., None], *arguments: Any, **named: Any) -> None:
-    """Writes how a task ended, through a while in which the store is away; a lost lease ends it in silence."""
-    for pause_s in (*SETTLE_PAUSES_S, None):
-        try:
-            write(*arguments, **named)
-            return
-        except LeaseLost:
-            log.info("the task was taken over; nothing was written")
-            return
-        except STORE_ERRORS:
-            log.warning("the end of a task could not be written", exc_info=True)
-            if pause_s is not None:
-                time.sleep(pause_s)
+def _settle(stopping: threading.Event, write: Callable[..., None], *arguments: Any, **named: Any) -> None:
+    """Writes how a task ended, however long the store is away; a lost lease ends it in silence."""
+    last: float | None = None
+
+    def check() -> None:
+        nonlocal last
+        if stopping.is_set():
+            last = time.monotonic() + SETTLE_S if last is None else last
+            if time.monotonic() > last:
+                raise Interrupted("the worker is told to stop")
+
+    try:
+        outlast(lambda: write(*arguments, **named), what="the end of a task", check=check)
+    except LeaseLost:
+        log.info("the task was taken over; nothing was written")
+    except (Interrupted, *STORE_ERRORS):
+        log.warning("the end of a task could not be written", exc_info=True)
 
 
 def run_worker(
@@ -241,15 +261,17 @@ def run_worker(
     """
     leases = Leases(store, kind=work.kind, owner=worker_name(), ttl_s=lease_s)
     idle_since = time.monotonic()
+    trouble = Trouble(log, "the store does not answer; trying again")
     while not stopping.is_set():
         heard = store.bell.rings
         try:
             jobs = [job] if choose is None else choose()
             task = next((task for name in jobs if (task := leases.claim(name)) is not None), None)
-        except Exception:
-            log.warning("the store does not answer; trying again", exc_info=True)
+        except Exception as error:
+            trouble.seen(error)
             stopping.wait(1.0)
             continue
+        trouble.over()
         if task is not None:
             run_task(leases, work, task, stopping)
             idle_since = time.monotonic()
@@ -285,6 +307,7 @@ class Engine:
         self.work = work
         self._placement = placement
         self._leases = Leases(store, kind=work.kind, owner=worker_name())
+        self._unattended = Unattended(store, work.kind)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=f"engine-{work.kind}", daemon=True)
 
@@ -311,17 +334,22 @@ class Engine:
         return self.store.create(self.work.kind, spec, self.work.tasks(spec), request_id=request_id)
 
     def _loop(self) -> None:
+        trouble = Trouble(log, f"the engine of {self.work.kind} could not go on; trying again")
         while not self._stopping.is_set():
             heard = self.store.bell.rings
             try:
                 active = self.store.active_states(self.work.kind)
                 self._placement.place(self._leases.waiting_tasks() if active else 0)
+                if active and self._placement.failing:
+                    for name in self._unattended.look():
+                        self._unattended.tell(name, DYING)
                 for job in self.store.ripe(self.work.kind) if active else ():
                     self._finish(job)
-            except Exception:
-                log.warning("the engine of %s could not go on; trying again", self.work.kind, exc_info=True)
+            except Exception as error:
+                trouble.seen(error)
                 self._stopping.wait(1.0)
                 continue
+            trouble.over()
             self.store.bell.wait(heard, POLL_S if active else IDLE_S)
 
     def _finish(self, job: Job) -> None:

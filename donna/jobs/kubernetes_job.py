@@ -16,6 +16,8 @@ QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 CONTAINER = "worker"
 BAD_CONFIGURATION = 2
 """The exit code of a worker whose settings are wrong: trying again would not help."""
+STOPPED = 143
+"""The exit code of a worker that was told to stop, as by `kubectl delete pod`: its task is back in the queue."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +43,10 @@ def job_manifest(
     """The Job of the donna job `name`, whose pods are made from the `template` of a PodTemplate.
 
     The template says what one process needs; a task of several (torchrun, in one pod) is given so many times the
-    processors, the memory and the GPUs. The container called "worker" is told job and index. A pod that is evicted
-    or preempted does not count as failed; one that finds its settings wrong fails the Job at once; since a donna job
-    needs all its tasks, so does an index that has failed too often. Raises FailedPrecondition for a template without
-    a worker.
+    processors, the memory and the GPUs. The container called "worker" is told job and index. A pod that is evicted,
+    preempted or deleted does not count as failed; one that finds its settings wrong fails the Job at once; since a
+    donna job needs all its tasks, so does an index that has failed too often. Raises FailedPrecondition for a
+    template without a worker.
     """
     pod = copy.deepcopy(dict(template))
     containers = [c for c in pod.get("spec", {}).get("containers", ()) if c["name"] == CONTAINER]
@@ -74,14 +76,8 @@ def job_manifest(
         "podFailurePolicy": {
             "rules": [
                 {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-                {
-                    "action": "FailJob",
-                    "onExitCodes": {
-                        "containerName": CONTAINER,
-                        "operator": "In",
-                        "values": [BAD_CONFIGURATION],
-                    },
-                },
+                _on_exit(BAD_CONFIGURATION, "FailJob"),
+                _on_exit(STOPPED, "Ignore"),
             ]
         },
         "template": pod,
@@ -103,6 +99,11 @@ def job_manifest(
     }
 
 
+def _on_exit(code: int, action: str) -> dict[str, Any]:
+    codes = {"containerName": CONTAINER, "operator": "In", "values": [code]}
+    return {"action": action, "onExitCodes": codes}
+
+
 def times(factor: int, quantity: Any) -> str:
     """`factor` times a quantity of Kubernetes: 2 times "1500m" is "3000m", 2 times 1 is "2"."""
     number, suffix = re.fullmatch(r"([0-9.]+)([a-zA-Z0-9]*)", str(quantity)).groups()  # type: ignore[union-attr]
@@ -111,13 +112,15 @@ def times(factor: int, quantity: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ObservedJob:
-    """What the cluster says of a Job: `failure` is a sentence, empty while it has not failed."""
+    """What the cluster says of a Job: `failure` is a sentence, empty while it has not failed; `suspended` by whoever
+    admits it."""
 
     name: str
     job: str
     complete: bool = False
     failure: str = ""
     deleting: bool = False
+    suspended: bool = False
 
     @property
     def ended(self) -> bool:
@@ -138,4 +141,5 @@ def observed(job: Mapping[str, Any]) -> ObservedJob:
         complete="Complete" in conditions,
         failure=f"{failed.get('reason', 'failed')}: {failed.get('message', '')}" if failed else "",
         deleting=bool(job["metadata"].get("deletionTimestamp")),
+        suspended=bool((job.get("spec") or {}).get("suspend")),
     )

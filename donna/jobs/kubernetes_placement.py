@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from urllib3.exceptions import HTTPError
 
-from donna.errors import DonnaError, FailedPrecondition, NotFound
-from donna.jobs.kubernetes_job import KIND_LABEL, JobOptions, ObservedJob, job_manifest, job_name
+from donna.errors import FailedPrecondition, NotFound
+from donna.jobs.kubernetes_job import KIND_LABEL, JobOptions, ObservedJob, job_manifest, job_name, observed
+from donna.jobs.kubernetes_silence import Silence, why
 from donna.jobs.kubernetes_watch import CONNECT_S, JobWatch, retry_after_s
 from donna.jobs.record import Job, JobError, JobState, TaskState
 from donna.jobs.store import JobStore
+from donna.jobs.unattended import Unattended
 
 log = logging.getLogger("donna.jobs")
 
 CALL_S = 30.0
 SETTLE_S = 1.0
 JOIN_S = 5.0
-CONFLICT, MISSING, INVALID = 409, 404, 422
+SILENT_S, TELL_EVERY_S = 60.0, 30.0
+"""How long nobody works on a job until it is told why, and how often it is told anew."""
+CONFLICT, MISSING = 409, 404
+WRONG = (400, 422)
 
 
 class KubernetesJobs:
@@ -32,7 +38,8 @@ class KubernetesJobs:
 
     `api_client` is a kubernetes.client.ApiClient. What the service had created before it was restarted, or what
     another replica creates, is found by label: names are the same for the same job. A Job that fails fails its donna
-    job, with the cluster's own words. `processes` tells how many processes each task of a job has.
+    job, and one that does not get on makes it wait, both with the cluster's own words. `processes` tells how many
+    processes each task of a job has.
     """
 
     failing = False  # a Job whose pods keep dying ends, and its donna job with it
@@ -56,6 +63,10 @@ class KubernetesJobs:
         self._processes = processes
         self._batch = BatchV1Api(api_client)
         self._core = CoreV1Api(api_client)
+        self._silence = Silence(self._core, namespace, queue=options.queue)
+        self._unattended = Unattended(store, kind)
+        self._told_at: dict[str, float] = {}
+        self._refused: dict[str, str] = {}
         self._looked_at: set[str] = set()
         self._stopping = threading.Event()
         self._watch: JobWatch | None = None
@@ -90,23 +101,47 @@ class KubernetesJobs:
             self._watch.changed.clear()
 
     def _compare(self) -> None:
-        there = self._watch.jobs() if self._watch else None
-        if there is None:
-            return
-        active = {job_name(self._options.template, job.name): job for job in self._store.active(self._kind)}
-        for name, job in active.items():
+        assert self._watch is not None  # noqa: S101 - made with the thread
+        listed = self._watch.jobs()
+        there = listed or {}
+        active = {
+            job_name(self._options.template, name): name for name in self._store.active_states(self._kind)
+        }
+        for name, job in active.items() if listed is not None else ():
             found = there.get(name)
             if found is None:
                 if self._unfinished(job):
                     self._create(job)
             elif found.failure:
-                self._fail(job, f"its Job {name} failed: {found.failure}", "WORKERS_FAILED")
+                died = self._silence.deaths(found)
+                self._fail(
+                    job, f"its Job {name} failed: {found.failure}{died and f'; {died}'}", "WORKERS_FAILED"
+                )
             elif found.complete and self._unfinished(job) and not found.deleting:
-                log.warning("Job %s is complete, but tasks of %s are not; it is made again", name, job.name)
+                log.warning("Job %s is complete, but tasks of %s are not; it is made again", name, job)
                 self._delete(found)
         for name, found in there.items():
             if name not in active and not found.deleting and not self._kept(found):
                 self._delete(found)
+        self._tell(active, there)
+
+    def _tell(self, active: Mapping[str, str], there: Mapping[str, ObservedJob]) -> None:
+        """Of jobs on which nobody has worked for a while it is told why; again and again, since it changes."""
+        idle_s = self._unattended.look() if active else {}
+        self._refused = {job: said for job, said in self._refused.items() if job in idle_s}
+        self._told_at = {job: at for job, at in self._told_at.items() if job in idle_s}
+        for name, job in active.items():
+            now = time.monotonic()
+            if idle_s.get(job, 0.0) < SILENT_S or now - self._told_at.get(job, -TELL_EVERY_S) < TELL_EVERY_S:
+                continue
+            self._told_at[job] = now
+            found = there.get(name)
+            if found is not None:
+                waits_for = self._silence.waits_for(found)
+            else:
+                trouble = self._refused.get(job) or (self._watch.trouble if self._watch else "")
+                waits_for = f"its Job {name}: {trouble or 'it is not there yet'}"
+            self._unattended.tell(job, waits_for)
 
     def _kept(self, found: ObservedJob) -> bool:
         """Whether a Job may be looked at until its time is over: not that of a cancelled job, and not one that still
@@ -122,11 +157,11 @@ class KubernetesJobs:
                 self._looked_at.add(found.name)
         return True
 
-    def _unfinished(self, job: Job) -> bool:
-        states = self._store.task_states(job.name)
+    def _unfinished(self, job: str) -> bool:
+        states = self._store.task_states(job)
         return bool(states.get(TaskState.QUEUED) or states.get(TaskState.RUNNING))
 
-    def _create(self, job: Job) -> None:
+    def _create(self, job: str) -> None:
         from kubernetes.client import ApiException
 
         try:
@@ -134,26 +169,34 @@ class KubernetesJobs:
                 self._options.template, self._namespace, _request_timeout=(CONNECT_S, CALL_S)
             )
             pod = self._core.api_client.sanitize_for_serialization(template.template)
-            num_tasks = sum(self._store.task_states(job.name).values())
-            manifest = job_manifest(job.name, num_tasks, pod, self._options, self._processes(job))
-            self._batch.create_namespaced_job(self._namespace, manifest, _request_timeout=(CONNECT_S, CALL_S))
-            log.info("created Job %s for %s", manifest["metadata"]["name"], job.name)
+            num_tasks = sum(self._store.task_states(job).values())
+            processes = self._processes(self._store.get(job))
+            manifest = job_manifest(job, num_tasks, pod, self._options, processes)
+            made = self._batch.create_namespaced_job(
+                self._namespace, manifest, _request_timeout=(CONNECT_S, CALL_S)
+            )
+            if self._watch is not None:
+                self._watch.put(observed(self._core.api_client.sanitize_for_serialization(made)))
+            self._refused.pop(job, None)
+            log.info("created Job %s for %s", manifest["metadata"]["name"], job)
         except ApiException as error:
             if error.status == CONFLICT:  # another replica was faster; the watch will tell
                 return
             if error.status == MISSING:
                 where = f"PodTemplate {self._options.template} in namespace {self._namespace}"
                 self._fail(job, f"there is no {where}", "NO_TEMPLATE")
-            elif error.status == INVALID:
-                self._fail(
-                    job, f"the cluster refuses its Job: {error.body or error.reason}"[:2000], "BAD_TEMPLATE"
-                )
+            elif error.status in WRONG:
+                self._fail(job, f"the cluster refuses its Job: {why(error)}", "BAD_TEMPLATE")
             else:
+                self._refused[job] = why(error)
                 self._pause(error)
         except FailedPrecondition as error:
             self._fail(job, error.message, error.reason)
-        except (HTTPError, OSError):
-            log.warning("the cluster's API does not answer; the Job of %s is tried again", job.name)
+        except NotFound:
+            log.info("%s was deleted in the meantime", job)
+        except (HTTPError, OSError) as error:
+            self._refused[job] = why(error)
+            log.warning("the cluster's API does not answer; the Job of %s is tried again", job)
             self._stopping.wait(SETTLE_S)
 
     def _delete(self, found: ObservedJob) -> None:
@@ -178,10 +221,8 @@ class KubernetesJobs:
         log.warning("the cluster's API says %s %s; trying again", error.status, error.reason)
         self._stopping.wait(retry_after_s(error) or SETTLE_S)
 
-    def _fail(self, job: Job, message: str, reason: str) -> None:
+    def _fail(self, job: str, message: str, reason: str) -> None:
         try:
-            self._store.fail(job.name, JobError(reason=reason, message=message))
+            self._store.fail(job, JobError(reason=reason, message=message))
         except (FailedPrecondition, NotFound) as error:
-            log.info("%s was ended in the meantime: %s", job.name, error.message)
-        except DonnaError:
-            raise
+            log.info("%s was ended in the meantime: %s", job, error.message)

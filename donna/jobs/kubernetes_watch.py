@@ -34,6 +34,8 @@ class JobWatch:
         self._lock = threading.Lock()
         self._listed = threading.Event()
         self.changed = threading.Event()
+        self.trouble = ""
+        """Why the Jobs could not be listed or watched the last time; empty while all is well."""
         self._thread = threading.Thread(target=self._loop, name="kubernetes-watch", daemon=True)
         self._thread.start()
 
@@ -63,11 +65,13 @@ class JobWatch:
                 if error.status == GONE:
                     log.info("the watch of the Jobs is too old; they are listed again")
                     continue
+                self.trouble = f"the cluster answers {error.status} when asked for Jobs"
                 wait_s = retry_after_s(error) or pause_s
                 log.warning("the cluster does not list Jobs (%s); trying again", error.status)
                 self._stopping.wait(wait_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             except (HTTPError, OSError) as error:
+                self.trouble = f"the cluster's API does not answer: {type(error).__name__}"
                 log.warning("the cluster's API does not answer (%s); trying again", type(error).__name__)
                 self._stopping.wait(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -84,6 +88,7 @@ class JobWatch:
         found = [observed(item) for item in listed.get("items") or ()]
         with self._lock:
             self._jobs = {job.name: job for job in found}
+        self.trouble = ""
         self._listed.set()
         self.changed.set()
         return str(listed["metadata"]["resourceVersion"])
@@ -113,6 +118,6 @@ class JobWatch:
 
 
 def retry_after_s(error: Any) -> float | None:
-    """How long the API asks to be left alone, None when it does not say."""
+    """How long the API asks to be left alone, at most LONGEST_PAUSE_S; None when it does not say."""
     said = (error.headers or {}).get("Retry-After", "")
-    return float(said) if said.isdigit() else None
+    return min(float(said), LONGEST_PAUSE_S) if said.isdigit() else None

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     Select,
     Update,
@@ -26,11 +27,13 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 
 from donna.errors import Cancelled
+from donna.jobs.outage import Patience
 from donna.jobs.record import ACTIVE, JobError, JobState, Task, TaskState
 from donna.jobs.schema import jobs, parts, results, tasks
 from donna.jobs.store import JobStore, read_task, write_error
@@ -56,6 +59,7 @@ class Leases:
         self.kind = kind
         self.owner = owner
         self.ttl_s = ttl_s
+        self._patience = Patience(ttl_s)
 
     def claim(self, job: str | None = None, index: int | None = None) -> Task | None:
         """The next task that may run now, or None; with `job`, of that job, with `index`, that one.
@@ -66,8 +70,10 @@ class Leases:
         query = self._claimable(job, index)
         while True:
             with self.store.reads.begin() as connection:  # idle workers must not queue for the write lock
-                if connection.execute(query).first() is None:
-                    return None
+                found = connection.execute(query).first()
+            self._patience.heard()
+            if found is None:
+                return None
             with self.store.engine.begin() as connection:
                 _one_claim_at_a_time(connection, self.kind)
                 row = connection.execute(query.with_for_update(of=tasks, skip_locked=True)).one_or_none()
@@ -81,14 +87,19 @@ class Leases:
         now = self.store.clock()
         furthest = now + self.ttl_s + CLOCKS_DIFFER_S
         other = tasks.alias()
+        patient = self._patience.wanted
+
+        def held(table: FromClause) -> ColumnElement[bool]:
+            return true() if patient else table.c.lease_until.between(now, furthest)
+
         free = or_(
             and_(tasks.c.state == TaskState.QUEUED, _due(now)),
-            and_(tasks.c.state == TaskState.RUNNING, ~tasks.c.lease_until.between(now, furthest)),
+            and_(tasks.c.state == TaskState.RUNNING, ~held(tasks)),
         )
         same_key_elsewhere = exists().where(
             other.c.key == tasks.c.key,
             other.c.state == TaskState.RUNNING,
-            other.c.lease_until.between(now, furthest),
+            held(other),
             or_(other.c.job != tasks.c.job, other.c.idx != tasks.c.idx),
         )
         query = (
@@ -159,6 +170,7 @@ class Leases:
         """Raises LeaseLost when the task is not ours any more or its job has ended."""
         with self.store.soon.begin() as connection:
             self._hold(connection, task, lease_until=self.store.clock() + self.ttl_s)
+        self._patience.heard()
 
     def _hold(self, connection: Connection, task: Task, **values: Any) -> None:
         """Writes to the task if we still hold it: every write of a worker goes through here."""
@@ -255,7 +267,8 @@ class Leases:
         return True
 
     def complete(self, task: Task, result: dict[str, Any], cost: dict[str, float]) -> None:
-        """Ends a task with its result, remembered under its key. Raises LeaseLost: then nothing counts."""
+        """Ends a task with its result, remembered under its key unless it has an `error`: whoever asks for the same
+        again has it tried again. Raises LeaseLost: then nothing counts."""
         with self.store.engine.begin() as connection:
             self._hold(
                 connection,
@@ -266,7 +279,7 @@ class Leases:
                 checkpoint=None,
             )
             connection.execute(_parts_gone, {"of_job": task.job, "of_idx": task.index})
-            if task.key:
+            if task.key and "error" not in result:
                 self._remember(connection, task.key, result)
             _refresh(connection, task.job, cost, state=JobState.RUNNING, waiting_for="")
         self.store.bell.ring()
@@ -279,15 +292,18 @@ class Leases:
         retry_in_s: float | None = None,
         cost: dict[str, float] | None = None,
     ) -> None:
-        """Ends a task with an error, or puts it back to be tried again later; what it cost counts."""
+        """Ends a task with an error, or puts it back to be tried again later, while its job waits for what the error
+        says; what it cost counts."""
+        changed: dict[str, Any] = {}
         with self.store.engine.begin() as connection:
             if retry_in_s is not None and _attempt(connection, task) < MAX_ATTEMPTS:
                 self._hold(
                     connection, task, state=TaskState.QUEUED, not_before=self.store.clock() + retry_in_s
                 )
+                changed = {"state": JobState.WAITING, "waiting_for": error.message}
             else:
                 self._hold(connection, task, state=TaskState.FAILED, error=write_error(error))
-            _refresh(connection, task.job, cost)
+            _refresh(connection, task.job, cost, **changed)
         self.store.bell.ring()
 
     def release(self, task: Task, cost: dict[str, float] | None = None) -> None:

@@ -69,7 +69,7 @@ class Work(Protocol):
 
     def run(self, task: Task, report: Report) -> dict[str, Any]:
         """Executes one task and returns its result (JSON). Idempotent; raises DonnaError to fail the job,
-        Unavailable to be tried again."""
+        Unavailable to be tried again. A result with an `error` ends the task alone, and is not remembered."""
 
     def result(self, job: Job, tasks: list[Task]) -> dict[str, Any]:
         """Joins the results of all tasks into the job's. Idempotent."""

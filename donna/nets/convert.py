@@ -1,8 +1,8 @@
 """A PyTorch checkpoint (`.pth`) as safetensors: `python -m donna.nets.convert SOURCE TARGET [KEY]`.
 
-Such a file is a pickle, which can run code when it is read. This is the one place that reads one, only ever in a
-process of its own (the command `donna convert` starts it), with torch's loader of plain weights, which refuses
-everything else, and under the kernel's limits of memory, processor time and bytes written.
+Such a file is a pickle, which can run code when it is read. This is the one place that reads one that somebody gives,
+only ever in a process of its own (the command `donna convert` starts it), with torch's loader of plain weights, which
+refuses everything else, and under the kernel's limits of memory, processor time and bytes written.
 """
 
 from __future__ import annotations

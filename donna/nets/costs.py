@@ -52,6 +52,34 @@ def count(module: nn.Module, input_shape: Sequence[int]) -> Costs:
     )
 
 
+def kept_for_backward(module: nn.Module, input_shape: Sequence[int]) -> tuple[int, bool]:
+    """Bytes that a forward pass in training mode keeps for the backward pass, for each image, beside the module's own
+    tensors and its input; and whether it overwrites its input."""
+    parameter = next(module.parameters(), None)
+    # Two images: one alone cannot be normalised where maps are of one pixel.
+    x = torch.zeros((2, *input_shape), device=parameter.device if parameter is not None else None)
+    own = {t.untyped_storage()._cdata for t in (x, *module.parameters(), *module.buffers())}
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept.setdefault(tensor.untyped_storage()._cdata, tensor)
+        return tensor
+
+    modes = {m: m.training for m in module.modules()}
+    state = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    try:
+        module.train()
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            module(x)
+    finally:
+        for m, training in modes.items():
+            m.training = training
+        for name, buffer in module.named_buffers():
+            buffer.copy_(state[name])
+    total = sum(t.untyped_storage().nbytes() for cdata, t in kept.items() if cdata not in own)
+    return total // len(x), x._version > 0
+
+
 @contextmanager
 def slow_attention() -> Iterator[None]:
     """Inside, nn.MultiheadAttention runs as operators that can be counted, not as a single fused one."""

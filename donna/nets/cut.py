@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from threading import Lock
 
 import torch
 from torch import Tensor, nn
@@ -41,19 +42,27 @@ class Cut:
     blocks: tuple[nn.Module, ...] = field(repr=False)
     head: Head = field(repr=False)
     overwrites: bool = field(default=False, repr=False)
+    _one_pass: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def to(self, device: torch.device) -> Cut:
         """This cut on another device; a copy where that is not where it is."""
         parameter = next(self.model.parameters(), None)
         if parameter is None or parameter.device == device:
             return self
-        moved = copy.deepcopy(self)
-        for module in (moved.model, moved.stem, moved.head):
+        model, stem, blocks, head = copy.deepcopy((self.model, self.stem, self.blocks, self.head))
+        for module in (model, stem, head):
             module.to(device)
-        return moved
+        return replace(self, model=model, stem=stem, blocks=blocks, head=head)
 
     def feature_maps(self, images: Tensor) -> list[Tensor]:
-        """[Y_0, ..., Y_N] of (B, *input_shape) images, from one forward pass that ends after block N."""
+        """[Y_0, ..., Y_N] of (B, *input_shape) images, from one forward pass that ends after block N.
+
+        Passes wait for each other: the hooks of one would hear the modules of another.
+        """
+        with self._one_pass:
+            return self._feature_maps(images)
+
+    def _feature_maps(self, images: Tensor) -> list[Tensor]:
         maps: list[Tensor] = []
 
         def keep(y: Tensor) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
@@ -19,9 +19,8 @@ import torch
 from torch import nn
 
 from donna.errors import FailedPrecondition, InvalidArgument
+from donna.onnx_format import IR_VERSION, OPSETS
 
-IR_VERSION = 10
-OPSETS = (18, 19, 20)
 EXPORTERS = ("torchscript", "dynamo")
 _ONE_AT_A_TIME = Lock()
 
@@ -31,7 +30,6 @@ def to_onnx(
     input_shape: Sequence[int],
     *,
     opset: int = 18,
-    metadata: Mapping[str, str] | None = None,
     exporters: Sequence[str] = EXPORTERS,
 ) -> bytes:
     """The ONNX bytes of `module` in eval mode for (N, *input_shape) float32 inputs.
@@ -62,8 +60,6 @@ def to_onnx(
     model.ir_version = IR_VERSION
     model.producer_name, model.producer_version, model.doc_string = "donna", "", ""
     del model.metadata_props[:]
-    for name, value in sorted((metadata or {}).items()):
-        model.metadata_props.add(key=name, value=value)
     return model.SerializeToString(deterministic=True)
 
 

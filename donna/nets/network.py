@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
@@ -54,11 +53,6 @@ def assemble(cut: Cut, options: Sequence[Option], field: str = "options") -> Net
     }
     network = Network(without(cut.model, built), cut.names)
     return network.requires_grad_(True).eval()
-
-
-def reference_network(cut: Cut) -> Network:
-    """The reference itself as a trainable network (a copy)."""
-    return Network(copy.deepcopy(cut.model), cut.names).requires_grad_(True).eval()
 
 
 def load_block(network: Network, n: int, state: Mapping[str, Tensor]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import onnxruntime
 import torch
@@ -15,13 +13,35 @@ from donna.nets.export import EXPORTERS, to_onnx
 RELATIVE_TOLERANCE = 1e-3
 
 
+class InRuntime:
+    """An ONNX model in ONNX Runtime, on one CPU thread."""
+
+    def __init__(self, model: bytes) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        batch = self._session.get_inputs()[0].shape[0]
+        self._batch_size = batch if isinstance(batch, int) else 0
+
+    def __call__(self, x: Tensor) -> np.ndarray:
+        """The output `y` for input `x` (B, ...). A model of a fixed batch runs as often as it takes, the last time
+        with the first image repeated."""
+        whole = x.detach().cpu().numpy()
+        size = self._batch_size or len(whole)
+        parts = [whole[start : start + size] for start in range(0, len(whole), size)]
+        found = [
+            self._run(np.concatenate([p, np.repeat(p[:1], size - len(p), axis=0)]))[: len(p)] for p in parts
+        ]
+        return np.concatenate(found)
+
+    def _run(self, x: np.ndarray) -> np.ndarray:
+        return np.asarray(self._session.run(["y"], {"x": x})[0])
+
+
 def run_onnx(model: bytes, x: Tensor) -> np.ndarray:
-    """The output `y` of an ONNX model for input `x` (B, ...), on one CPU thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(["y"], {"x": x.detach().cpu().numpy()})[0])
+    """The output `y` of an ONNX model for input `x` (B, ...)."""
+    return InRuntime(model)(x)
 
 
 def max_abs_diff(model: bytes, module: nn.Module, x: Tensor) -> float:
@@ -35,9 +55,7 @@ def max_abs_diff(model: bytes, module: nn.Module, x: Tensor) -> float:
     return float(np.abs(found - expected).max()) if found.shape == expected.shape else float("inf")
 
 
-def checked_onnx(
-    module: nn.Module, x: Tensor, *, opset: int = 18, metadata: Mapping[str, str] | None = None
-) -> tuple[bytes, float]:
+def checked_onnx(module: nn.Module, x: Tensor, *, opset: int = 18) -> tuple[bytes, float]:
     """(ONNX bytes, largest difference over inputs `x`), by the first exporter whose result is right.
 
     Right is within 0.1 % of the largest output. Raises FailedPrecondition, with differences, if none is.
@@ -47,7 +65,7 @@ def checked_onnx(
     differences = []
     for exporter in EXPORTERS:
         try:
-            model = to_onnx(module, x.shape[1:], opset=opset, metadata=metadata, exporters=[exporter])
+            model = to_onnx(module, x.shape[1:], opset=opset, exporters=[exporter])
             difference = max_abs_diff(model, module, x)
         except Exception as error:  # an exporter may fail, or write what ONNX Runtime refuses
             differences.append(f"{exporter}: {type(error).__name__}")

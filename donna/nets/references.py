@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from donna.errors import InvalidArgument
+from donna.nets import weights
 from donna.nets.arguments import Parameter, check
 from donna.nets.registry import Registry
 
@@ -67,6 +69,34 @@ def build(description: Mapping[str, Any], field: str = "reference") -> nn.Module
     provider, arguments = _read(description, field)
     values = check(provider.parameters, arguments, f"{field}.arguments")
     return provider.build(**values)
+
+
+def at_random(description: Mapping[str, Any]) -> dict[str, Any]:
+    """The description of the same network without any trained weights: nothing is asked of a library's own loader.
+
+    The parameter `weights` of a provider, where it need not be given, is what names such weights.
+    """
+    provider, arguments = _read(description, "reference")
+    named = {p.name for p in provider.parameters if p.name == "weights" and not p.required}
+    kept = {name: value for name, value in arguments.items() if name not in named}
+    return {**description, "arguments": kept, "weights": None}
+
+
+def load(
+    description: Mapping[str, Any], read: Callable[[str], bytes], seed: int = 0, field: str = "reference"
+) -> nn.Module:
+    """The reference with the weights that `weights` of the description names (a sha256, which `read` turns into the
+    bytes of a safetensors file), or, without, as its provider makes it under `seed`.
+
+    Raises InvalidArgument naming the field that is wrong, or `reference.weights` when they are of another network.
+    """
+    sha256 = description.get("weights")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build(at_random(description) if sha256 else description, field)
+    if sha256:
+        weights.load(model, read(sha256), f"{field}.weights")
+    return model
 
 
 def provenance(description: Mapping[str, Any], field: str = "reference") -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Weights as safetensors bytes. Nothing here, nor anywhere else, reads a pickle."""
+"""Weights as safetensors bytes. No pickle is read here; where one is, see docs/decisions/no-pickle.md."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ def dump(module: nn.Module) -> bytes:
 
 def dump_state(state: Mapping[str, Tensor]) -> bytes:
     """A state dict as safetensors bytes. Tensors that share memory are stored once each."""
-    return write({name: state[name].detach().cpu().contiguous().clone() for name in sorted(state)})
+    rows: dict[str, Tensor] = {}
+    memory: set[int] = set()
+    for name in sorted(state):
+        row = state[name].detach().cpu().contiguous()
+        where = row.untyped_storage().data_ptr()
+        rows[name] = row.clone() if where in memory else row
+        memory.add(where)
+    return write(rows)
 
 
 def read_state(data: bytes) -> dict[str, Tensor]:

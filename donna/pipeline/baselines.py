@@ -11,8 +11,7 @@ from donna.space import Architecture
 from donna.space.library import Library
 from donna.v1 import common_pb2, searcher_pb2
 
-ROOM = 8
-"""Places in the population beside the baselines: a search fills some with networks of its own."""
+SMALLEST_POPULATION = 4
 
 
 def uniform(library: Library) -> dict[str, Architecture]:
@@ -23,9 +22,10 @@ def uniform(library: Library) -> dict[str, Architecture]:
 
 
 def baseline_search(
-    spec: searcher_pb2.SearchSpec, networks: Iterable[Architecture]
+    spec: searcher_pb2.SearchSpec, networks: Iterable[Architecture], most: int
 ) -> searcher_pb2.SearchSpec:
-    """A search of one generation, without bounds, that measures these networks as `spec` measures its own."""
+    """A search of one generation, without bounds, that measures these networks, and a few small ones of its own, as
+    `spec` measures its own; at most so many, 0 means no limit."""
     initial = [common_pb2.Architecture(choices=network.choices) for network in networks]
     found = searcher_pb2.SearchSpec()
     found.CopyFrom(spec)
@@ -33,7 +33,8 @@ def baseline_search(
     found.initial.extend(initial)
     found.algorithm = searcher_pb2.SEARCH_ALGORITHM_NSGA2
     found.latency_mode = searcher_pb2.LATENCY_MODE_MEASURED
-    found.population, found.generations, found.max_measurements = len(initial) + ROOM, 1, 0
+    found.population, found.generations = max(SMALLEST_POPULATION, len(initial)), 1
+    found.max_measurements = most
     return found
 
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from donna.errors import FailedPrecondition, InvalidArgument
+from donna.pipeline.budget import has_table, table_size
 from donna.pipeline.spec import Spec
 from donna.v1 import common_pb2, distiller_pb2, searcher_pb2
+
+
+def check_space(spec: Spec, library: distiller_pb2.BlockLibrary) -> None:
+    """Raises InvalidArgument or FailedPrecondition for what a library that is only planned cannot give."""
+    check_size(spec, int(library.num_architectures or 0))
+    check_costs(spec, library.plan.costs)
+    check_table(spec, library.num_options)
 
 
 def check_size(spec: Spec, num_architectures: int) -> None:
@@ -15,6 +23,16 @@ def check_size(spec: Spec, num_architectures: int) -> None:
     if 0 < num_architectures < needed:
         said = f"samples and holdout are {needed}, but the space has {num_architectures} networks"
         raise InvalidArgument.of("predictor.samples", said)
+
+
+def check_table(spec: Spec, num_options: Sequence[int]) -> None:
+    """Raises InvalidArgument when the measurements allowed are too few for a latency table."""
+    most, needed = spec.search.max_measurements, table_size(num_options)
+    if has_table(spec) and 0 < most <= needed:
+        raise InvalidArgument.of(
+            "search.max_measurements",
+            f"a latency table of this space takes {needed} measurements and the front some more, got {most}",
+        )
 
 
 def check_feasibility(table: searcher_pb2.FeasibilityTable) -> None:

@@ -16,6 +16,8 @@ import yaml
 from donna.errors import FailedPrecondition, InvalidArgument, NotFound
 from donna.pipeline.spec import Spec
 
+WRITTEN = ("result.json", "front.csv", "front.png", "evaluations.csv", "report.html")
+
 
 class RunFolder:
     """`run_id` is the same when the same spec is run into the same folder again: the run goes on.
@@ -30,6 +32,8 @@ class RunFolder:
         try:
             (path / "models").mkdir(parents=True, exist_ok=True)
             known = self._read("run.json")
+            if known is not None and not {"run_id", "spec_sha256", "timings_s"} <= known.keys():
+                raise InvalidArgument.of("--output", f"{path / 'run.json'} is not a file of a run")
             if known and known["spec_sha256"] != self._spec_digest:
                 if not overwrite:
                     raise FailedPrecondition(
@@ -37,7 +41,7 @@ class RunFolder:
                     )
                 known = None
             if known is None:
-                (path / "result.json").unlink(missing_ok=True)
+                self._clear()
                 known = {"run_id": secrets.token_hex(8), "spec_sha256": self._spec_digest, "timings_s": {}}
                 self.write("spec.yaml", yaml.safe_dump(spec.resolved(), sort_keys=False).encode())
                 self._write_json("run.json", known)
@@ -56,15 +60,19 @@ class RunFolder:
         return self._run["timings_s"]
 
     @property
+    def checked(self) -> bool:
+        """Whether an earlier start of this run has checked everything and planned it."""
+        return "planned_s" in self._run
+
+    @property
     def planned_s(self) -> dict[str, float]:
         """What the plan before the first start said of each phase, in seconds; none where nothing was measured."""
         return self._run.get("planned_s", {})
 
     def keep_plan(self, planned_s: dict[str, float]) -> None:
-        """Keeps the plan; that of the first start stays, later ones have less to do."""
-        if "planned_s" not in self._run:
-            self._run["planned_s"] = {phase: round(seconds, 3) for phase, seconds in planned_s.items()}
-            self._write_json("run.json", self._run)
+        """Keeps the plan of the first start; later ones have less to do."""
+        self._run["planned_s"] = {phase: round(seconds, 3) for phase, seconds in planned_s.items()}
+        self._write_json("run.json", self._run)
 
     def add_timing(self, phase: str, seconds: float) -> None:
         """Adds time to a phase."""
@@ -83,27 +91,38 @@ class RunFolder:
         """Writes a file of the run."""
         return write_whole(self.path / name, data)
 
+    def _clear(self) -> None:
+        """Removes what another run has left: its models would pass for those of this one."""
+        for file in (*(self.path / name for name in WRITTEN), *(self.path / "models").glob("*.onnx")):
+            file.unlink(missing_ok=True)
+
     def _write_json(self, name: str, values: dict[str, Any]) -> None:
         self.write(name, json.dumps(values, indent=2).encode())
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
-            return json.loads((self.path / name).read_text())
+            read = json.loads((self.path / name).read_text())
         except FileNotFoundError:
             return None
         except ValueError:
-            raise InvalidArgument.of("--output", f"{self.path / name} is not a file of a run") from None
+            read = None
+        if not isinstance(read, dict):
+            raise InvalidArgument.of("--output", f"{self.path / name} is not a file of a run")
+        return read
 
 
 def read_result(folder: Path) -> dict[str, Any]:
     """The result of a complete run. Raises NotFound, or InvalidArgument when it is no result."""
     path = folder / "result.json"
     try:
-        return json.loads(path.read_text())
+        read = json.loads(path.read_text())
     except OSError:
         raise NotFound(f"{path} does not exist: {folder} is no folder of a complete run") from None
     except ValueError:
         raise InvalidArgument.of(str(path), "is not JSON") from None
+    if not isinstance(read, dict):
+        raise InvalidArgument.of(str(path), "is not the result of a run")
+    return read
 
 
 def write_whole(path: Path, data: bytes) -> Path:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from donna.pipeline.spec import Bound, FinetuneRecipe, Objective, Spec
+from donna.errors import InvalidArgument
+from donna.pipeline.sections import Bound, FinetuneRecipe, Objective
+from donna.pipeline.spec import Spec
 from donna.rpc.messages import dict_to_struct
 from donna.space import Architecture
 from donna.v1 import common_pb2, distiller_pb2, finetuner_pb2, predictor_pb2, searcher_pb2
@@ -14,7 +16,7 @@ def reference_message(spec: Spec, weights: common_pb2.Artifact | None) -> common
     """The reference with its trained weights, if there are any yet."""
     return common_pb2.Reference(
         provider=spec.reference.provider,
-        arguments=dict_to_struct(spec.reference.arguments),
+        arguments=dict_to_struct(spec.reference.arguments, "reference.arguments"),
         weights=weights,
         provenance=spec.reference.provenance,
     )
@@ -26,38 +28,40 @@ def dataset_message(spec: Spec) -> common_pb2.Dataset:
     normalise = data.normalise
     return common_pb2.Dataset(
         provider=data.provider,
-        arguments=dict_to_struct(data.arguments),
+        arguments=dict_to_struct(data.arguments, "dataset.arguments"),
         split=common_pb2.DatasetSplit(**data.split.model_dump()),
         augmentations=[
-            common_pb2.Augmentation(name=step.name, arguments=dict_to_struct(step.arguments))
-            for step in data.augment
+            common_pb2.Augmentation(
+                name=step.name, arguments=dict_to_struct(step.arguments, f"dataset.augment[{i}].arguments")
+            )
+            for i, step in enumerate(data.augment)
         ],
         normalisation=common_pb2.Normalisation(**normalise.model_dump()) if normalise else None,
     )
 
 
-def recipe_message(
-    recipe: FinetuneRecipe, seed: int, *, random: bool = False
-) -> finetuner_pb2.FinetuneRecipe:
+def recipe_message(recipe: FinetuneRecipe, seed: int) -> finetuner_pb2.FinetuneRecipe:
     """A finetuning recipe with its seed."""
     return finetuner_pb2.FinetuneRecipe(
         **recipe.model_dump(include=set(FinetuneRecipe.model_fields)),
         seed=seed,
-        initialization=finetuner_pb2.INITIALIZATION_RANDOM
-        if random
-        else finetuner_pb2.INITIALIZATION_PRETRAINED,
+        initialization=finetuner_pb2.INITIALIZATION_PRETRAINED,
     )
 
 
-def reference_training(spec: Spec) -> finetuner_pb2.FinetuneSpec:
-    """Trains the reference itself from random weights; its accuracy is taken on the validation part."""
-    recipe = spec.reference.train or FinetuneRecipe(epochs=0)
+def reference_alone(
+    spec: Spec, weights: common_pb2.Artifact | None, recipe: FinetuneRecipe | None = None
+) -> finetuner_pb2.FinetuneSpec:
+    """The reference before there is a library: trained if the spec says so, with these weights or the provider's own
+    if not; its accuracy on the validation part, and its ONNX model. `recipe` replaces that of the spec."""
+    trained = recipe or spec.reference.train or FinetuneRecipe(epochs=0)
     return finetuner_pb2.FinetuneSpec(
-        reference=reference_message(spec, None),
+        reference=reference_message(spec, weights),
         dataset=dataset_message(spec),
         networks=[finetuner_pb2.Network(reference=True)],
-        recipe=recipe_message(recipe, spec.seed, random=True),
+        recipe=recipe_message(trained, spec.seed),
         evaluate_on=finetuner_pb2.EVALUATION_PART_VALIDATION,
+        export=export_message(spec),
     )
 
 
@@ -70,6 +74,16 @@ def block_library(spec: Spec, weights: common_pb2.Artifact | None) -> distiller_
             distiller_pb2.BlockSpace(name=name, options=options) for name, options in spec.space.expand()
         ],
         recipe=distiller_pb2.DistillationRecipe(**spec.distillation.model_dump(), seed=spec.seed),
+    )
+
+
+def export_message(spec: Spec, *, int8: bool = False) -> finetuner_pb2.ExportSpec:
+    """How networks of a run are exported."""
+    return finetuner_pb2.ExportSpec(
+        opset=spec.finetune.opset,
+        include_normalization=spec.finetune.include_normalization,
+        batch_size=spec.finetune.fixed_batch,
+        int8=int8,
     )
 
 
@@ -93,28 +107,39 @@ def networks(architectures: Sequence[Architecture]) -> list[finetuner_pb2.Networ
     ]
 
 
+def target(name: str) -> predictor_pb2.Target:
+    """What a predictor is fitted to, by its name in a spec. Raises InvalidArgument."""
+    known = {
+        "auto": predictor_pb2.TARGET_UNSPECIFIED,
+        "accuracy": predictor_pb2.TARGET_ACCURACY,
+        "negative_log_error": predictor_pb2.TARGET_NEGATIVE_LOG_ERROR,
+    }
+    if name not in known:
+        raise InvalidArgument.of("target", f"must be one of {', '.join(known)}, got {name!r}")
+    return known[name]
+
+
 def predictor(
     spec: Spec, library: common_pb2.Artifact, known: Sequence[predictor_pb2.AccuracySample]
 ) -> predictor_pb2.PredictorSpec:
     """The fit of the accuracy predictor."""
-    target = {
-        "auto": predictor_pb2.TARGET_UNSPECIFIED,
-        "accuracy": predictor_pb2.TARGET_ACCURACY,
-        "negative_log_error": predictor_pb2.TARGET_NEGATIVE_LOG_ERROR,
-    }[spec.predictor.target]
     return predictor_pb2.PredictorSpec(
-        library=library, samples=known, order=spec.predictor.order, target=target, seed=spec.seed
+        library=library,
+        samples=known,
+        order=spec.predictor.order,
+        target=target(spec.predictor.target),
+        ridge_strengths=spec.predictor.ridge_strengths,
+        qualities=spec.predictor.qualities,
+        interval_coverage=spec.predictor.interval_coverage,
+        seed=spec.seed,
     )
 
 
 def search(
-    spec: Spec, library: common_pb2.Artifact, predictor_name: str, default_device: str
+    spec: Spec, library: common_pb2.Artifact | None, predictor_name: str = ""
 ) -> searcher_pb2.SearchSpec:
-    """The search; a latency without a device is that of the default device."""
+    """The search of a spec whose devices are all named."""
     settings = spec.search
-
-    def device(item: Objective | Bound) -> str:
-        return item.device or (default_device if item.metric == "latency_ms" else "")
 
     def metric(item: Objective | Bound) -> str:
         return f"METRIC_{item.metric.upper()}"
@@ -122,9 +147,9 @@ def search(
     return searcher_pb2.SearchSpec(
         library=library,
         predictor=predictor_name,
-        objectives=[searcher_pb2.Objective(metric=metric(o), device=device(o)) for o in settings.objectives],
+        objectives=[searcher_pb2.Objective(metric=metric(o), device=o.device) for o in settings.objectives],
         bounds=[
-            searcher_pb2.Bound(metric=metric(b), device=device(b), min=b.min, max=b.max)
+            searcher_pb2.Bound(metric=metric(b), device=b.device, min=b.min, max=b.max)
             for b in settings.bounds
         ],
         algorithm=f"SEARCH_ALGORITHM_{settings.algorithm.upper()}",
@@ -151,7 +176,7 @@ def winners(
         networks=networks(architectures),
         recipe=recipe_message(spec.finetune, spec.seed),
         evaluate_on=finetuner_pb2.EVALUATION_PART_TEST,
-        export=finetuner_pb2.ExportSpec(opset=spec.finetune.opset, int8=spec.finetune.int8),
+        export=export_message(spec, int8=spec.finetune.int8),
     )
 
 
@@ -162,5 +187,5 @@ def reference_export(spec: Spec, library: common_pb2.Artifact) -> finetuner_pb2.
         networks=[finetuner_pb2.Network(reference=True)],
         recipe=recipe_message(FinetuneRecipe(epochs=0), spec.seed),
         evaluate_on=finetuner_pb2.EVALUATION_PART_TEST,
-        export=finetuner_pb2.ExportSpec(opset=spec.finetune.opset),
+        export=export_message(spec),
     )

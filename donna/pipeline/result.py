@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
+from donna.pipeline.csv_text import csv_text
 from donna.pipeline.folder import RunFolder
 from donna.pipeline.improvement import rounds_of
 from donna.pipeline.outcome import Outcome
@@ -32,16 +31,13 @@ PACKAGES = (
 )
 
 
-def build_result(
-    spec: Spec, outcome: Outcome, folder: RunFolder, winner_name: Callable[[int], str]
-) -> dict[str, Any]:
+def build_result(spec: Spec, outcome: Outcome, folder: RunFolder) -> dict[str, Any]:
     """Everything that a run found out, as plain JSON values."""
-    library, predictor, search = outcome.library, outcome.predictor, outcome.search
-    manifest = outcome.manifest
-    assert library and manifest and predictor and search and outcome.reference  # noqa: S101 - all phases have run
+    library, search, judged = outcome.library, outcome.found.search, outcome.found.fitted.holdout
+    predictor = outcome.found.fitted.predictor
     cost = library.job.cost
     agreement = predictor.leave_one_out
-    holdout = outcome.holdout.agreement if outcome.holdout else None
+    holdout = judged.agreement if judged else None
     return {
         "name": spec.name,
         "seed": spec.seed,
@@ -64,7 +60,7 @@ def build_result(
             "num_blocks_reused": cost.blocks_reused,
             "block_epochs": cost.block_epochs,
             "reference_passes": cost.reference_passes,
-            **library_values(manifest),
+            **library_values(outcome.manifest),
         },
         "predictor": {
             "name": predictor.name,
@@ -80,7 +76,7 @@ def build_result(
             "num_holdout": holdout.num_samples if holdout else 0,
             "kendall_tau_holdout": holdout.kendall_tau.value if holdout else None,
             "samples": [_sample(sample) for sample in predictor.samples],
-            "holdout": [_sample(sample) for sample in outcome.holdout.samples] if outcome.holdout else [],
+            "holdout": [_sample(sample) for sample in judged.samples] if judged else [],
             "learning_curve": [
                 {
                     "num_samples": p.num_samples,
@@ -91,15 +87,17 @@ def build_result(
             ],
         },
         "search": search_values(search) | {"seed": spec.search_seed},
-        "improvement": rounds_of(outcome.rounds),
+        "improvement": rounds_of(outcome.found.rounds),
         "front": front_values(search),
         "models": [
-            {"architecture": _architecture(winner.network.architecture)}
-            | _winner(_model(winner_name(index), winner, outcome), search.front[outcome.chosen[index]])
-            for index, winner in enumerate(outcome.winners)
+            {"architecture": _architecture(winner.point.architecture)}
+            | _winner(_model(winner.name, winner.network, outcome), winner.point)
+            for winner in outcome.winners
         ],
+        "baselines": list(outcome.baselines),
         "cost": _cost(list(outcome.costs.values())),
         "cost_by_phase": {phase: _cost([cost]) for phase, cost in outcome.costs.items()},
+        "planned_s": folder.planned_s,
         "timings_s": {**folder.timings_s, "total": round(sum(folder.timings_s.values()), 3)},
         "versions": _versions(),
     }
@@ -267,15 +265,15 @@ def _versions() -> dict[str, str]:
 def front_csv(result: dict[str, Any]) -> str:
     """The front as a table; one latency column for each device."""
     devices = sorted({device for point in result["front"] for device in point["latency_ms"]})
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    costs = ["parameters", "macs", "model_bytes", "activation_bytes"]
-    rows.writerow(
-        ["architecture", "predicted_accuracy", *(f"latency_ms_{device}" for device in devices), *costs]
-    )
-    for point in result["front"]:
-        latencies = [point["latency_ms"].get(device, "") for device in devices]
-        rows.writerow(
-            [point["architecture"], point["predicted_accuracy"], *latencies, *(point[cost] for cost in costs)]
+    costs = ("parameters", "macs", "model_bytes", "activation_bytes")
+    columns = ("architecture", "predicted_accuracy", *(f"latency_ms_{device}" for device in devices), *costs)
+    rows = [
+        (
+            point["architecture"],
+            point["predicted_accuracy"],
+            *(point["latency_ms"].get(device, "") for device in devices),
+            *(point[cost] for cost in costs),
         )
-    return text.getvalue()
+        for point in result["front"]
+    ]
+    return csv_text(columns, rows)

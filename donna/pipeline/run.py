@@ -6,37 +6,31 @@ its jobs again and goes on; what is trained or measured already is not done twic
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import product
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from donna.client import Client
-from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument
+from donna.client import Client, JobFailed
 from donna.pipeline import messages
+from donna.pipeline.ask import ask, given_weights, place
 from donna.pipeline.baselines import baseline_search, baselines, uniform
-from donna.pipeline.blame import blame
-from donna.pipeline.bounds import check_costs, check_feasibility, check_size
-from donna.pipeline.display import Bar, Display, Silence, show_progress
+from donna.pipeline.bounds import check_feasibility
+from donna.pipeline.display import Display, Silence
+from donna.pipeline.duration import duration
 from donna.pipeline.evaluations import evaluations_csv
 from donna.pipeline.folder import RunFolder
 from donna.pipeline.improvement import Round, unknown_of_front
-from donna.pipeline.outcome import Outcome
-from donna.pipeline.plan import PROBED, make_plan, measurement_s, recipes
+from donna.pipeline.outcome import Fitted, Found, Outcome, Reference, Winner
 from donna.pipeline.result import build_result, front_csv, int8_name
+from donna.pipeline.sampling import D_OPTIMAL, Samples, architecture_of, draw, finetune_samples, finetuned
+from donna.pipeline.sections import LATENCY
 from donna.pipeline.spec import Spec
-from donna.pipeline.turns import ROUNDS, Latency
+from donna.pipeline.turns import Latency
 from donna.pipeline.winners import choose_winners
+from donna.pipeline.work import Work
 from donna.space import Architecture
-from donna.v1 import common_pb2, finetuner_pb2, predictor_pb2, profiler_pb2, searcher_pb2
+from donna.v1 import common_pb2, distiller_pb2, finetuner_pb2, predictor_pb2, searcher_pb2
 
-Samples = list[predictor_pb2.AccuracySample]
-"""Architectures with their accuracy after a short finetuning."""
-
-_NOT_DONE = (common_pb2.JOB_STATE_FAILED, common_pb2.JOB_STATE_CANCELLED)
+REFERENCE = "reference"
 
 
 def run(client: Client, spec: Spec, folder: RunFolder, display: Display | None = None) -> dict[str, Any]:
@@ -45,374 +39,281 @@ def run(client: Client, spec: Spec, folder: RunFolder, display: Display | None =
     Raises InvalidArgument or FailedPrecondition before any work when the spec cannot be run, JobFailed when a
     phase fails.
     """
-    return Run(client, spec, folder, display or Silence()).through()
+    return Run(begin(client, spec, folder, display or Silence())).through()
+
+
+def begin(client: Client, spec: Spec, folder: RunFolder, display: Display) -> Work:
+    """Everything that can be refused is refused here, before any work; once for a run, however often it is started."""
+    found = place(client, spec)
+    work = Work(client, found.spec, folder, display, found.devices)
+    if not folder.checked:
+        with work.phase("check", "Checking") as bar:
+            plan = ask(client, found, bar)
+        planned = {name: seconds for name, seconds in plan.seconds().items() if seconds is not None}
+        folder.keep_plan(planned)
+        unknown = "" if len(planned) == len(plan.phases) else "at least "
+        display.say(f"planned: {unknown}{duration(sum(planned.values()))}")
+    for sentence in found.away:
+        display.say(sentence)
+    return work
 
 
 class Run:
-    """One run: the phases in order, and what they hand to each other."""
+    """The phases in order; each takes what earlier ones brought, and returns what it brings."""
 
-    def __init__(self, client: Client, spec: Spec, folder: RunFolder, display: Display) -> None:
-        self.client = client
-        self.spec = spec
-        self.folder = folder
-        self.display = display
-        self.device = next(iter(client.profilers), "")
-        self.outcome = Outcome()
-        self.reference_onnx = b""
-        self.baselines: list[dict[str, Any]] = []
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.client, self.spec, self.display = work.client, work.spec, work.display
 
     def through(self) -> dict[str, Any]:
         """From the spec to the result."""
-        self.check()
-        weights = self.train_reference()
-        library = self.build_library(weights)
-        self.check_bounds(library)
-        self.measure_reference(library)
-        samples, judges = self.finetune_samples(library)
-        predictor = self.fit_predictor(library, samples, judges)
-        self.search(library, predictor)
-        self.improve(library, samples, judges)
-        self.choose()
-        self.measure_baselines(library)
-        self.finetune_winners(library)
-        self.measure_winners()
-        return self.write()
+        reference = self.prepare_reference()
+        library = self.build_library(reference.weights)
+        self.check_bounds(library.manifest)
+        samples, judges = finetune_samples(self.work, library)
+        fitted = self.fit_predictor(library.manifest, samples, judges)
+        front = self.search(library.manifest, fitted.predictor)
+        found = self.improve(library.manifest, Found(fitted=fitted, search=front), samples, judges)
+        beside, chosen = self.choose(found.search, reference)
+        uniform_networks = self.measure_baselines(library.manifest, found)
+        winners = self.finetune_winners(library.manifest, chosen)
+        exported = self.export_reference(library.manifest)
+        onnx, latencies = self.measure_models(exported, winners)
+        return self.write(
+            Outcome(
+                devices={name: self.client.devices.find(name) for name in self.work.devices},
+                library=library,
+                manifest=self.client.manifest(library.manifest),
+                found=found,
+                beside_search=beside,
+                baselines=uniform_networks,
+                reference=exported,
+                winners=winners,
+                onnx=onnx,
+                latencies=latencies,
+                costs=self.work.costs,
+            )
+        )
 
-    def check(self) -> None:
-        """Everything that can be refused is refused here, before any work."""
-        spec = self.spec
-        with self._phase("check", "Checking"):
-            known = {device.name: device for device in self._devices()}
-            self.outcome.devices = known
-            for place, item in self._latency_devices():
-                if item not in known:
-                    raise InvalidArgument.of(
-                        place, f"{item!r} is no device; known are {', '.join(sorted(known))}"
-                    )
-            trained = {}
-            for phase, request in recipes(spec):
-                with blame(PROBED[phase]):
-                    trained[phase] = self.client.create(request, validate_only=True)
-            library = self.client.create(messages.block_library(spec, None), validate_only=True)
-            check_size(spec, int(library.num_architectures or 0))
-            check_costs(spec, library.plan.costs)
-            plan = make_plan(spec, library, trained, measurement_s(self.client, self.device))
-            self.folder.keep_plan({p.name: p.seconds for p in plan.phases if p.seconds is not None})
+    def prepare_reference(self) -> Reference:
+        """Trains the reference, or takes it as it is, and measures it: that is what the search has to beat.
 
-    def _devices(self) -> Sequence[searcher_pb2.SearchDevice]:
-        return self.client.searcher.ListSearchDevices(searcher_pb2.ListSearchDevicesRequest()).search_devices
+        Its figures on the test part come at the end.
+        """
+        train = self.spec.reference.train
+        given = given_weights(self.client, self.spec)
+        title = "Training the reference" if train else "Evaluating the reference"
+        with self.work.phase(REFERENCE, title) as bar:
+            job = self.work.job(REFERENCE, messages.reference_alone(self.spec, given), bar)
+            network = trained(job.networks[0], "the reference")
+        with self.work.phase(REFERENCE, "Measuring the reference") as bar:
+            onnx = self.client.download(network.model.onnx)
+            latencies = self.work.measure({REFERENCE: onnx}, bar, rounds=1)[REFERENCE]
+        told = "".join(f", {latency.median_ms:.3f} ms on {device}" for device, latency in latencies.items())
+        self.display.say(f"reference: {100 * network.accuracy:.1f} % on the validation part{told}")
+        return Reference(
+            weights=network.weights if train else given,
+            onnx=onnx,
+            costs={"parameters": float(network.parameters), "macs": float(network.macs)},
+        )
 
-    def _latency_devices(self) -> Iterator[tuple[str, str]]:
-        for group in ("objectives", "bounds"):
-            for index, item in enumerate(getattr(self.spec.search, group)):
-                if item.metric == "latency_ms":
-                    yield f"search.{group}[{index}].device", item.device or self.device
-
-    def train_reference(self) -> common_pb2.Artifact | None:
-        """Trains the reference, or takes the weights that the spec names."""
-        given = self.spec.reference.weights
-        if given is not None:
-            return self._upload(given)
-        with self._phase("reference", "Training the reference") as bar:
-            job = self._job("reference", messages.reference_training(self.spec), bar)
-        return job.networks[0].weights
-
-    def _upload(self, path: Path) -> common_pb2.Artifact:
-        try:
-            return self.client.upload(path)
-        except OSError as error:
-            raise InvalidArgument.of(
-                "reference.weights", f"{path} cannot be read: {error.strerror}"
-            ) from None
-
-    def build_library(self, weights: common_pb2.Artifact | None) -> common_pb2.Artifact:
+    def build_library(self, weights: common_pb2.Artifact | None) -> distiller_pb2.BlockLibrary:
         """Distils every option of every block."""
-        with self._phase("library", "Distilling the block library") as bar:
-            library = self._job("library", messages.block_library(self.spec, weights), bar)
+        with self.work.phase("library", "Distilling the block library") as bar:
+            library = self.work.job("library", messages.block_library(self.spec, weights), bar)
         cost = library.job.cost
         if cost.blocks_trained:
-            self.display.say(
-                f"{cost.blocks_trained} blocks trained, {cost.blocks_reused} known from earlier runs"
-            )
+            told = f"{cost.blocks_trained} blocks trained, {cost.blocks_reused} known from earlier runs"
         else:
-            self.display.say(f"no block trained again: all {cost.blocks_reused} are known from earlier runs")
-        self.outcome.library = library
-        return library.manifest
+            told = f"no block trained again: all {cost.blocks_reused} are known from earlier runs"
+        self.display.say(told)
+        return library  # type: ignore[no-any-return]
 
     def check_bounds(self, library: common_pb2.Artifact) -> None:
         """Measures the smallest network: a latency bound that nothing can meet ends the run here."""
         if self.spec.search.bounds:
-            with self._phase("bounds", "Checking the bounds"):
-                spec = messages.search(self.spec, library, "", self.device)
-                check_feasibility(self.client.create(spec, validate_only=True).feasibility)
-
-    def measure_reference(self, library: common_pb2.Artifact) -> None:
-        """Measures the reference as it is: what the search has to beat. Its test figures come at the end."""
-        with self._phase("reference", "Measuring the reference") as bar:
-            spec = messages.reference_export(self.spec, library)
-            spec.evaluate_on = finetuner_pb2.EVALUATION_PART_VALIDATION
-            network = self._job("reference-measure", spec, bar).networks[0]
-            self.reference_onnx = self.client.download(network.model.onnx)
-            latencies = self._measure({"reference": self.reference_onnx}, bar)["reference"]
-        figures = {device: latency.median_ms for device, latency in latencies.items()}
-        self.outcome.reference_costs = {
-            "parameters": float(network.parameters),
-            "macs": float(network.macs),
-        }
-        told = ", ".join(f"{median_ms:.3f} ms on {device}" for device, median_ms in figures.items())
-        self.display.say(f"reference: {100 * network.accuracy:.1f} % on the validation part, {told}")
-
-    def _measure(self, models: Mapping[str, bytes], bar: Bar) -> dict[str, dict[str, Latency]]:
-        """The latencies of ONNX models on every device, taken in turns past the cache."""
-        settings = messages.measurement(self.spec)
-        taken: dict[tuple[str, str], list[profiler_pb2.MeasurementResult]] = defaultdict(list)
-        turns = list(product(range(ROUNDS), self.client.profilers, models))
-        for done, (_, device, name) in enumerate(turns):
-            bar.update(done, len(turns), name, None)
-            taken[name, device].append(self.client.measure(device, models[name], settings, skip_cache=True))
-        return {
-            name: {device: Latency.of(taken[name, device]) for device in self.client.profilers}
-            for name in models
-        }
-
-    def finetune_samples(self, library: common_pb2.Artifact) -> tuple[Samples, Samples]:
-        """Finetunes the architectures that the predictor is fitted to, and those that judge it."""
-        spec = self.spec.predictor
-        design = f"SAMPLING_DESIGN_{spec.design.upper()}"
-        chosen = self.sample(library, spec.samples, design)
-        judges = self.sample(library, spec.holdout, "SAMPLING_DESIGN_UNIFORM", exclude=chosen)
-        with self._phase("samples", f"Finetuning {len(chosen) + len(judges)} sampled networks") as bar:
-            samples = self.finetuned("samples", library, [*chosen, *judges], bar)
-        return samples[: len(chosen)], samples[len(chosen) :]
-
-    def finetuned(
-        self, phase: str, library: common_pb2.Artifact, architectures: Sequence[Architecture], bar: Bar
-    ) -> Samples:
-        """Architectures with the accuracy that they reach after a short finetuning."""
-        job = self._job(phase, messages.samples(self.spec, library, architectures), bar)
-        for network in job.networks:
-            if network.error.reason:
-                raise FailedPrecondition(f"a sampled network could not be trained: {network.error.message}")
-        return [
-            predictor_pb2.AccuracySample(architecture=n.network.architecture, accuracy=n.accuracy)
-            for n in job.networks
-        ]
-
-    def sample(
-        self,
-        library: common_pb2.Artifact,
-        count: int,
-        design: str,
-        *,
-        exclude: Sequence[Architecture] = (),
-        candidates: Sequence[Architecture] = (),
-    ) -> list[Architecture]:
-        """Architectures worth finetuning: none of `exclude`, and only of `candidates` if there are any."""
-        if not count:
-            return []
-        request = predictor_pb2.SampleArchitecturesRequest(
-            library=library,
-            num_architectures=count,
-            design=design,
-            seed=self.spec.seed,
-            exclude=[common_pb2.Architecture(choices=known.choices) for known in exclude],
-            candidates=[common_pb2.Architecture(choices=candidate.choices) for candidate in candidates],
-        )
-        found = self.client.predictor.SampleArchitectures(request).architectures
-        return [Architecture(choices=tuple(architecture.choices)) for architecture in found]
+            with self.work.phase("bounds", "Checking the bounds") as bar:
+                bar.update(0, 1, "measuring the smallest networks", None)
+                checked = self.client.create(messages.search(self.spec, library), validate_only=True)
+                check_feasibility(checked.feasibility)
 
     def fit_predictor(
-        self, library: common_pb2.Artifact, samples: Samples, judges: Samples, phase: str = "predictor"
-    ) -> predictor_pb2.Predictor:
+        self, library: common_pb2.Artifact, samples: Samples, judges: Samples, name: str = "predictor"
+    ) -> Fitted:
         """Fits the accuracy predictor, and judges it on networks that it has not seen."""
-        with self._phase("predictor", "Fitting the accuracy predictor") as bar:
-            predictor = self._job(phase, messages.predictor(self.spec, library, samples), bar)
-            if judges:
-                self.outcome.holdout = self._judged(predictor, judges)
-        self.outcome.predictor = predictor
+        with self.work.phase("predictor", "Fitting the accuracy predictor") as bar:
+            predictor = self.work.job(name, messages.predictor(self.spec, library, samples), bar)
+            holdout = self.judged(predictor, judges) if judges else None
+        judged = f", {holdout.agreement.kendall_tau.value:.2f} held out" if holdout else ""
         agreement = predictor.leave_one_out.kendall_tau.value
-        judged = (
-            f", {self.outcome.holdout.agreement.kendall_tau.value:.2f} held out"
-            if self.outcome.holdout
-            else ""
-        )
         self.display.say(f"Kendall tau of the predictor: {agreement:.2f} leave-one-out{judged}")
-        return predictor
+        return Fitted(predictor=predictor, holdout=holdout)
 
-    def _judged(
+    def judged(
         self, predictor: predictor_pb2.Predictor, samples: Samples
     ) -> predictor_pb2.EvaluatePredictorResponse:
+        """What a predictor says of networks with known accuracies."""
         request = predictor_pb2.EvaluatePredictorRequest(predictor=predictor.name, samples=samples)
-        return self.client.predictor.EvaluatePredictor(request)
+        return self.client.predictor.EvaluatePredictor(request)  # type: ignore[no-any-return]
 
     def search(
         self,
         library: common_pb2.Artifact,
         predictor: predictor_pb2.Predictor,
-        phase: str = "search",
+        name: str = "search",
         initial: Sequence[common_pb2.Architecture] = (),
-    ) -> None:
+    ) -> searcher_pb2.Search:
         """Searches the front, from the `initial` networks if there are any."""
-        with self._phase("search", "Searching the front") as bar:
-            spec = messages.search(self.spec, library, predictor.name, self.device)
+        with self.work.phase("search", "Searching the front") as bar:
+            spec = messages.search(self.spec, library, predictor.name)
             spec.initial.extend(initial)
-            found = self._job(phase, spec, bar)
-        self.outcome.search = found
+            found = self.work.job(name, spec, bar)
         measured = sum(found.num_measured.values())
         self.display.say(
             f"{found.num_evaluations} networks evaluated, {measured} measured, {len(found.front)} on the front"
         )
+        return found  # type: ignore[no-any-return]
 
-    def improve(self, library: common_pb2.Artifact, samples: Samples, judges: Samples) -> None:
+    def improve(self, library: common_pb2.Artifact, found: Found, samples: Samples, judges: Samples) -> Found:
         """Finetunes the networks of the front that tell the predictor most, fits it again and searches again.
 
         As often as the spec says, or until every network of the front has been finetuned.
         """
         for number in range(1, self.spec.improve.rounds + 1):
-            before, front = self.outcome.predictor, self.outcome.search
-            assert before and front  # noqa: S101 - the phases run in order
+            before, front = found.fitted.predictor, found.search
             unknown = unknown_of_front(front.front, [*samples, *judges])
             count = min(self.spec.improve.networks, len(unknown))
             if count < 2:
                 self.display.say("no more to improve: the networks of the front have been finetuned")
-                return
-            known = [_architecture(sample) for sample in (*samples, *judges)]
-            design = "SAMPLING_DESIGN_D_OPTIMAL"
-            chosen = self.sample(library, count, design, exclude=known, candidates=unknown)
-            with self._phase("samples", f"Round {number}: finetuning {count} networks of the front") as bar:
-                fresh = self.finetuned(f"improve-{number}-samples", library, chosen, bar)
-            judged = self._judged(before, fresh)
+                break
+            known = [architecture_of(sample) for sample in (*samples, *judges)]
+            chosen = draw(self.work, library, count, D_OPTIMAL, exclude=known, candidates=unknown)
+            title = f"Round {number}: finetuning {count} networks of the front"
+            with self.work.phase("samples", title) as bar:
+                fresh = finetuned(self.work, f"improve-{number}-samples", library, chosen, bar)
+            if len(fresh) < 2:
+                self.display.say("no more to improve: too few networks of the front can be trained")
+                break
+            judged = self.judged(before, fresh)
             samples = [*samples, *fresh]
-            predictor = self.fit_predictor(library, samples, judges, f"improve-{number}-predictor")
+            fitted = self.fit_predictor(library, samples, judges, f"improve-{number}-predictor")
             seeds = [point.architecture for point in front.front]
-            self.search(library, predictor, f"improve-{number}-search", seeds)
-            self.outcome.rounds.append(Round(predictor=before, search=front, judged=judged))
+            again = self.search(library, fitted.predictor, f"improve-{number}-search", seeds)
+            rounds = [*found.rounds, Round(predictor=before, search=front, judged=judged)]
+            found = Found(fitted=fitted, search=again, rounds=rounds)
+        return found
 
-    def choose(self) -> None:
-        """Chooses what is finetuned, within what the reference costs.
+    def choose(
+        self, search: searcher_pb2.Search, reference: Reference
+    ) -> tuple[Mapping[str, Latency], list[searcher_pb2.FrontPoint]]:
+        """What is worth finetuning, within what the reference costs; and the reference's latency for it.
 
-        The reference is measured once more for it: since it was measured first the device may have changed its pace,
-        and the front has the latencies of now.
+        The reference is measured once more: since it was measured first the device may have changed its pace, and the
+        front has the latencies of now.
         """
-        front = self.outcome.search
-        assert front  # noqa: S101 - the phases run in order
-        with self._phase("search", "Measuring the reference beside the front") as bar:
-            beside = self._measure({"reference": self.reference_onnx}, bar)["reference"]
-        self.outcome.beside_search = beside
-        cost, key = self._first_cost()
-        costs = self.outcome.reference_costs | {
-            f"latency_ms:{d}": known.median_ms for d, known in beside.items()
-        }
-        points = [(point.predicted_accuracy, cost(point)) for point in front.front]
-        self.outcome.chosen = choose_winners(points, self.spec.finetune.winners, costs.get(key))
+        with self.work.phase("search", "Measuring the reference beside the front") as bar:
+            beside = self.work.measure({REFERENCE: reference.onnx}, bar)[REFERENCE]
+        costs = [o for o in self.spec.search.objectives if o.metric != "accuracy"]
+        points = [
+            (
+                point.predicted_accuracy,
+                *(
+                    point.latency_ms[o.device] if o.metric == LATENCY else getattr(point, o.metric)
+                    for o in costs
+                ),
+            )
+            for point in search.front
+        ]
+        budget = [
+            beside[o.device].median_ms if o.metric == LATENCY else reference.costs.get(o.metric)
+            for o in costs
+        ]
+        chosen = choose_winners(points, self.spec.finetune.winners, budget)
+        return beside, [search.front[index] for index in chosen]
 
-    def measure_baselines(self, library: common_pb2.Artifact) -> None:
+    def measure_baselines(self, library: common_pb2.Artifact, found: Found) -> list[dict[str, Any]]:
         """Measures what one gets without a search: networks with the same option in every block."""
         manifest = self.client.manifest(library)
         networks = uniform(manifest)
+        most = self.spec.search.max_measurements
+        left = most - max(found.search.num_measured.values(), default=0)
+        if most and left < len(networks):
+            told = (
+                f"{left} of the {most} measurements allowed are left, too few for {len(networks)} baselines"
+            )
+            self.display.say(told)
+            return []
         if not networks:
-            return
-        predictor = self.outcome.predictor
-        assert predictor  # noqa: S101 - the phases run in order
-        spec = messages.search(self.spec, library, predictor.name, self.device)
-        with self._phase("baselines", f"Measuring {len(networks)} networks of one option each") as bar:
-            found = self._job("baselines", baseline_search(spec, networks.values()), bar)
-        self.baselines = baselines(manifest, networks, self.client.evaluations(found.name))
+            return []
+        spec = messages.search(self.spec, library, found.fitted.predictor.name)
+        with self.work.phase("baselines", f"Measuring {len(networks)} networks of one option each") as bar:
+            searched = self.work.job(
+                "baselines", baseline_search(spec, networks.values(), left if most else 0), bar
+            )
+        return baselines(manifest, networks, self.client.evaluations(searched.name))
 
-    def _first_cost(self) -> tuple[Callable[[searcher_pb2.FrontPoint], float], str]:
-        """The first cost among the objectives, and what the reference's is called in `reference_costs`."""
-        first = next((o for o in self.spec.search.objectives if o.metric != "accuracy"), None)
-        if first is None:
-            return lambda point: -point.predicted_accuracy, ""
-        if first.metric == "latency_ms":
-            device = first.device or self.device
-            return lambda point: point.latency_ms[device], f"latency_ms:{device}"
-        return lambda point: float(getattr(point, first.metric)), first.metric
+    def finetune_winners(
+        self, library: common_pb2.Artifact, chosen: Sequence[searcher_pb2.FrontPoint]
+    ) -> list[Winner]:
+        """Finetunes and exports the winners; the test part is read here. Raises JobFailed when all of them fail."""
+        networks = [Architecture(choices=tuple(point.architecture.choices)) for point in chosen]
+        with self.work.phase("finetune", f"Finetuning and exporting {len(networks)} winners") as bar:
+            job = self.work.job("winners", messages.winners(self.spec, library, networks), bar)
+        winners: list[Winner] = []
+        for point, architecture, network in zip(chosen, networks, job.networks, strict=True):
+            if network.error.reason:
+                self.display.say(
+                    f"{architecture} could not be finetuned, it is left out: {network.error.message}"
+                )
+                continue
+            name = f"{self.spec.name}-{len(winners) + 1}"
+            winners.append(Winner(name=name, point=point, network=network))
+        if chosen and not winners:
+            error = job.networks[0].error
+            raise JobFailed(f"no network could be finetuned: {error.message}", reason=error.reason)
+        return winners
 
-    def finetune_winners(self, library: common_pb2.Artifact) -> None:
-        """Finetunes and exports the winners, and exports the reference beside them; the test part is read here."""
-        assert self.outcome.search is not None  # noqa: S101 - the phases run in order
-        chosen = [
-            Architecture(choices=tuple(self.outcome.search.front[index].architecture.choices))
-            for index in self.outcome.chosen
-        ]
-        with self._phase("finetune", f"Finetuning and exporting {len(chosen)} winners") as bar:
-            job = self._job("winners", messages.winners(self.spec, library, chosen), bar)
-            self.outcome.winners = list(job.networks)
-        with self._phase("finetune", "Exporting the reference") as bar:
-            job = self._job("reference-export", messages.reference_export(self.spec, library), bar)
-            self.outcome.reference = job.networks[0]
+    def export_reference(self, library: common_pb2.Artifact) -> finetuner_pb2.FinetunedNetwork:
+        """The reference on the test part, exported beside the winners."""
+        with self.work.phase("finetune", "Exporting the reference") as bar:
+            job = self.work.job("reference-export", messages.reference_export(self.spec, library), bar)
+        return trained(job.networks[0], "the reference")
 
-    def measure_winners(self) -> None:
-        """Measures the exported models, and the reference, on every device."""
-        exported = {"reference": self.outcome.reference} | {
-            self.winner_name(index): winner for index, winner in enumerate(self.outcome.winners)
-        }
-        with self._phase("measure", "Measuring the exported models") as bar:
-            for name, network in exported.items():
-                if network is None or network.error.reason:
-                    raise FailedPrecondition(
-                        f"{name} could not be trained: {network.error.message if network else ''}"
-                    )
-                self.outcome.onnx[name] = self.client.download(network.model.onnx)
+    def measure_models(
+        self, reference: finetuner_pb2.FinetunedNetwork, winners: Sequence[Winner]
+    ) -> tuple[dict[str, bytes], dict[str, dict[str, Latency]]]:
+        """The exported models by name, and what they take on every device."""
+        onnx = {}
+        with self.work.phase("measure", "Measuring the exported models") as bar:
+            for name, network in ((REFERENCE, reference), *((w.name, w.network) for w in winners)):
+                onnx[name] = self.client.download(network.model.onnx)
                 if network.int8_model.onnx.sha256:
-                    self.outcome.onnx[int8_name(name)] = self.client.download(network.int8_model.onnx)
-            self.outcome.latencies = self._measure(self.outcome.onnx, bar)
+                    onnx[int8_name(name)] = self.client.download(network.int8_model.onnx)
+            return onnx, self.work.measure(onnx, bar)
 
-    def winner_name(self, index: int) -> str:
-        """The name of a winner's files."""
-        return f"{self.spec.name}-{index + 1}"
-
-    def write(self) -> dict[str, Any]:
+    def write(self, outcome: Outcome) -> dict[str, Any]:
         """Writes models, front, evaluations, picture, report and result; the result last."""
         from donna.pipeline.plot import front_png
         from donna.report import report_html
 
-        assert self.outcome.library and self.outcome.search  # noqa: S101 - the phases run in order
-        for name, data in self.outcome.onnx.items():
-            self.folder.write(f"models/{name}.onnx", data)
-        self.outcome.manifest = self.client.manifest(self.outcome.library.manifest)
-        evaluations = evaluations_csv(self.client.evaluations(self.outcome.search.name))
-        self.folder.write("evaluations.csv", evaluations.encode())
-        result = build_result(self.spec, self.outcome, self.folder, self.winner_name)
-        result |= {"baselines": self.baselines, "planned_s": self.folder.planned_s}
-        self.folder.write("front.csv", front_csv(result).encode())
+        folder = self.work.folder
+        for name, data in outcome.onnx.items():
+            folder.write(f"models/{name}.onnx", data)
+        evaluations = evaluations_csv(self.client.evaluations(outcome.found.search.name))
+        folder.write("evaluations.csv", evaluations.encode())
+        result = build_result(self.spec, outcome, folder)
+        folder.write("front.csv", front_csv(result).encode())
         try:
-            self.folder.write("front.png", front_png(result))
+            folder.write("front.png", front_png(result))
         except ImportError as error:
             self.display.say(f"front.png is left out, it needs {error.name}; the report has the picture, too")
-        self.folder.write("report.html", report_html(result, evaluations).encode())
-        self.folder.write_result(result)
+        folder.write("report.html", report_html(result, evaluations).encode())
+        folder.write_result(result)
         return result
 
-    def _job(self, phase: str, spec: Any, bar: Bar) -> Any:
-        """Creates the job of a phase, or finds the one of an earlier start, and waits for its end.
 
-        A job that failed or was cancelled in an earlier start is tried again under a new request.
-        """
-        attempt = 1
-        while True:
-            request_id = f"{self.folder.run_id}-{phase}-{attempt}"
-            try:
-                resource = self.client.create(spec, request_id=request_id)
-            except AlreadyExists:
-                # An earlier start asked for something else, e.g. under another version of a service.
-                resource = None
-            if resource is not None and resource.job.state not in _NOT_DONE:
-                done = self.client.wait(resource, lambda current: show_progress(bar, current))
-                self.outcome.costs[phase] = done.job.cost
-                return done
-            attempt += 1
-
-    @contextmanager
-    def _phase(self, phase: str, title: str) -> Iterator[Bar]:
-        started = time.monotonic()
-        try:
-            with self.display.phase(title) as bar:
-                yield bar
-        finally:
-            self.folder.add_timing(phase, time.monotonic() - started)
-
-
-def _architecture(sample: predictor_pb2.AccuracySample) -> Architecture:
-    return Architecture(choices=tuple(sample.architecture.choices))
+def trained(network: finetuner_pb2.FinetunedNetwork, what: str) -> finetuner_pb2.FinetunedNetwork:
+    """The network. Raises JobFailed when it could not be trained."""
+    if network.error.reason:
+        raise JobFailed(f"{what} could not be trained: {network.error.message}", reason=network.error.reason)
+    return network

@@ -6,240 +6,26 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from donna.errors import InvalidArgument, NotFound, Violation
-from donna.space.option import Option, expand
+from donna.pipeline.sections import (
+    Dataset,
+    DistillationRecipe,
+    Finetune,
+    Improve,
+    Predictor,
+    Reference,
+    Search,
+    Section,
+    Seed,
+    Space,
+)
 
 MAX_SPEC_BYTES = 1 << 20
-
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(gt=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-
-
-class Section(BaseModel):
-    """A part of the spec. Unknown keys are refused: a typo must not pass silently."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FinetuneRecipe(Section):
-    """How a whole network is trained end to end."""
-
-    epochs: NonNegative
-    batch_size: Count = 64
-    learning_rate: Positive = 1e-3
-    weight_decay: NonNegative = 1e-4
-    warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    soft_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
-    temperature: Positive = 4.0
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    optimizer: str = "adamw"
-
-
-class DistillationRecipe(Section):
-    """How every option of every block is trained; `replace_one_quality` scores each also alone in the reference, as a
-    second quality that the predictor may choose."""
-
-    epochs: Positive
-    batch_size: Count = 64
-    learning_rate: Positive = 1e-2
-    weight_decay: NonNegative = 1e-4
-    warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    optimizer: str = "adamw"
-    calibration_batches: Count = 32
-    quality_points: Count = 3
-    replace_one_quality: bool = False
-
-
-class Reference(Section):
-    """The reference network, and either its weights (a safetensors file) or how to train it first."""
-
-    provider: str
-    arguments: dict[str, Any] = {}
-    weights: Path | None = None
-    train: FinetuneRecipe | None = None
-    provenance: dict[str, str] = {}
-
-    @model_validator(mode="after")
-    def _weights_or_training(self) -> Reference:
-        if self.weights is not None and self.train is not None:
-            raise ValueError("give either weights or train, not both")
-        return self
-
-
-class Split(Section):
-    """How many samples go where; `test` is read once, at the end."""
-
-    training: Count
-    quality: Count
-    validation: Count
-    test: Count
-    seed: Seed = 0
-
-
-class Augmentation(Section):
-    """One augmentation of the training images, by registered name."""
-
-    name: str
-    arguments: dict[str, Any] = {}
-
-
-class Normalisation(Section):
-    """x -> (x - mean) / std on pixels in [0, 1]; one value of each for every channel."""
-
-    mean: Annotated[tuple[float, ...], Field(min_length=1)]
-    std: Annotated[tuple[Positive, ...], Field(min_length=1)]
-
-
-class Dataset(Section):
-    """The data, by registered provider; `normalise` replaces the provider's own normalisation."""
-
-    provider: str
-    arguments: dict[str, Any] = {}
-    split: Split
-    augment: tuple[Augmentation, ...] = ()
-    normalise: Normalisation | None = None
-
-
-class OptionGrid(BaseModel):
-    """All combinations of the listed parameters of one block family."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    family: str
-
-    def expand(self) -> Sequence[Option]:
-        """The options in the order written."""
-        return expand(self.family, self.model_extra or {})
-
-
-class Block(Section):
-    """A searchable block with options of its own."""
-
-    name: str
-    options: Annotated[tuple[OptionGrid, ...], Field(min_length=1)]
-
-
-class Space(Section):
-    """Which submodules of the reference are searched, and what may replace them.
-
-    A block given by name alone has the options listed in `options`.
-    """
-
-    blocks: Annotated[tuple[str | Block, ...], Field(min_length=1)]
-    options: tuple[OptionGrid, ...] = ()
-
-    def expand(self) -> list[tuple[str, list[str]]]:
-        """Each block's name with its options in text form; duplicates are dropped."""
-        return [
-            (block, _texts(self.options)) if isinstance(block, str) else (block.name, _texts(block.options))
-            for block in self.blocks
-        ]
-
-    @model_validator(mode="after")
-    def _every_block_has_options(self) -> Space:
-        if not self.options and any(isinstance(block, str) for block in self.blocks):
-            raise ValueError("blocks without options of their own need the list `options`")
-        return self
-
-
-def _texts(grids: Sequence[OptionGrid]) -> list[str]:
-    return list(dict.fromkeys(str(option) for grid in grids for option in grid.expand()))
-
-
-class Predictor(Section):
-    """How many architectures are finetuned to fit the predictor, and how many more to judge it."""
-
-    samples: Annotated[int, Field(ge=3)] = 24
-    holdout: Annotated[int, Field(ge=0)] = 8
-    design: Literal["d_optimal", "uniform"] = "d_optimal"
-    order: Literal[0, 1, 2] = 0
-    target: Literal["auto", "accuracy", "negative_log_error"] = "auto"
-    finetune: FinetuneRecipe
-
-
-class Measurement(Section):
-    """How networks are measured on a device; what is left out is the profiler's default."""
-
-    batch_size: Count = 1
-    threads: Count = 1
-    provider: str = ""
-    warmup_runs: Annotated[int, Field(ge=0)] = 0
-    min_runs: Annotated[int, Field(ge=0)] = 0
-    max_runs: Annotated[int, Field(ge=0)] = 0
-    min_time_ms: NonNegative = 0
-    relative_ci_width: NonNegative = 0
-    deadline_ms: NonNegative = 0
-
-
-METRICS = ("accuracy", "latency_ms", "parameters", "macs", "model_bytes", "activation_bytes")
-Metric = Literal["accuracy", "latency_ms", "parameters", "macs", "model_bytes", "activation_bytes"]
-
-
-class Objective(Section):
-    """What to optimise: accuracy is maximised, the rest minimised. A latency names its device."""
-
-    metric: Metric
-    device: str = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _name_alone(cls, value: Any) -> Any:
-        return {"metric": value} if isinstance(value, str) else value
-
-
-class Bound(Section):
-    """A hard bound on a metric."""
-
-    metric: Metric
-    device: str = ""
-    min: float | None = None
-    max: float | None = None
-
-    @model_validator(mode="after")
-    def _one_end(self) -> Bound:
-        if self.min is None and self.max is None:
-            raise ValueError("give min or max")
-        return self
-
-
-class Search(Section):
-    """The evolution: objectives, bounds and its size."""
-
-    objectives: Annotated[tuple[Objective, ...], Field(min_length=1)] = (
-        Objective(metric="accuracy"),
-        Objective(metric="latency_ms"),
-    )
-    bounds: tuple[Bound, ...] = ()
-    algorithm: Literal["nsga2", "exact"] = "nsga2"
-    latency: Literal["measured", "table", "table_refined"] = "measured"
-    population: Annotated[int, Field(ge=4)] = 100
-    generations: Count = 50
-    max_measurements: Annotated[int, Field(ge=0)] = 0
-    measurement: Measurement = Measurement()
-    seed: Seed | None = None
-
-
-class Improve(Section):
-    """Rounds of improvement: networks of the front are finetuned, the predictor is fitted again with them, and the
-    front is searched again. The budget is `rounds` times `networks`."""
-
-    rounds: Annotated[int, Field(ge=0, le=20)] = 0
-    networks: Annotated[int, Field(ge=2, le=1000)] = 4
-
-
-class Finetune(FinetuneRecipe):
-    """The winners: how many networks of the front, how they are trained and exported."""
-
-    winners: Count = 3
-    opset: Literal[18, 19, 20] = 18
-    int8: bool = False
 
 
 class Spec(Section):
@@ -255,6 +41,15 @@ class Spec(Section):
     search: Search = Search()
     improve: Improve = Improve()
     finetune: Finetune
+
+    @model_validator(mode="after")
+    def _models_can_be_measured(self) -> Spec:
+        fixed, measured = self.finetune.fixed_batch, self.search.measurement.batch_size
+        if fixed not in (0, measured):
+            raise ValueError(
+                f"finetune.fixed_batch must be search.measurement.batch_size, {measured}, or 0, got {fixed}"
+            )
+        return self
 
     @property
     def search_seed(self) -> int:

@@ -33,7 +33,9 @@ def log_to_mlflow(folder: Path, *, tracking_uri: str = "", experiment: str = "do
         import mlflow
         from mlflow.exceptions import MlflowException
     except ImportError as error:
-        raise FailedPrecondition(f"this needs {error.name}: pip install 'donna[mlflow]'") from error
+        raise FailedPrecondition(
+            f"this needs {error.name}, which comes with the extra donna[mlflow]"
+        ) from error
     try:
         if tracking_uri:
             mlflow.set_tracking_uri(tracking_uri)

@@ -103,17 +103,16 @@ class ArtifactServicer(artifacts_pb2_grpc.ArtifactServiceServicer):
     async def UploadArtifact(
         self, request_iterator: AsyncIterator[pb.UploadArtifactRequest], context: Any
     ) -> pb.UploadArtifactResponse:
-        with self._store.incoming() as incoming:
-            sha256 = ""
-            async for chunk in receive(request_iterator):
-                if not sha256:
-                    sha256 = chunk.sha256
-                    if chunk.offset:
-                        raise InvalidArgument.of("chunk.offset", f"an upload starts at 0, got {chunk.offset}")
+        chunks = receive(request_iterator)
+        first = await anext(chunks)
+        if first.offset:
+            raise InvalidArgument.of("chunk.offset", f"an upload starts at 0, got {first.offset}")
+        with self._store.incoming(first.total_bytes) as incoming:
+            await asyncio.to_thread(incoming.write, first.data)
+            async for chunk in chunks:
                 await asyncio.to_thread(incoming.write, chunk.data)
-            return pb.UploadArtifactResponse(
-                artifact=artifact_message(await asyncio.to_thread(incoming.finish, sha256))
-            )
+            stored = await asyncio.to_thread(incoming.finish, first.sha256)
+        return pb.UploadArtifactResponse(artifact=artifact_message(stored))
 
 
 def artifact_endpoint(store: ArtifactStore) -> Endpoint:

@@ -96,11 +96,14 @@ class Boundary(grpc.aio.ServerInterceptor):
             limit.leave()
             raise
         done.add_done_callback(lambda _: limit.leave())
+        answer = asyncio.wrap_future(done)
+        answer.add_done_callback(_seen)
         try:
-            return await asyncio.shield(asyncio.wrap_future(done))
+            await asyncio.wait((answer,))  # which lets go of it without cancelling it
         except asyncio.CancelledError:
             gone.set()
             raise
+        return answer.result()
 
     async def _many(
         self, handler: Any, kind: str, let_in: LetIn, requests: Any, context: Any
@@ -150,6 +153,12 @@ class Boundary(grpc.aio.ServerInterceptor):
     def close(self) -> None:
         """No more calls."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _seen(answer: asyncio.Future[Any]) -> None:
+    """An error that nobody waits for any more is no news for the log."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 def _called(method: Any, message: Any, context: Any, gone: threading.Event) -> Any:

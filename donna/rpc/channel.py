@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 
+from donna.errors import DonnaError
 from donna.rpc.authentication import HEADER
 from donna.rpc.limits import MAX_MESSAGE_BYTES
 from donna.rpc.status import from_rpc_error
@@ -106,12 +107,25 @@ def _options(server_name: str) -> tuple[tuple[str, Any], ...]:
     return (*_OPTIONS, ("grpc.ssl_target_name_override", server_name)) if server_name else _OPTIONS
 
 
+NEVER_ANSWERED = "NEVER_ANSWERED"
+"""The reason of an error about a server that nobody has heard of yet."""
+
+
+@dataclass
+class Line:
+    """What the stubs of one address know of it: whether it has answered."""
+
+    answered: bool = False
+
+
 class Remote:
     """A generated stub whose calls have deadlines, carry the token and `metadata`, and raise donna.errors.
 
     `remote.GetSearch(request)` calls the rpc of that name; a streaming rpc returns an iterator. A server that has
-    answered before and is away is waited for, up to `patience_s`: it is being restarted. One that never answered is
-    not, since its address may be wrong.
+    answered before, on this `line`, and is away is waited for, up to `patience_s`: it is being restarted. One that
+    never answered is not, since its address may be wrong. One that says when to come back is asked again then, within
+    the same time. `while_away` is called before each wait, and may raise when there is nobody to wait for.
+    A request that is a stream is sent once: what has been taken from an iterator cannot be sent again.
     """
 
     def __init__(
@@ -123,32 +137,49 @@ class Remote:
         deadline_s: float = DEADLINE_S,
         patience_s: float = 0.0,
         metadata: Sequence[tuple[str, str]] = (),
+        while_away: Callable[[], None] = lambda: None,
+        line: Line | None = None,
     ) -> None:
         self._stub = stub(channel)
         self._patience_s = patience_s
-        self._answered = False
+        self._line = line or Line()
         self._metadata = (*(((HEADER, f"Bearer {token}"),) if token else ()), *metadata)
         self._deadline_s = deadline_s
+        self._while_away = while_away
 
     def __getattr__(self, rpc: str) -> Callable[..., Any]:
         method = getattr(self._stub, rpc)
         streams = isinstance(method, (grpc.UnaryStreamMultiCallable, grpc.StreamStreamMultiCallable))
+        streamed = isinstance(method, (grpc.StreamUnaryMultiCallable, grpc.StreamStreamMultiCallable))
 
         def call(request: Any, *, deadline_s: float | None = None) -> Any:
             timeout = deadline_s or (WATCH_DEADLINE_S if streams else self._deadline_s)
-            wait_until = time.monotonic() + (self._patience_s if self._answered else 0.0)
+            wait_until = time.monotonic() + (0.0 if streamed else self._patience_s)
             while True:
                 try:
                     response = method(request, timeout=timeout, metadata=self._metadata)
                 except grpc.RpcError as error:
-                    if not _is_away(error) or time.monotonic() > wait_until:
-                        raise from_rpc_error(error) from None
-                    time.sleep(RETRY_S)
+                    raised = from_rpc_error(error)
+                    wait_s = self._wait_s(error, raised)
+                    if wait_s is None or time.monotonic() + wait_s > wait_until:
+                        raise raised from None
+                    self._while_away()
+                    time.sleep(wait_s)
                     continue
-                self._answered = self._answered or not streams
+                self._line.answered = self._line.answered or not streams
                 return _iterate(response) if streams else response
 
         return call
+
+    def _wait_s(self, error: grpc.RpcError, raised: DonnaError) -> float | None:
+        """How long to wait until the call is made again; None when that would not help."""
+        if not _is_away(error):
+            self._line.answered = True
+            return raised.retry_after_s
+        if self._line.answered:
+            return RETRY_S
+        raised.reason = NEVER_ANSWERED
+        return None
 
 
 def _is_away(error: grpc.RpcError) -> bool:

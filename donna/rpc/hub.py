@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+from donna import durable
 from donna.errors import AlreadyExists, InvalidArgument, ResourceExhausted
 from donna.rpc.server import Endpoint
 from donna.rpc.tunnel import Ends, Tunnel
@@ -171,10 +172,8 @@ class DeviceHub(hub_pb2_grpc.DeviceHubServiceServicer):
             )
         if agent.instance != hello.instance:
             agent.instance = hello.instance
-            written = self._known.with_suffix(".new")
             instances = {name: each.instance for name, each in sorted(self._agents.items())}
-            written.write_text(json.dumps(instances))
-            written.replace(self._known)
+            durable.write(self._known, json.dumps(instances))
         await agent.listen()
         return agent
 

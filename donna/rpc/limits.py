@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 from donna.errors import ResourceExhausted
 
+RETRY_S = 1.0
 MAX_MESSAGE_BYTES = 16 << 20
 """The largest message that either end takes; what is larger travels as artifacts, in pieces."""
-RETRY_S = 1.0
 MOST = {"calls": 256, "watches": 1000, "uploads": 128, "downloads": 128, "agents": 1000, "probes": 32}
 """Of each kind of call, so many at once: none takes room from another. Probes, of health and reflection, need no
 token, so their messages are all of the memory that a stranger can take."""

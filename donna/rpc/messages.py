@@ -162,10 +162,15 @@ def _plain(value: struct_pb2.Value, field: str) -> Any:
             return None
 
 
-def dict_to_struct(values: dict[str, Any]) -> struct_pb2.Struct:
-    """JSON values as a structure."""
+def dict_to_struct(values: dict[str, Any], field: str = "arguments") -> struct_pb2.Struct:
+    """JSON values as a structure. Raises InvalidArgument naming `field` for what JSON does not have, e.g. a date."""
     message = struct_pb2.Struct()
-    message.update(values)
+    try:
+        message.update(values)
+    except (ValueError, TypeError, AttributeError):
+        raise InvalidArgument.of(
+            field, f"must be texts, numbers, lists and mappings, got {values!r}"
+        ) from None
     return message
 
 

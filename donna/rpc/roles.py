@@ -39,6 +39,7 @@ MAY: Mapping[str, Mapping[str, tuple[Role, ...]]] = {
         **dict(_resource("BlockLibrary", "BlockLibraries", _ORDER, _LOOK)),
         "ListBlockEntries": _LOOK,
         "InspectReference": _ORDER,
+        "InspectDataset": _ORDER,
         "ListProviders": _LOOK,
     },
     "donna.v1.FinetunerService": dict(_resource("FinetuneJob", "FinetuneJobs", _ORDER, _LOOK)),

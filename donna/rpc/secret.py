@@ -1,4 +1,8 @@
-"""Makes random secrets: `python -m donna.rpc.secret FILE...`. A file that is there already stays as it is."""
+"""Makes random secrets: `python -m donna.rpc.secret FILE[:DIGEST_FILE]...`.
+
+A file that is there already stays as it is. With a second file it also says the digest of the secret, which is all that
+a service needs of a token that lets others in.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ import os
 import secrets
 import sys
 from pathlib import Path
+
+from donna.rpc.authentication import digest_of
 
 BYTES = 32
 
@@ -15,12 +21,17 @@ def make_secret(path: Path) -> bool:
 
     The file appears whole or not at all. Raises OSError when it cannot be written.
     """
+    return _write(path, secrets.token_urlsafe(BYTES))
+
+
+def _write(path: Path, content: str) -> bool:
     if path.exists():
         return False
+    path.parent.mkdir(parents=True, exist_ok=True)
     written = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o440)
     with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(BYTES))
+        file.write(content)
     try:
         os.link(written, path)  # unlike a rename it does not replace what another has made meanwhile
     except FileExistsError:
@@ -31,9 +42,12 @@ def make_secret(path: Path) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Makes the secrets that are missing and says which."""
-    for path in map(Path, arguments):
-        sys.stdout.write(f"{path}: {'made' if make_secret(path) else 'kept'}\n")
+    """Makes the secrets that are missing, and their digests, and says which."""
+    for argument in arguments:
+        name, _, digest = argument.partition(":")
+        sys.stdout.write(f"{name}: {'made' if make_secret(Path(name)) else 'kept'}\n")
+        if digest:
+            _write(Path(digest), f"sha256:{digest_of(Path(name).read_text())}")
     return 0
 
 

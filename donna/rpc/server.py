@@ -23,6 +23,7 @@ from donna.errors import FailedPrecondition
 from donna.rpc.authentication import Gate, check_listen
 from donna.rpc.boundary import Boundary
 from donna.rpc.limits import MAX_MESSAGE_BYTES
+from donna.trouble import Trouble
 
 log = logging.getLogger("donna.rpc")
 
@@ -84,6 +85,7 @@ class Server:
         self._interceptors = (*interceptors, self._boundary)
         self._health = HealthServicer()
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="health")
+        self._trouble = Trouble(log, "the service is not healthy")
         self._servers: list[Any] = []
         self._checking: asyncio.Task[None] | None = None
 
@@ -124,10 +126,12 @@ class Server:
     async def _ask(self) -> bool:
         try:
             answer = asyncio.get_running_loop().run_in_executor(self._asking, self._healthy)
-            return await asyncio.wait_for(answer, timeout=HEALTH_TIMEOUT_S)
-        except Exception:
-            log.warning("the service is not healthy", exc_info=True)
+            healthy = await asyncio.wait_for(answer, timeout=HEALTH_TIMEOUT_S)
+        except Exception as error:
+            self._trouble.seen(error)
             return False
+        self._trouble.over()
+        return healthy
 
     async def _check(self) -> None:
         while True:

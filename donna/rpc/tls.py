@@ -10,15 +10,23 @@ from donna.errors import InvalidArgument
 from donna.rpc.authentication import read_secret
 from donna.rpc.reloaded import LOOK_S, Reloaded
 
+SYSTEM_ROOTS = "system"
+"""In place of a file: the authorities that this machine trusts."""
+
 
 def server_credentials(
     certificate: str, key: str, client_ca: str = "", *, look_s: float = LOOK_S
-) -> grpc.ServerCredentials:
-    """TLS of a server; with `client_ca`, clients must present a certificate signed by it.
+) -> grpc.ServerCredentials | None:
+    """TLS of a server; with `client_ca`, clients must present a certificate signed by it. None where nothing is set.
 
     Files that change are read again: connections made from then on see the new certificate, and no call is broken.
-    Raises InvalidArgument naming the setting whose file cannot be read, or when key and certificate do not fit.
+    Raises InvalidArgument naming the setting that is missing beside another, or whose file cannot be read, or when key
+    and certificate do not fit.
     """
+    if not (certificate or key or client_ca):
+        return None
+    for value, field in ((certificate, "tls_certificate"), (key, "tls_key")):
+        _check_given(value, field)
 
     def read() -> grpc.ServerCertificateConfiguration:
         pair = (read_secret(key, "tls_key").encode(), read_secret(certificate, "tls_certificate").encode())
@@ -50,10 +58,31 @@ def _check_pair(certificate: str, key: str) -> None:
         ) from None
 
 
-def channel_credentials(ca: str, certificate: str = "", key: str = "") -> grpc.ChannelCredentials:
-    """TLS of a client; `certificate` and `key` prove who it is to servers that ask for it."""
+def _check_given(value: str, field: str) -> None:
+    """Whoever sets one of several has asked for TLS, and must not get plain text instead."""
+    if not value:
+        raise InvalidArgument.of(field, "is needed beside what else is set for TLS")
+
+
+def channel_credentials(
+    ca: str, certificate: str = "", key: str = "", *, settings: str = "tls"
+) -> grpc.ChannelCredentials | None:
+    """TLS of a client that trusts the authority in the file `ca`, or those of the system; `certificate` and `key` prove
+    who it is to servers that ask for it. None where nothing is set.
+
+    `settings` is how the names of the settings begin. Raises InvalidArgument naming the one that is missing beside
+    another, or whose file cannot be read.
+    """
+    if not (ca or certificate or key):
+        return None
+    _check_given(ca, f"{settings}_ca")
+    if certificate or key:
+        _check_given(certificate, f"{settings}_certificate")
+        _check_given(key, f"{settings}_key")
     return grpc.ssl_channel_credentials(
-        root_certificates=read_secret(ca, "tls_ca").encode(),
-        private_key=read_secret(key, "tls_key").encode() if key else None,
-        certificate_chain=read_secret(certificate, "tls_certificate").encode() if certificate else None,
+        root_certificates=None if ca == SYSTEM_ROOTS else read_secret(ca, f"{settings}_ca").encode(),
+        private_key=read_secret(key, f"{settings}_key").encode() if key else None,
+        certificate_chain=read_secret(certificate, f"{settings}_certificate").encode()
+        if certificate
+        else None,
     )

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from donna.errors import NotFound
 from donna.jobs.record import Job
 from donna.jobs.store import JobStore, as_unavailable
+from donna.trouble import Trouble
 
 TICK_S = 0.1
 LOOKS = 10
@@ -76,7 +77,7 @@ class Watcher(Generic[M]):
         watched.watchers += 1
         try:
             await self._refresh([name])
-            if self._poller is None or self._poller.done():
+            if self._poller is None:
                 self._poller = asyncio.create_task(self._poll())
             shown = GONE
             while True:
@@ -94,17 +95,22 @@ class Watcher(Generic[M]):
             watched.watchers -= 1
             if not watched.watchers:
                 del self._watched[name]
+            if not self._watched and self._poller is not None:
+                self._poller.cancel()
+                self._poller = None
 
     async def _poll(self) -> None:
-        while self._watched:
+        trouble = Trouble(log, "watchers wait for the store")
+        while True:
             heard = self._store.bell.rings
             try:
                 await self._refresh(list(self._watched))
-            except Exception:
+            except Exception as error:
                 # The store is away: watchers wait, health says so, and the next tick asks again.
-                log.warning("watchers wait for the store", exc_info=True)
+                trouble.seen(error)
                 await asyncio.sleep(1.0)
                 continue
+            trouble.over()
             await self._next_tick(heard)
 
     async def _next_tick(self, heard: int) -> None:

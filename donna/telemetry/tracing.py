@@ -45,7 +45,9 @@ def start_tracing(service: str, endpoint: str, exporter: Any = None) -> Tracing:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as error:
-        raise FailedPrecondition(f"traces need {error.name}: pip install 'donna[tracing]'") from error
+        raise FailedPrecondition(
+            f"traces need {error.name}, which comes with the extra donna[tracing]"
+        ) from error
     resource = Resource.create({"service.name": f"donna-{service}", "service.version": donna.__version__})
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter(endpoint=endpoint)))

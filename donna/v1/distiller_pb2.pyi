@@ -28,7 +28,7 @@ class BlockSpace(_message.Message):
     def __init__(self, name: _Optional[str] = ..., options: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DistillationRecipe(_message.Message):
-    __slots__ = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed", "optimizer", "replace_one_quality", "warmup_fraction", "calibration_batches", "quality_points")
+    __slots__ = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed", "optimizer", "replace_one_quality", "warmup_fraction", "calibration_batches", "quality_points", "precision")
     EPOCHS_FIELD_NUMBER: _ClassVar[int]
     BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
     LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
@@ -39,6 +39,7 @@ class DistillationRecipe(_message.Message):
     WARMUP_FRACTION_FIELD_NUMBER: _ClassVar[int]
     CALIBRATION_BATCHES_FIELD_NUMBER: _ClassVar[int]
     QUALITY_POINTS_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
     epochs: float
     batch_size: int
     learning_rate: float
@@ -49,7 +50,8 @@ class DistillationRecipe(_message.Message):
     warmup_fraction: float
     calibration_batches: int
     quality_points: int
-    def __init__(self, epochs: _Optional[float] = ..., batch_size: _Optional[int] = ..., learning_rate: _Optional[float] = ..., weight_decay: _Optional[float] = ..., seed: _Optional[int] = ..., optimizer: _Optional[str] = ..., replace_one_quality: bool = ..., warmup_fraction: _Optional[float] = ..., calibration_batches: _Optional[int] = ..., quality_points: _Optional[int] = ...) -> None: ...
+    precision: str
+    def __init__(self, epochs: _Optional[float] = ..., batch_size: _Optional[int] = ..., learning_rate: _Optional[float] = ..., weight_decay: _Optional[float] = ..., seed: _Optional[int] = ..., optimizer: _Optional[str] = ..., replace_one_quality: bool = ..., warmup_fraction: _Optional[float] = ..., calibration_batches: _Optional[int] = ..., quality_points: _Optional[int] = ..., precision: _Optional[str] = ...) -> None: ...
 
 class BlockLibrary(_message.Message):
     __slots__ = ("name", "spec", "job", "manifest", "num_blocks", "num_options", "num_architectures", "plan", "settling")
@@ -84,7 +86,7 @@ class BlockSettling(_message.Message):
     def __init__(self, block: _Optional[str] = ..., rank_correlation: _Optional[float] = ..., settled: bool = ...) -> None: ...
 
 class DistillationPlan(_message.Message):
-    __slots__ = ("blocks_to_train", "blocks_to_reuse", "groups", "reference_passes", "estimated_memory_bytes", "estimated_s", "costs", "estimated_from")
+    __slots__ = ("blocks_to_train", "blocks_to_reuse", "groups", "reference_passes", "estimated_memory_bytes", "estimated_s", "costs", "estimated_from", "workers")
     BLOCKS_TO_TRAIN_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_TO_REUSE_FIELD_NUMBER: _ClassVar[int]
     GROUPS_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +95,7 @@ class DistillationPlan(_message.Message):
     ESTIMATED_S_FIELD_NUMBER: _ClassVar[int]
     COSTS_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_FROM_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
     blocks_to_train: int
     blocks_to_reuse: int
     groups: int
@@ -101,7 +104,8 @@ class DistillationPlan(_message.Message):
     estimated_s: float
     costs: _containers.RepeatedCompositeFieldContainer[CostRange]
     estimated_from: str
-    def __init__(self, blocks_to_train: _Optional[int] = ..., blocks_to_reuse: _Optional[int] = ..., groups: _Optional[int] = ..., reference_passes: _Optional[int] = ..., estimated_memory_bytes: _Optional[int] = ..., estimated_s: _Optional[float] = ..., costs: _Optional[_Iterable[_Union[CostRange, _Mapping]]] = ..., estimated_from: _Optional[str] = ...) -> None: ...
+    workers: int
+    def __init__(self, blocks_to_train: _Optional[int] = ..., blocks_to_reuse: _Optional[int] = ..., groups: _Optional[int] = ..., reference_passes: _Optional[int] = ..., estimated_memory_bytes: _Optional[int] = ..., estimated_s: _Optional[float] = ..., costs: _Optional[_Iterable[_Union[CostRange, _Mapping]]] = ..., estimated_from: _Optional[str] = ..., workers: _Optional[int] = ...) -> None: ...
 
 class CostRange(_message.Message):
     __slots__ = ("metric", "smallest", "largest")
@@ -273,6 +277,22 @@ class InspectReferenceResponse(_message.Message):
     parameters: int
     macs: int
     def __init__(self, submodules: _Optional[_Iterable[_Union[Submodule, _Mapping]]] = ..., proposed_blocks: _Optional[_Iterable[str]] = ..., parameters: _Optional[int] = ..., macs: _Optional[int] = ...) -> None: ...
+
+class InspectDatasetRequest(_message.Message):
+    __slots__ = ("dataset",)
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    dataset: _common_pb2.Dataset
+    def __init__(self, dataset: _Optional[_Union[_common_pb2.Dataset, _Mapping]] = ...) -> None: ...
+
+class InspectDatasetResponse(_message.Message):
+    __slots__ = ("dataset", "class_names", "input_shape")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    CLASS_NAMES_FIELD_NUMBER: _ClassVar[int]
+    INPUT_SHAPE_FIELD_NUMBER: _ClassVar[int]
+    dataset: _common_pb2.Dataset
+    class_names: _containers.RepeatedScalarFieldContainer[str]
+    input_shape: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, dataset: _Optional[_Union[_common_pb2.Dataset, _Mapping]] = ..., class_names: _Optional[_Iterable[str]] = ..., input_shape: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Submodule(_message.Message):
     __slots__ = ("name", "type", "input_shape", "output_shape", "parameters", "macs")

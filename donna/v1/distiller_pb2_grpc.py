@@ -76,6 +76,11 @@ class DistillerServiceStub(object):
                 request_serializer=donna_dot_v1_dot_distiller__pb2.InspectReferenceRequest.SerializeToString,
                 response_deserializer=donna_dot_v1_dot_distiller__pb2.InspectReferenceResponse.FromString,
                 _registered_method=True)
+        self.InspectDataset = channel.unary_unary(
+                '/donna.v1.DistillerService/InspectDataset',
+                request_serializer=donna_dot_v1_dot_distiller__pb2.InspectDatasetRequest.SerializeToString,
+                response_deserializer=donna_dot_v1_dot_distiller__pb2.InspectDatasetResponse.FromString,
+                _registered_method=True)
         self.ListProviders = channel.unary_unary(
                 '/donna.v1.DistillerService/ListProviders',
                 request_serializer=donna_dot_v1_dot_distiller__pb2.ListProvidersRequest.SerializeToString,
@@ -144,6 +149,13 @@ class DistillerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def InspectDataset(self, request, context):
+        """Describes a dataset as training would read it: its classes, the shape of an image, its parts, its normalisation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListProviders(self, request, context):
         """Lists the registered references, block families, datasets and augmentations of this service.
         """
@@ -193,6 +205,11 @@ def add_DistillerServiceServicer_to_server(servicer, server):
                     servicer.InspectReference,
                     request_deserializer=donna_dot_v1_dot_distiller__pb2.InspectReferenceRequest.FromString,
                     response_serializer=donna_dot_v1_dot_distiller__pb2.InspectReferenceResponse.SerializeToString,
+            ),
+            'InspectDataset': grpc.unary_unary_rpc_method_handler(
+                    servicer.InspectDataset,
+                    request_deserializer=donna_dot_v1_dot_distiller__pb2.InspectDatasetRequest.FromString,
+                    response_serializer=donna_dot_v1_dot_distiller__pb2.InspectDatasetResponse.SerializeToString,
             ),
             'ListProviders': grpc.unary_unary_rpc_method_handler(
                     servicer.ListProviders,
@@ -418,6 +435,33 @@ class DistillerService(object):
             '/donna.v1.DistillerService/InspectReference',
             donna_dot_v1_dot_distiller__pb2.InspectReferenceRequest.SerializeToString,
             donna_dot_v1_dot_distiller__pb2.InspectReferenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InspectDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/donna.v1.DistillerService/InspectDataset',
+            donna_dot_v1_dot_distiller__pb2.InspectDatasetRequest.SerializeToString,
+            donna_dot_v1_dot_distiller__pb2.InspectDatasetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from donna.v1 import common_pb2 as donna_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64onna/v1/finetuner.proto\x12\x08\x64onna.v1\x1a\x15\x64onna/v1/common.proto\"\xa3\x02\n\x0c\x46inetuneSpec\x12#\n\x07library\x18\x01 \x01(\x0b\x32\x12.donna.v1.Artifact\x12&\n\treference\x18\x02 \x01(\x0b\x32\x13.donna.v1.Reference\x12\"\n\x07\x64\x61taset\x18\x03 \x01(\x0b\x32\x11.donna.v1.Dataset\x12#\n\x08networks\x18\x04 \x03(\x0b\x32\x11.donna.v1.Network\x12(\n\x06recipe\x18\x05 \x01(\x0b\x32\x18.donna.v1.FinetuneRecipe\x12-\n\x0b\x65valuate_on\x18\x06 \x01(\x0e\x32\x18.donna.v1.EvaluationPart\x12$\n\x06\x65xport\x18\x07 \x01(\x0b\x32\x14.donna.v1.ExportSpec\"~\n\x07Network\x12.\n\x0c\x61rchitecture\x18\x01 \x01(\x0b\x32\x16.donna.v1.ArchitectureH\x00\x12\x13\n\treference\x18\x02 \x01(\x08H\x00\x12#\n\x07weights\x18\x03 \x01(\x0b\x32\x12.donna.v1.ArtifactB\t\n\x07network\"\xb6\x02\n\x0e\x46inetuneRecipe\x12\x0e\n\x06\x65pochs\x18\x01 \x01(\x01\x12\x12\n\nbatch_size\x18\x02 \x01(\x05\x12\x15\n\rlearning_rate\x18\x03 \x01(\x01\x12\x14\n\x0cweight_decay\x18\x04 \x01(\x01\x12\x17\n\x0fwarmup_fraction\x18\x05 \x01(\x01\x12\x13\n\x0bsoft_weight\x18\x06 \x01(\x01\x12\x13\n\x0btemperature\x18\x07 \x01(\x01\x12\x17\n\x0flabel_smoothing\x18\x08 \x01(\x01\x12\x11\n\tema_decay\x18\t \x01(\x01\x12\x11\n\toptimizer\x18\n \x01(\t\x12\x0c\n\x04seed\x18\x0b \x01(\x03\x12\x30\n\x0einitialization\x18\x0c \x01(\x0e\x32\x18.donna.v1.Initialization\x12\x11\n\tprocesses\x18\r \x01(\x05\"\\\n\nExportSpec\x12\r\n\x05opset\x18\x01 \x01(\x05\x12\x1d\n\x15include_normalization\x18\x02 \x01(\x08\x12\x12\n\nbatch_size\x18\x03 \x01(\x05\x12\x0c\n\x04int8\x18\x04 \x01(\x08\"\xc8\x02\n\x10\x46inetunedNetwork\x12\"\n\x07network\x18\x01 \x01(\x0b\x32\x11.donna.v1.Network\x12\x10\n\x08\x61\x63\x63uracy\x18\x02 \x01(\x01\x12\x0c\n\x04loss\x18\x03 \x01(\x01\x12\x13\n\x0bnum_samples\x18\x04 \x01(\x03\x12\x12\n\nparameters\x18\x05 \x01(\x03\x12\x0c\n\x04macs\x18\x06 \x01(\x03\x12#\n\x07weights\x18\x07 \x01(\x0b\x32\x12.donna.v1.Artifact\x12&\n\x05model\x18\x08 \x01(\x0b\x32\x17.donna.v1.ExportedModel\x12+\n\nint8_model\x18\t \x01(\x0b\x32\x17.donna.v1.ExportedModel\x12\x0e\n\x06reused\x18\n \x01(\x08\x12\x0f\n\x07train_s\x18\x0b \x01(\x01\x12\x1e\n\x05\x65rror\x18\x0c \x01(\x0b\x32\x0f.donna.v1.Error\"\x95\x01\n\rExportedModel\x12 \n\x04onnx\x18\x01 \x01(\x0b\x32\x12.donna.v1.Artifact\x12\x16\n\x0etop1_agreement\x18\x02 \x01(\x01\x12\x14\n\x0cmax_abs_diff\x18\x03 \x01(\x01\x12\x13\n\x0bnum_samples\x18\x04 \x01(\x03\x12\r\n\x05opset\x18\x05 \x01(\x05\x12\x10\n\x08\x61\x63\x63uracy\x18\x06 \x01(\x01\"\xb1\x01\n\x0b\x46inetuneJob\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x04spec\x18\x02 \x01(\x0b\x32\x16.donna.v1.FinetuneSpec\x12\x1a\n\x03job\x18\x03 \x01(\x0b\x32\r.donna.v1.Job\x12,\n\x08networks\x18\x04 \x03(\x0b\x32\x1a.donna.v1.FinetunedNetwork\x12$\n\x04plan\x18\x05 \x01(\x0b\x32\x16.donna.v1.FinetunePlan\"\x89\x01\n\x0c\x46inetunePlan\x12\x19\n\x11networks_to_train\x18\x01 \x01(\x05\x12\x19\n\x11networks_to_reuse\x18\x02 \x01(\x05\x12\x16\n\x0enetwork_epochs\x18\x03 \x01(\x01\x12\x13\n\x0b\x65stimated_s\x18\x04 \x01(\x01\x12\x16\n\x0e\x65stimated_from\x18\x05 \x01(\t\"k\n\x18\x43reateFinetuneJobRequest\x12$\n\x04spec\x18\x01 \x01(\x0b\x32\x16.donna.v1.FinetuneSpec\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"H\n\x19\x43reateFinetuneJobResponse\x12+\n\x0c\x66inetune_job\x18\x01 \x01(\x0b\x32\x15.donna.v1.FinetuneJob\"%\n\x15GetFinetuneJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"E\n\x16GetFinetuneJobResponse\x12+\n\x0c\x66inetune_job\x18\x01 \x01(\x0b\x32\x15.donna.v1.FinetuneJob\"@\n\x17ListFinetuneJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"a\n\x18ListFinetuneJobsResponse\x12,\n\rfinetune_jobs\x18\x01 \x03(\x0b\x32\x15.donna.v1.FinetuneJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x18\x44\x65leteFinetuneJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1b\n\x19\x44\x65leteFinetuneJobResponse\"(\n\x18\x43\x61ncelFinetuneJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"H\n\x19\x43\x61ncelFinetuneJobResponse\x12+\n\x0c\x66inetune_job\x18\x01 \x01(\x0b\x32\x15.donna.v1.FinetuneJob\"\'\n\x17WatchFinetuneJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"G\n\x18WatchFinetuneJobResponse\x12+\n\x0c\x66inetune_job\x18\x01 \x01(\x0b\x32\x15.donna.v1.FinetuneJob*k\n\x0e\x45valuationPart\x12\x1f\n\x1b\x45VALUATION_PART_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45VALUATION_PART_VALIDATION\x10\x01\x12\x18\n\x14\x45VALUATION_PART_TEST\x10\x02*j\n\x0eInitialization\x12\x1e\n\x1aINITIALIZATION_UNSPECIFIED\x10\x00\x12\x1d\n\x19INITIALIZATION_PRETRAINED\x10\x01\x12\x19\n\x15INITIALIZATION_RANDOM\x10\x02\x32\xb9\x04\n\x10\x46inetunerService\x12\\\n\x11\x43reateFinetuneJob\x12\".donna.v1.CreateFinetuneJobRequest\x1a#.donna.v1.CreateFinetuneJobResponse\x12S\n\x0eGetFinetuneJob\x12\x1f.donna.v1.GetFinetuneJobRequest\x1a .donna.v1.GetFinetuneJobResponse\x12Y\n\x10ListFinetuneJobs\x12!.donna.v1.ListFinetuneJobsRequest\x1a\".donna.v1.ListFinetuneJobsResponse\x12\\\n\x11\x44\x65leteFinetuneJob\x12\".donna.v1.DeleteFinetuneJobRequest\x1a#.donna.v1.DeleteFinetuneJobResponse\x12\\\n\x11\x43\x61ncelFinetuneJob\x12\".donna.v1.CancelFinetuneJobRequest\x1a#.donna.v1.CancelFinetuneJobResponse\x12[\n\x10WatchFinetuneJob\x12!.donna.v1.WatchFinetuneJobRequest\x1a\".donna.v1.WatchFinetuneJobResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64onna/v1/finetuner.proto\x12\x08\x64onna.v1\x1a\x15\x64onna/v1/common.proto\"\xa3\x02\n\x0c\x46inetuneSpec\x12#\n\x07library\x18\x01 \x01(\x0b\x32\x12.donna.v1.Artifact\x12&\n\treference\x18\x02 \x01(\x0b\x32\x13.donna.v1.Reference\x12\"\n\x07\x64\x61taset\x18\x03 \x01(\x0b\x32\x11.donna.v1.Dataset\x12#\n\x08networks\x18\x04 \x03(\x0b\x32\x11.donna.v1.Network\x12(\n\x06recipe\x18\x05 \x01(\x0b\x32\x18.donna.v1.FinetuneRecipe\x12-\n\x0b\x65valuate_on\x18\x06 \x01(\x0e\x32\x18.donna.v1.EvaluationPart\x12$\n\x06\x65xport\x18\x07 \x01(\x0b\x32\x14.donna.v1.ExportSpec\"~\n\x07Network\x12.\n\x0c\x61rchitecture\x18\x01 \x01(\x0b\x32\x16.donna.v1.ArchitectureH\x00\x12\x13\n\treference\x18\x02 \x01(\x08H\x00\x12#\n\x07weights\x18\x03 \x01(\x0b\x32\x12.donna.v1.ArtifactB\t\n\x07network\"\xb6\x02\n\x0e\x46inetuneRecipe\x12\x0e\n\x06\x65pochs\x18\x01 \x01(\x01\x12\x12\n\nbatch_size\x18\x02 \x01(\x05\x12\x15\n\rlearning_rate\x18\x03 \x01(\x01\x12\x14\n\x0cweight_decay\x18\x04 \x01(\x01\x12\x17\n\x0fwarmup_fraction\x18\x05 \x01(\x01\x12\x13\n\x0bsoft_weight\x18\x06 \x01(\x01\x12\x13\n\x0btemperature\x18\x07 \x01(\x01\x12\x17\n\x0flabel_smoothing\x18\x08 \x01(\x01\x12\x11\n\tema_decay\x18\t \x01(\x01\x12\x11\n\toptimizer\x18\n \x01(\t\x12\x0c\n\x04seed\x18\x0b \x01(\x03\x12\x30\n\x0einitialization\x18\x0c \x01(\x0e\x32\x18.donna.v1.Initialization\x12\x11\n\tprocesses\x18\r \x01(\x05\"\\\n\nExportSpec\x12\r\n\x05opset\x18\x01 \x01(\x05\x12\x1d\n\x15include_normalization\x18\x02 \x01(\x08\x12\x12\n\nbatch_size\x18\x03 \x01(\x05\x12\x0c\n\x04int8\x18\x04 \x01(\x08\"\xed\x02\n\x10\x46inetunedNetwork\x12\"\n\x07network\x18\x01 \x01(\x0b\x32\x11.donna.v1.Network\x12\x10\n\x08\x61\x63\x63uracy\x18\x02 \x01(\x01\x12\x0c\n\x04loss\x18\x03 \x01(\x01\x12\x13\n\x0bnum_samples\x18\x04 \x01(\x03\x12\x12\n\nparameters\x18\x05 \x01(\x03\x12\x0c\n\x04macs\x18\x06 \x01(\x03\x12#\n\x07weights\x18\x07 \x01(\x0b\x32\x12.donna.v1.Artifact\x12&\n\x05model\x18\x08 \x01(\x0b\x32\x17.donna.v1.ExportedModel\x12+\n\nint8_model\x18\t \x01(\x0b\x32\x17.donna.v1.ExportedModel\x12\x0e\n\x06reused\x18\n \x01(\x08\x12\x0f\n\x07train_s\x18\x0b \x01(\x01\x12\x1e\n\x05\x65rror\x18\x0c \x01(\x0b\x32\x0f.donna.v1.Error\x12#\n\nint8_error\x18\r \x01(\x0b\x32\x0f.donna.v1.Error\"\x95\x01\n\rExportedModel\x12 \n\x04onnx\x18\x01 \x01(\x0b\x32\x12.donna.v1.Artifact\x12\x16\n\x0etop1_agreement\x18\x02 \x01(\x01\x12\x14\n\x0cmax_abs_diff\x18\x03 \x01(\x01\x12\x13\n\x0bnum_samples\x18\x04 \x01(\x03\x12\r\n\x05opset\x18\x05 \x01(\x05\x12\x10\n\x08\x61\x63\x63uracy\x18\x06 \x01(\x01\"\xb1\x01\n\x0b\x46inetuneJob\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x04spec\x18\x02 \x01(\x0b\x32\x16.donna.v1.FinetuneSpec\x12\x1a\n\x03job\x18\x03 \x01(\x0b\x32\r.donna.v1.Job\x12,\n\x08networks\x18\x04 \x03(\x0b\x32\x1a.donna.v1.FinetunedNetwork\x12$\n\x04plan\x18\x05 \x01(\x0b\x32\x16.donna.v1.FinetunePlan\"\x9a\x01\n\x0c\x46inetunePlan\x12\x19\n\x11networks_to_train\x18\x01 \x01(\x05\x12\x19\n\x11networks_to_reuse\x18\x02 \x01(\x05\x12\x16\n\x0enetwork_epochs\x18\x03 \x01(\x01\x12\x13\n\x0b\x65stimated_s\x18\x04 \x01(\x01\x12\x16\n\x0e\x65stimated_from\x18\x05 \x01(\t\x12\x0f\n\x07workers\x18\x06 \x01(\x05\"k\n\x18\x43reateFinetuneJobRequest\x12$\n\x04spec\x18\x01 \x01(\x0b\x32\x16.donna.v1.FinetuneSpec\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"H\n\x19\x43reateFinetuneJobResponse\x12+\n\x0c\x66inetune_job\x18\x01 \x01(\x0b\x32\x15.donna.v1.FinetuneJob\"%\n\x15GetFinetuneJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"E\n\x16GetFinetuneJobResponse\x12+\n\x0c\x66inetune_job\x18\x01 \x01(\x0b\x32\x15.donna.v1.FinetuneJob\"@\n\x17ListFinetuneJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"a\n\x18ListFinetuneJobsResponse\x12,\n\rfinetune_jobs\x18\x01 \x03(\x0b\x32\x15.donna.v1.FinetuneJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x18\x44\x65leteFinetuneJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1b\n\x19\x44\x65leteFinetuneJobResponse\"(\n\x18\x43\x61ncelFinetuneJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"H\n\x19\x43\x61ncelFinetuneJobResponse\x12+\n\x0c\x66inetune_job\x18\x01 \x01(\x0b\x32\x15.donna.v1.FinetuneJob\"\'\n\x17WatchFinetuneJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"G\n\x18WatchFinetuneJobResponse\x12+\n\x0c\x66inetune_job\x18\x01 \x01(\x0b\x32\x15.donna.v1.FinetuneJob*k\n\x0e\x45valuationPart\x12\x1f\n\x1b\x45VALUATION_PART_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45VALUATION_PART_VALIDATION\x10\x01\x12\x18\n\x14\x45VALUATION_PART_TEST\x10\x02*j\n\x0eInitialization\x12\x1e\n\x1aINITIALIZATION_UNSPECIFIED\x10\x00\x12\x1d\n\x19INITIALIZATION_PRETRAINED\x10\x01\x12\x19\n\x15INITIALIZATION_RANDOM\x10\x02\x32\xb9\x04\n\x10\x46inetunerService\x12\\\n\x11\x43reateFinetuneJob\x12\".donna.v1.CreateFinetuneJobRequest\x1a#.donna.v1.CreateFinetuneJobResponse\x12S\n\x0eGetFinetuneJob\x12\x1f.donna.v1.GetFinetuneJobRequest\x1a .donna.v1.GetFinetuneJobResponse\x12Y\n\x10ListFinetuneJobs\x12!.donna.v1.ListFinetuneJobsRequest\x1a\".donna.v1.ListFinetuneJobsResponse\x12\\\n\x11\x44\x65leteFinetuneJob\x12\".donna.v1.DeleteFinetuneJobRequest\x1a#.donna.v1.DeleteFinetuneJobResponse\x12\\\n\x11\x43\x61ncelFinetuneJob\x12\".donna.v1.CancelFinetuneJobRequest\x1a#.donna.v1.CancelFinetuneJobResponse\x12[\n\x10WatchFinetuneJob\x12!.donna.v1.WatchFinetuneJobRequest\x1a\".donna.v1.WatchFinetuneJobResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'donna.v1.finetuner_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVALUATIONPART']._serialized_start=2452
-  _globals['_EVALUATIONPART']._serialized_end=2559
-  _globals['_INITIALIZATION']._serialized_start=2561
-  _globals['_INITIALIZATION']._serialized_end=2667
+  _globals['_EVALUATIONPART']._serialized_start=2506
+  _globals['_EVALUATIONPART']._serialized_end=2613
+  _globals['_INITIALIZATION']._serialized_start=2615
+  _globals['_INITIALIZATION']._serialized_end=2721
   _globals['_FINETUNESPEC']._serialized_start=62
   _globals['_FINETUNESPEC']._serialized_end=353
   _globals['_NETWORK']._serialized_start=355
@@ -45,37 +45,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTSPEC']._serialized_start=796
   _globals['_EXPORTSPEC']._serialized_end=888
   _globals['_FINETUNEDNETWORK']._serialized_start=891
-  _globals['_FINETUNEDNETWORK']._serialized_end=1219
-  _globals['_EXPORTEDMODEL']._serialized_start=1222
-  _globals['_EXPORTEDMODEL']._serialized_end=1371
-  _globals['_FINETUNEJOB']._serialized_start=1374
-  _globals['_FINETUNEJOB']._serialized_end=1551
-  _globals['_FINETUNEPLAN']._serialized_start=1554
-  _globals['_FINETUNEPLAN']._serialized_end=1691
-  _globals['_CREATEFINETUNEJOBREQUEST']._serialized_start=1693
-  _globals['_CREATEFINETUNEJOBREQUEST']._serialized_end=1800
-  _globals['_CREATEFINETUNEJOBRESPONSE']._serialized_start=1802
-  _globals['_CREATEFINETUNEJOBRESPONSE']._serialized_end=1874
-  _globals['_GETFINETUNEJOBREQUEST']._serialized_start=1876
-  _globals['_GETFINETUNEJOBREQUEST']._serialized_end=1913
-  _globals['_GETFINETUNEJOBRESPONSE']._serialized_start=1915
-  _globals['_GETFINETUNEJOBRESPONSE']._serialized_end=1984
-  _globals['_LISTFINETUNEJOBSREQUEST']._serialized_start=1986
-  _globals['_LISTFINETUNEJOBSREQUEST']._serialized_end=2050
-  _globals['_LISTFINETUNEJOBSRESPONSE']._serialized_start=2052
-  _globals['_LISTFINETUNEJOBSRESPONSE']._serialized_end=2149
-  _globals['_DELETEFINETUNEJOBREQUEST']._serialized_start=2151
-  _globals['_DELETEFINETUNEJOBREQUEST']._serialized_end=2191
-  _globals['_DELETEFINETUNEJOBRESPONSE']._serialized_start=2193
-  _globals['_DELETEFINETUNEJOBRESPONSE']._serialized_end=2220
-  _globals['_CANCELFINETUNEJOBREQUEST']._serialized_start=2222
-  _globals['_CANCELFINETUNEJOBREQUEST']._serialized_end=2262
-  _globals['_CANCELFINETUNEJOBRESPONSE']._serialized_start=2264
-  _globals['_CANCELFINETUNEJOBRESPONSE']._serialized_end=2336
-  _globals['_WATCHFINETUNEJOBREQUEST']._serialized_start=2338
-  _globals['_WATCHFINETUNEJOBREQUEST']._serialized_end=2377
-  _globals['_WATCHFINETUNEJOBRESPONSE']._serialized_start=2379
-  _globals['_WATCHFINETUNEJOBRESPONSE']._serialized_end=2450
-  _globals['_FINETUNERSERVICE']._serialized_start=2670
-  _globals['_FINETUNERSERVICE']._serialized_end=3239
+  _globals['_FINETUNEDNETWORK']._serialized_end=1256
+  _globals['_EXPORTEDMODEL']._serialized_start=1259
+  _globals['_EXPORTEDMODEL']._serialized_end=1408
+  _globals['_FINETUNEJOB']._serialized_start=1411
+  _globals['_FINETUNEJOB']._serialized_end=1588
+  _globals['_FINETUNEPLAN']._serialized_start=1591
+  _globals['_FINETUNEPLAN']._serialized_end=1745
+  _globals['_CREATEFINETUNEJOBREQUEST']._serialized_start=1747
+  _globals['_CREATEFINETUNEJOBREQUEST']._serialized_end=1854
+  _globals['_CREATEFINETUNEJOBRESPONSE']._serialized_start=1856
+  _globals['_CREATEFINETUNEJOBRESPONSE']._serialized_end=1928
+  _globals['_GETFINETUNEJOBREQUEST']._serialized_start=1930
+  _globals['_GETFINETUNEJOBREQUEST']._serialized_end=1967
+  _globals['_GETFINETUNEJOBRESPONSE']._serialized_start=1969
+  _globals['_GETFINETUNEJOBRESPONSE']._serialized_end=2038
+  _globals['_LISTFINETUNEJOBSREQUEST']._serialized_start=2040
+  _globals['_LISTFINETUNEJOBSREQUEST']._serialized_end=2104
+  _globals['_LISTFINETUNEJOBSRESPONSE']._serialized_start=2106
+  _globals['_LISTFINETUNEJOBSRESPONSE']._serialized_end=2203
+  _globals['_DELETEFINETUNEJOBREQUEST']._serialized_start=2205
+  _globals['_DELETEFINETUNEJOBREQUEST']._serialized_end=2245
+  _globals['_DELETEFINETUNEJOBRESPONSE']._serialized_start=2247
+  _globals['_DELETEFINETUNEJOBRESPONSE']._serialized_end=2274
+  _globals['_CANCELFINETUNEJOBREQUEST']._serialized_start=2276
+  _globals['_CANCELFINETUNEJOBREQUEST']._serialized_end=2316
+  _globals['_CANCELFINETUNEJOBRESPONSE']._serialized_start=2318
+  _globals['_CANCELFINETUNEJOBRESPONSE']._serialized_end=2390
+  _globals['_WATCHFINETUNEJOBREQUEST']._serialized_start=2392
+  _globals['_WATCHFINETUNEJOBREQUEST']._serialized_end=2431
+  _globals['_WATCHFINETUNEJOBRESPONSE']._serialized_start=2433
+  _globals['_WATCHFINETUNEJOBRESPONSE']._serialized_end=2504
+  _globals['_FINETUNERSERVICE']._serialized_start=2724
+  _globals['_FINETUNERSERVICE']._serialized_end=3293
 # @@protoc_insertion_point(module_scope)

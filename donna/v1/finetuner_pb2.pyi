@@ -96,7 +96,7 @@ class ExportSpec(_message.Message):
     def __init__(self, opset: _Optional[int] = ..., include_normalization: bool = ..., batch_size: _Optional[int] = ..., int8: bool = ...) -> None: ...
 
 class FinetunedNetwork(_message.Message):
-    __slots__ = ("network", "accuracy", "loss", "num_samples", "parameters", "macs", "weights", "model", "int8_model", "reused", "train_s", "error")
+    __slots__ = ("network", "accuracy", "loss", "num_samples", "parameters", "macs", "weights", "model", "int8_model", "reused", "train_s", "error", "int8_error")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_FIELD_NUMBER: _ClassVar[int]
     LOSS_FIELD_NUMBER: _ClassVar[int]
@@ -109,6 +109,7 @@ class FinetunedNetwork(_message.Message):
     REUSED_FIELD_NUMBER: _ClassVar[int]
     TRAIN_S_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    INT8_ERROR_FIELD_NUMBER: _ClassVar[int]
     network: Network
     accuracy: float
     loss: float
@@ -121,7 +122,8 @@ class FinetunedNetwork(_message.Message):
     reused: bool
     train_s: float
     error: _common_pb2.Error
-    def __init__(self, network: _Optional[_Union[Network, _Mapping]] = ..., accuracy: _Optional[float] = ..., loss: _Optional[float] = ..., num_samples: _Optional[int] = ..., parameters: _Optional[int] = ..., macs: _Optional[int] = ..., weights: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., model: _Optional[_Union[ExportedModel, _Mapping]] = ..., int8_model: _Optional[_Union[ExportedModel, _Mapping]] = ..., reused: bool = ..., train_s: _Optional[float] = ..., error: _Optional[_Union[_common_pb2.Error, _Mapping]] = ...) -> None: ...
+    int8_error: _common_pb2.Error
+    def __init__(self, network: _Optional[_Union[Network, _Mapping]] = ..., accuracy: _Optional[float] = ..., loss: _Optional[float] = ..., num_samples: _Optional[int] = ..., parameters: _Optional[int] = ..., macs: _Optional[int] = ..., weights: _Optional[_Union[_common_pb2.Artifact, _Mapping]] = ..., model: _Optional[_Union[ExportedModel, _Mapping]] = ..., int8_model: _Optional[_Union[ExportedModel, _Mapping]] = ..., reused: bool = ..., train_s: _Optional[float] = ..., error: _Optional[_Union[_common_pb2.Error, _Mapping]] = ..., int8_error: _Optional[_Union[_common_pb2.Error, _Mapping]] = ...) -> None: ...
 
 class ExportedModel(_message.Message):
     __slots__ = ("onnx", "top1_agreement", "max_abs_diff", "num_samples", "opset", "accuracy")
@@ -154,18 +156,20 @@ class FinetuneJob(_message.Message):
     def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[FinetuneSpec, _Mapping]] = ..., job: _Optional[_Union[_common_pb2.Job, _Mapping]] = ..., networks: _Optional[_Iterable[_Union[FinetunedNetwork, _Mapping]]] = ..., plan: _Optional[_Union[FinetunePlan, _Mapping]] = ...) -> None: ...
 
 class FinetunePlan(_message.Message):
-    __slots__ = ("networks_to_train", "networks_to_reuse", "network_epochs", "estimated_s", "estimated_from")
+    __slots__ = ("networks_to_train", "networks_to_reuse", "network_epochs", "estimated_s", "estimated_from", "workers")
     NETWORKS_TO_TRAIN_FIELD_NUMBER: _ClassVar[int]
     NETWORKS_TO_REUSE_FIELD_NUMBER: _ClassVar[int]
     NETWORK_EPOCHS_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_S_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_FROM_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
     networks_to_train: int
     networks_to_reuse: int
     network_epochs: float
     estimated_s: float
     estimated_from: str
-    def __init__(self, networks_to_train: _Optional[int] = ..., networks_to_reuse: _Optional[int] = ..., network_epochs: _Optional[float] = ..., estimated_s: _Optional[float] = ..., estimated_from: _Optional[str] = ...) -> None: ...
+    workers: int
+    def __init__(self, networks_to_train: _Optional[int] = ..., networks_to_reuse: _Optional[int] = ..., network_epochs: _Optional[float] = ..., estimated_s: _Optional[float] = ..., estimated_from: _Optional[str] = ..., workers: _Optional[int] = ...) -> None: ...
 
 class CreateFinetuneJobRequest(_message.Message):
     __slots__ = ("spec", "request_id", "validate_only")

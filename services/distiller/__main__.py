@@ -21,7 +21,7 @@ def build(settings: DistillerSettings, store: JobStore, artifacts: ArtifactStore
     engine = Engine(store, work, workers)
     endpoint = Endpoint(
         add=distiller_pb2_grpc.add_DistillerServiceServicer_to_server,
-        servicer=DistillerServicer(engine, work.admission, artifacts),
+        servicer=DistillerServicer(engine, work.admission, artifacts, workers=settings.num_workers()),
         name=distiller_pb2.DESCRIPTOR.services_by_name["DistillerService"].full_name,
     )
     return Parts(endpoints=[endpoint], engines=[engine])

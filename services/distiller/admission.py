@@ -6,6 +6,8 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from donna.artifacts import ArtifactStore
@@ -82,8 +84,14 @@ class Admission:
         self._threads = threads
         self._workers = workers
         self._probe_device = probe_device
+        self._one_plan = Lock()
         self._paces: dict[str, Pace] = {}
         self._counted: dict[str, tuple[list[Variant], tuple[Costs, Costs]]] = {}
+
+    @property
+    def data_root(self) -> Path | None:
+        """The folder that dataset files are looked for in."""
+        return self._materials.data_root
 
     def admit(self, raw: dict[str, Any]) -> Request:
         """The request with every default written out.
@@ -105,14 +113,23 @@ class Admission:
             **(request.reference.get("provenance") or {}),
         }
         request = replace(request, reference={**resolved, "weights": sha256, "provenance": provenance})
-        return replace(request, dataset=self._materials.load(request).dataset.describe())
+        dataset = self._materials.dataset(request.dataset)
+        return replace(request, dataset=dataset.describe(), identity=dataset.identity)
 
     def variants(self, request: Request) -> Sequence[Variant]:
         """Every option of every block of an admitted request."""
-        return self._count(self._materials.load(request), request)[0]
+        with self._one_plan:
+            return self._count(self._materials.load(request), request)[0]
 
     def plan(self, request: Request) -> Planned:
-        """The groups of an admitted request. Raises InvalidArgument when an option does not fit its block."""
+        """The groups of an admitted request. Raises InvalidArgument when an option does not fit its block.
+
+        Plans wait for each other: they run the same reference, and measure how long that takes.
+        """
+        with self._one_plan:
+            return self._plan(request)
+
+    def _plan(self, request: Request) -> Planned:
         material = self._materials.load(request)
         found, ends = self._count(material, request)
         known = self._recall([variant.key for variant in found])
@@ -122,7 +139,9 @@ class Admission:
             found,
             known,
             budget_bytes=self._memory_bytes,
-            shared_bytes=shared_bytes(material.cut, reference, batch_size),
+            shared_bytes=shared_bytes(
+                material.cut, reference, batch_size, references=1 + request.recipe.replace_one_quality
+            ),
             reference_macs=reference.macs,
             batch_size=batch_size,
             threads=self._threads,

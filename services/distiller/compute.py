@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import torch
 
-from donna.errors import FailedPrecondition
+from donna.nets.device import choose_device
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
 
@@ -18,21 +18,23 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's ma
 def working(device: str, threads: int) -> Iterator[tuple[torch.device, ThreadPoolExecutor]]:
     """The device for "auto", "cpu" or "cuda", and a pool of threads that each compute on their own.
 
-    On a GPU one thread feeds the device while the other prepares the next batch.
     Raises FailedPrecondition when a GPU is asked for and there is none.
     """
-    cuda = torch.cuda.is_available()
-    if device == "cuda" and not cuda:
-        raise FailedPrecondition("the device is set to cuda, but torch finds no GPU", reason="DEVICE_MISSING")
-    chosen = torch.device("cuda" if cuda and device != "cpu" else "cpu")
-    workers = threads if chosen.type == "cpu" else 2
+    chosen = choose_device(device)
     allocator = _keep_memory()
     try:
-        with ThreadPoolExecutor(workers, thread_name_prefix="block", initializer=_prepare_thread) as pool:
+        with ThreadPoolExecutor(
+            stepping(chosen, threads), thread_name_prefix="block", initializer=_prepare_thread
+        ) as pool:
             yield chosen, pool
     finally:
         if allocator is not None:
             allocator.malloc_trim(0)
+
+
+def stepping(device: torch.device, threads: int) -> int:
+    """How many blocks are stepped at once. One thread feeds a GPU while the other prepares the next batch."""
+    return threads if device.type == "cpu" else 2
 
 
 def _keep_memory() -> ctypes.CDLL | None:

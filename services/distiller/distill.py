@@ -7,8 +7,10 @@ computes, and the reference's pass over the next batch runs beside them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +19,7 @@ from donna.nets.cut import Cut
 from services.distiller.recipe import Recipe
 from services.distiller.student import Student
 
+S = TypeVar("S")
 INSPECTION_STEPS = 20
 """Students are looked at for losses that are not finite once in so many steps."""
 
@@ -28,20 +31,40 @@ def feature_maps(cut: Cut, images: Tensor, device: torch.device) -> list[Tensor]
     return [y.contiguous(memory_format=torch.channels_last) if y.ndim == 4 else y for y in maps]
 
 
+@contextmanager
 def passes(
     cut: Cut, batches: Iterable[Tensor], device: torch.device, pool: ThreadPoolExecutor
-) -> Iterator[list[Tensor]]:
-    """The feature maps of every batch, each from one reference pass; the next pass runs ahead in the pool."""
+) -> Iterator[Iterator[list[Tensor]]]:
+    """Inside, the feature maps of every batch, each from one reference pass; the next pass runs ahead in the pool.
+
+    However it is left, no pass is under way behind it.
+    """
     source = iter(batches)
+    ahead: list[Future[list[Tensor] | None]] = []
 
     def next_maps() -> list[Tensor] | None:
         images = next(source, None)
         return None if images is None else feature_maps(cut, images, device)
 
-    ahead: Future[list[Tensor] | None] = pool.submit(next_maps)
-    while (maps := ahead.result()) is not None:
-        ahead = pool.submit(next_maps)
-        yield maps
+    def all_maps() -> Iterator[list[Tensor]]:
+        ahead.append(pool.submit(next_maps))
+        while (maps := ahead.pop().result()) is not None:
+            ahead.append(pool.submit(next_maps))
+            yield maps
+
+    try:
+        yield all_maps()
+    finally:
+        wait(ahead)
+
+
+def for_each(students: Iterable[S], pool: ThreadPoolExecutor, act: Callable[[S], object]) -> None:
+    """Acts on every student in the pool, and waits until all have been acted on; then raises what the first that
+    failed has raised."""
+    started = [pool.submit(act, student) for student in students]
+    wait(started)
+    for one in started:
+        one.result()
 
 
 def distill(
@@ -66,7 +89,7 @@ def distill(
         def advance(student: Student, maps: Sequence[Tensor] = maps, rate: float = rate) -> None:
             student.step(maps[student.n], maps[student.n + 1], variances[student.n], rate)
 
-        list(pool.map(advance, students))
+        for_each(students, pool, advance)
         if (step + 1) % INSPECTION_STEPS == 0 or step + 1 == steps:
             for student in students:
                 student.inspect(step + 1)

@@ -6,21 +6,24 @@ What comes out is a function of the request alone; interruptions and splits only
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
+from donna.checkpoints import Checkpoints
 from donna.errors import ResourceExhausted
 from donna.jobs import Report
 from donna.nets.cut import Cut
+from donna.nets.memory import ran_out
+from donna.nets.weights import dump_state, read_state
 from services.distiller import batches, keys
-from services.distiller.checkpoint import Checkpoints
 from services.distiller.distill import distill, passes
 from services.distiller.materials import Material
-from services.distiller.memory import ran_out
 from services.distiller.quality import HeldOut, recalibrate_all
 from services.distiller.request import Request
 from services.distiller.shelf import Shelf
@@ -34,8 +37,8 @@ _FINISHING = 0.1
 
 
 class Group:
-    """Distils variants of one request. `pool` steps them; `report` is the running task's; `splits` counts how often
-    memory ran out."""
+    """Distils variants of one request. `pool` steps them; `report` is the running task's; `splits` counts into how
+    many more parts it was split."""
 
     def __init__(
         self,
@@ -58,13 +61,20 @@ class Group:
         self._checkpoints = checkpoints
         self._shelf = shelf
         self._steps = self._recipe.steps(len(self._dataset.split("training")))
-        self._done, self._total = 0.0, 0.0
+        self._done, self._total = 0, 0
         self.splits = 0
 
-    def train(self, variants: Sequence[Variant]) -> None:
-        """Trains, measures, exports and remembers every variant. Where memory runs out, halves come one after
-        the other. Raises ResourceExhausted when there is not enough for a single one."""
-        self._total += len(variants)
+    def train(self, variants: Sequence[Variant], parts: int = 1) -> None:
+        """Trains, measures, exports and remembers every variant, in so many parts, one after the other. Where memory
+        runs out, a part goes on in halves. Raises ResourceExhausted when there is not enough for a single variant."""
+        self._total = len(variants)
+        size = -(-len(variants) // parts)
+        divided = [variants[start : start + size] for start in range(0, len(variants), size)]
+        self.splits += len(divided) - 1
+        for part in divided:
+            self._train(part)
+
+    def _train(self, variants: Sequence[Variant]) -> None:
         try:
             self._train_together(variants)
         except Exception as error:
@@ -76,13 +86,13 @@ class Group:
                 ) from None
         else:
             return
+        gc.collect()  # what failed refers to itself, and to the students
         torch.cuda.empty_cache()
-        self._total -= len(variants)
         self.splits += 1
         half = len(variants) // 2
         self._say(0.0, f"out of memory: {len(variants)} blocks go on in two groups")
-        self.train(variants[:half])
-        self.train(variants[half:])
+        self._train(variants[:half])
+        self._train(variants[half:])
 
     def _train_together(self, variants: Sequence[Variant]) -> None:
         variances = self._variances()
@@ -98,7 +108,7 @@ class Group:
             )
             for v in variants
         ]
-        step = unpack(students, self._checkpoints.load())
+        step = unpack(students, self._checkpoints.load(read_state) or {})
         *points, last = self._recipe.quality_steps(len(self._dataset.split("training")))
         for point in points:
             step = self._advance(students, variances, step, point)
@@ -109,26 +119,27 @@ class Group:
         self._finish(students, variances)
         self._checkpoints.clear()
 
-    def _advance(self, students: Sequence[Student], variances: Sequence[Tensor], step: int, end: int) -> int:
-        """Trains from `step` to `end`, and returns where the students are: no earlier than they were."""
+    def _advance(self, students: Sequence[Student], variances: Sequence[Tensor], start: int, end: int) -> int:
+        """Trains from step `start` to `end`, and returns where the students are: no earlier than they were."""
+        step = start
         per_epoch = self._recipe.steps_per_epoch(len(self._dataset.split("training")))
-        done = distill(
-            students,
-            self._passes(batches.training(self._dataset, self._recipe, step, end)),
-            variances,
-            self._recipe,
-            steps=self._steps,
-            first_step=step,
-            pool=self._pool,
-        )
-        for step in done:
-            share = step / self._steps
-            self._say(
-                (1 - _FINISHING) * share * len(students),
-                f"distilling {len(students)} blocks, epoch {step / per_epoch:.1f} of {self._recipe.epochs:g}",
-            )
-            if self._checkpoints.due():
-                self._checkpoints.save(pack(students, step))
+        with self._passes(batches.training(self._dataset, self._recipe, start, end)) as maps_of_batches:
+            for step in distill(
+                students,
+                maps_of_batches,
+                variances,
+                self._recipe,
+                steps=self._steps,
+                first_step=start,
+                pool=self._pool,
+            ):
+                share = step / self._steps
+                self._say(
+                    (1 - _FINISHING) * share * len(students),
+                    f"distilling {len(students)} blocks, epoch {step / per_epoch:.1f} of {self._recipe.epochs:g}",
+                )
+                if self._checkpoints.due():
+                    self._checkpoints.save(dump_state(pack(students, step)))
         return step
 
     def _measure(
@@ -143,11 +154,13 @@ class Group:
         for student in students:
             student.inspect(step)
         alive = [student for student in students if not student.failed]
-        recalibrate_all(alive, self._passes(batches.calibration(self._dataset, self._recipe)), self._pool)
+        with self._passes(batches.calibration(self._dataset, self._recipe)) as maps_of_batches:
+            recalibrate_all(alive, maps_of_batches, self._pool)
         held_out = HeldOut(alive, replaced_in)
-        for maps in self._passes(batches.held_out(self._dataset, self._recipe)):
-            held_out.add(maps, self._pool)
-            self._report.check()
+        with self._passes(batches.held_out(self._dataset, self._recipe)) as maps_of_batches:
+            for maps in maps_of_batches:
+                held_out.add(maps, self._pool)
+                self._report.check()
         for student in alive:
             if math.isfinite(nsr := held_out.nsr(student, variances[student.n])):
                 student.curve[step] = nsr
@@ -176,17 +189,22 @@ class Group:
         )
         if key not in self._report.recall([key]):
             moments = [ChannelMoments() for _ in self._cut.names]
-            for maps in self._passes(batches.statistics(self._dataset, self._recipe)):
-                add_all(moments, maps[1:])
-                self._say(0.0, "measuring the reference")
+            with self._passes(batches.statistics(self._dataset, self._recipe)) as maps_of_batches:
+                for maps in maps_of_batches:
+                    add_all(moments, maps[1:])
+                    self._say(0.0, "measuring the reference")
             self._report.remember(key, {"variances": [moment.variance.tolist() for moment in moments]})
         stored = self._report.recall([key])[key]["variances"]
         return [guarded(torch.tensor(values, dtype=torch.float64)).to(self._device) for values in stored]
 
-    def _passes(self, images: Iterator[Tensor]) -> Iterator[list[Tensor]]:
-        for maps in passes(self._cut, images, self._device, self._pool):
-            self._report.cost(reference_passes=1)
-            yield maps
+    @contextmanager
+    def _passes(self, images: Iterator[Tensor]) -> Iterator[Iterator[list[Tensor]]]:
+        with passes(self._cut, images, self._device, self._pool) as maps_of_batches:
+            yield map(self._counted, maps_of_batches)
+
+    def _counted(self, maps: list[Tensor]) -> list[Tensor]:
+        self._report.cost(reference_passes=1)
+        return maps
 
     def _say(self, done: float, message: str) -> None:
-        self._report.progress(self._done + done, max(1.0, self._total), message)
+        self._report.progress(self._done + done, self._total, message)

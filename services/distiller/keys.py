@@ -11,7 +11,7 @@ from typing import Any
 from donna.space import Option
 from services.distiller.recipe import Recipe
 
-METHOD = "distil/1"
+METHOD = "distil/2"
 """Raised whenever a change of ours makes blocks of equal keys come out different."""
 
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 from typing import Any
-
-import torch
 
 from donna import data
 from donna.artifacts import ArtifactStore
@@ -41,16 +39,18 @@ class Materials:
 
     def __init__(self, artifacts: ArtifactStore, data_root: Path | None) -> None:
         self._artifacts = artifacts
-        self._data_root = data_root
+        self.data_root = data_root
         self._kept: dict[str, Material] = {}
+        self._newest: data.Dataset | None = None
         self._lock = RLock()
 
     def load(self, request: Request) -> Material:
         """Data and reference of a request, on the CPU. Not to be changed: others are given the same.
 
-        Raises InvalidArgument naming the wrong field, NotFound for data or weights that are not there.
+        Raises InvalidArgument naming the wrong field, NotFound for data or weights that are not there,
+        FailedPrecondition when the data is not what it was when the request was admitted.
         """
-        described = [request.reference, request.dataset, request.names]
+        described = [request.reference, request.dataset, request.identity, request.names]
         name = json.dumps(described, sort_keys=True)
         with self._lock:
             if name not in self._kept:
@@ -59,16 +59,24 @@ class Materials:
                 self._kept[name] = self._load(request)
             return self._kept[name]
 
+    def dataset(self, description: Mapping[str, Any]) -> data.Dataset:
+        """The data as it is now. Raises InvalidArgument naming the wrong field, NotFound for data that is not there."""
+        self._newest = data.load(description, root=self.data_root)
+        return self._newest
+
     def reference_weights(self, request: Request) -> bytes:
         """The weights that the reference of a request has, as safetensors."""
         return weights.dump(self.load(request).cut.model)
 
     def _load(self, request: Request) -> Material:
         description = references.resolve(request.reference)
-        dataset = data.load(request.dataset, root=self._data_root)
+        dataset = self._newest
+        if dataset is None or dataset.identity != request.identity:
+            dataset = data.load(request.dataset, root=self.data_root)
+        data.check_identity(dataset, request.identity)
         for part in ("training", "quality"):
             dataset.split(part)
-        model = build_reference(description, request.reference.get("weights"), self._artifacts.get_bytes)
+        model = references.load(request.reference, self._artifacts.get_bytes)
         sha256 = hashlib.sha256(weights.dump(model)).hexdigest()
         found = cut(model, request.names, dataset.input_shape)
         if found.num_classes != dataset.num_classes:
@@ -79,18 +87,3 @@ class Materials:
             reference=description, weights=sha256, input_shape=dataset.input_shape, dataset=dataset.identity
         )
         return Material(dataset=dataset, cut=found, weights=sha256, source=source)
-
-
-def build_reference(
-    description: dict[str, Any], sha256: str | None, read: Callable[[str], bytes]
-) -> torch.nn.Module:
-    """The reference with the weights named, or as its provider makes it under seed 0.
-
-    Raises InvalidArgument when the description is wrong or the weights are of another network.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = references.build(description)
-    if sha256:
-        weights.load(model, read(sha256), "reference.weights")
-    return model

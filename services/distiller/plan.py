@@ -93,4 +93,5 @@ def _work(group: Iterable[Variant]) -> int:
 
 def _need(group: Sequence[Variant], batch_size: int, threads: int) -> int:
     at_once = sorted((variant.step_bytes for variant in group), reverse=True)[:threads]
-    return sum(variant.resident_bytes for variant in group) + batch_size * sum(at_once)
+    stepping, writing = batch_size * sum(at_once), sum(variant.checkpoint_bytes for variant in group)
+    return sum(variant.resident_bytes for variant in group) + max(stepping, writing)

@@ -59,12 +59,13 @@ def probe(
         # Channels come first in a map, last in a sequence.
         channels = [shape[0] if len(shape) == 3 else shape[-1] for shape in cut.output_shapes]
         variances = [torch.ones(count, device=place) for count in channels]
-        pass_s = _after_the_first(passes(cut, images, place, pool), place)
-        maps = passes(cut, images, place, pool)
+        with passes(cut, images, place, pool) as maps:
+            pass_s = _after_the_first(maps, place)
         steps = recipe.steps(len(material.dataset.split("training")))
-        both_s = _after_the_first(
-            distill(students, maps, variances, recipe, steps=steps, first_step=0, pool=pool), place
-        )
+        with passes(cut, images, place, pool) as maps:
+            both_s = _after_the_first(
+                distill(students, maps, variances, recipe, steps=steps, first_step=0, pool=pool), place
+            )
         smallest = students[0].module.to("cpu")
         finish(smallest, cut.input_shapes[students[0].n])
         started = time.perf_counter()

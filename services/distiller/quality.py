@@ -15,6 +15,7 @@ from torch.nn.functional import kl_div, log_softmax
 from donna.nets.cut import Cut
 from donna.nets.normalization import recalibrating
 from donna.nets.nsr import EPS, channel_errors
+from services.distiller.distill import for_each
 from services.distiller.student import Student
 
 Maps = Sequence[Tensor]
@@ -30,7 +31,7 @@ def recalibrate_all(
         for student in trained:
             stack.enter_context(recalibrating(student.module))
         for maps in maps_of_batches:
-            _for_each(trained, pool, partial(_run, maps))
+            _without_gradients(trained, pool, partial(_run, maps))
     for student in students:
         student.module.eval()
 
@@ -59,14 +60,14 @@ class HeldOut:
             logits = None if self._cut is None else self._cut.head(maps[-1])
 
         def measure(student: Student) -> None:
-            y_hat = student.module(maps[student.n])
+            y_hat = student.run(maps[student.n])
             errors = channel_errors(maps[student.n + 1], y_hat).double() * size
             self._errors[id(student)] = self._errors.get(id(student), 0) + errors
             if self._cut is not None and logits is not None:
                 divergence = _divergence(self._cut, self._blocks[student.n + 1 :], y_hat, logits) * size
                 self._divergence[id(student)] = self._divergence.get(id(student), 0) + divergence
 
-        _for_each(self._students, pool, measure)
+        _without_gradients(self._students, pool, measure)
         self._samples += size
 
     def scores(self, student: Student, variance: Tensor) -> dict[str, float]:
@@ -97,7 +98,7 @@ def _divergence(cut: Cut, rest: Sequence[nn.Module], y_hat: Tensor, logits: Tens
     )
 
 
-def _for_each(
+def _without_gradients(
     students: Sequence[Student], pool: ThreadPoolExecutor, act: Callable[[Student], object]
 ) -> None:
     def quietly(student: Student) -> None:
@@ -105,4 +106,4 @@ def _for_each(
         with torch.no_grad():
             act(student)
 
-    list(pool.map(quietly, students))
+    for_each(students, pool, quietly)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from donna.errors import InvalidArgument, Violation
+from donna.nets.schedule import factor
 
 OPTIMIZERS = ("adamw", "sgd")
+PRECISIONS = ("float32", "bfloat16")
 _MAX_SEED = 2**31 - 1
 
 
@@ -19,7 +20,10 @@ class Recipe:
     normalisation statistics again before a quality is measured; `warmup_fraction` is a share of the steps.
 
     The quality is measured at `quality_points` evenly spaced points of the training, the last at its end: whether
-    the ranking of a block's options still changes between the last two says whether `epochs` were enough."""
+    the ranking of a block's options still changes between the last two says whether `epochs` were enough.
+
+    `precision` is what convolutions and matrix products of the options compute in while they train; weights, losses and
+    qualities are float32. It is asked for, not chosen by the device: equal recipes give equal blocks."""
 
     epochs: float = 1.0
     batch_size: int = 64
@@ -31,6 +35,7 @@ class Recipe:
     calibration_batches: int = 32
     quality_points: int = 3
     replace_one_quality: bool = False
+    precision: str = "float32"
 
     def steps_per_epoch(self, num_samples: int) -> int:
         """Full batches of `num_samples` training images; at least one, however small."""
@@ -46,14 +51,8 @@ class Recipe:
         return tuple(sorted({max(1, round(steps * point / points)) for point in range(1, points + 1)}))
 
     def learning_rate_at(self, step: int, steps: int) -> float:
-        """Linear warm-up over the first share of the steps, then half a cosine to zero.
-
-        Source: Loshchilov and Hutter, SGDR, ICLR 2017, without restarts.
-        """
-        warm = round(self.warmup_fraction * steps)
-        if step < warm:
-            return self.learning_rate * (step + 1) / (warm + 1)
-        return self.learning_rate * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm))) / 2
+        """The rate of step 0..steps-1: `learning_rate` is the peak of donna.nets.schedule."""
+        return self.learning_rate * factor(step, steps, self.warmup_fraction)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON; equal recipes have equal dicts."""
@@ -85,12 +84,13 @@ _RANGES: Mapping[str, tuple[type, float, float]] = {
     "calibration_batches": (int, 1, 10_000),
     "quality_points": (int, 1, 100),
 }
+_WORDS: Mapping[str, tuple[str, ...]] = {"optimizer": OPTIMIZERS, "precision": PRECISIONS}
 _MAX_EPOCHS = 100_000
 
 
 def _problem(name: str, value: Any) -> str | None:
-    if name == "optimizer":
-        return None if value in OPTIMIZERS else f"must be one of {', '.join(OPTIMIZERS)}, got {value!r}"
+    if words := _WORDS.get(name):
+        return None if value in words else f"must be one of {', '.join(words)}, got {value!r}"
     if name == "replace_one_quality":
         return None if isinstance(value, bool) else f"must be true or false, got {value!r}"
     number = isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -25,12 +25,14 @@ class BlockSpace:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """`reference` (provider, arguments, weights: sha256 or None, provenance) and `dataset` are descriptions."""
+    """`reference` (provider, arguments, weights: sha256 or None, provenance) and `dataset` are descriptions;
+    `identity` is that of the data when the request was admitted, None before."""
 
     reference: Mapping[str, Any]
     dataset: Mapping[str, Any]
     blocks: tuple[BlockSpace, ...]
     recipe: Recipe
+    identity: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,6 +54,7 @@ class Request:
                 for block in self.blocks
             ],
             "recipe": self.recipe.to_dict(),
+            "identity": self.identity,
         }
 
     @classmethod
@@ -74,7 +77,13 @@ class Request:
             problems.extend(error.violations)
         if problems:
             raise InvalidArgument.all_of(problems)
-        return cls(reference=raw["reference"], dataset=raw["dataset"], blocks=blocks, recipe=recipe)
+        return cls(
+            reference=raw["reference"],
+            dataset=raw["dataset"],
+            blocks=blocks,
+            recipe=recipe,
+            identity=raw.get("identity"),
+        )
 
 
 def _block(raw: Mapping[str, Any], field: str, problems: list[Violation]) -> BlockSpace:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from donna.artifacts import ArtifactStore
@@ -10,6 +10,7 @@ from donna.errors import FailedPrecondition, InvalidArgument
 from donna.jobs import Job
 from donna.jobs.engine import Engine
 from donna.rpc.messages import check_name, check_request_id
+from donna.rpc.paging import page_of_jobs
 from donna.rpc.watch import Watcher
 from donna.space import Library
 from donna.v1 import distiller_pb2 as pb
@@ -22,8 +23,11 @@ from services.distiller.work import KIND
 class DistillerServicer(distiller_pb2_grpc.DistillerServiceServicer):
     """The methods of block libraries, and what helps to describe one."""
 
-    def __init__(self, engine: Engine, admission: Admission, artifacts: ArtifactStore) -> None:
+    def __init__(
+        self, engine: Engine, admission: Admission, artifacts: ArtifactStore, *, workers: int = 1
+    ) -> None:
         self._engine = engine
+        self._workers = workers
         self._store = engine.store
         self._admission = admission
         self._artifacts = artifacts
@@ -37,7 +41,8 @@ class DistillerServicer(distiller_pb2_grpc.DistillerServiceServicer):
         request_id = check_request_id(request.request_id)
         planned = self._admission.plan(self._admission.admit(wire.read_spec(request.spec)))
         if request.validate_only:
-            return pb.CreateBlockLibraryResponse(block_library=wire.planned_message(planned))
+            message = wire.planned_message(planned, self._workers)
+            return pb.CreateBlockLibraryResponse(block_library=message)
         job = self._engine.create(planned.request.to_dict(), request_id=request_id)
         return pb.CreateBlockLibraryResponse(block_library=self._message(job))
 
@@ -48,10 +53,12 @@ class DistillerServicer(distiller_pb2_grpc.DistillerServiceServicer):
     def ListBlockLibraries(
         self, request: pb.ListBlockLibrariesRequest, context: Any
     ) -> pb.ListBlockLibrariesResponse:
-        jobs, token = self._store.list(KIND, page_size=request.page_size, page_token=request.page_token)
-        return pb.ListBlockLibrariesResponse(
-            block_libraries=[self._message(job) for job in jobs], next_page_token=token
-        )
+        def respond(jobs: Iterable[Job], token: str) -> pb.ListBlockLibrariesResponse:
+            return pb.ListBlockLibrariesResponse(
+                block_libraries=map(self._message, jobs), next_page_token=token
+            )
+
+        return page_of_jobs(self._store, KIND, request, respond)
 
     def DeleteBlockLibrary(
         self, request: pb.DeleteBlockLibraryRequest, context: Any
@@ -79,14 +86,17 @@ class DistillerServicer(distiller_pb2_grpc.DistillerServiceServicer):
                 f"{job.name} is {job.state}: its entries are listed when it has succeeded"
             )
         library = Library.from_json(self._artifacts.get_bytes(job.result["manifest"]["sha256"]))
-        entries = wire.entry_messages(library, self._artifacts.describe)
-        page, token = wire.page(entries, request.page_size, request.page_token)
-        return pb.ListBlockEntriesResponse(block_entries=page, next_page_token=token)
+        page, token = wire.page(wire.entries(library), request.page_size, request.page_token)
+        messages = [wire.entry_message(*entry, self._artifacts.named) for entry in page]
+        return pb.ListBlockEntriesResponse(block_entries=messages, next_page_token=token)
 
     def InspectReference(
         self, request: pb.InspectReferenceRequest, context: Any
     ) -> pb.InspectReferenceResponse:
-        return inspection.inspect(request)
+        return inspection.inspect_reference(request)
+
+    def InspectDataset(self, request: pb.InspectDatasetRequest, context: Any) -> pb.InspectDatasetResponse:
+        return inspection.inspect_dataset(request, self._admission.data_root)
 
     def ListProviders(self, request: pb.ListProvidersRequest, context: Any) -> pb.ListProvidersResponse:
         return pb.ListProvidersResponse(providers=catalogue.providers())

@@ -37,7 +37,10 @@ class DistillerSettings(TrainingSettings):
         description="Memory for one group of blocks in training, in bytes; more blocks make more groups.",
     )
     checkpoint_interval_s: float = Field(
-        10.0, ge=0, description="At most this much training is lost when a worker is killed, in seconds."
+        10.0,
+        ge=0,
+        description="Age of a checkpoint, in seconds, after which the next is written; "
+        "20 times the time that writing took, where that is more.",
     )
 
     def num_threads(self) -> int:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import nn
 
 from donna.artifacts import ArtifactStore
+from donna.errors import FailedPrecondition
 from donna.jobs import Report
 from donna.nets.cut import Cut
 from services.distiller import keys
-from services.distiller.product import finish
-from services.distiller.remembered import is_whole
+from services.distiller.product import Product, finish
 from services.distiller.student import Student
+
+log = logging.getLogger("donna.distiller")
+
+
+def files(made: Mapping[str, Any]) -> Iterable[str]:
+    """The hashes of the files of a result; a block that failed has none."""
+    return (made[part] for part in ("weights", "fragment") if made.get(part))
 
 
 class Shelf:
@@ -25,9 +34,16 @@ class Shelf:
 
     def put_block(self, student: Student, *, cut: Cut, scores: dict[str, float], epochs: float) -> None:
         """A trained block. One that failed is remembered too, with its reason: it would fail again."""
-        made: dict[str, Any] = {"made_by": self._job, "failed": student.failed}
+        product = None
         if not student.failed:
-            made |= self._product(student.module, cut.input_shapes[student.n])
+            try:
+                product = finish(student.module, cut.input_shapes[student.n])
+            except FailedPrecondition as error:
+                log.warning("%s of block %s: %s", student.option, cut.names[student.n], error, exc_info=True)
+                student.failed = error.message
+        made: dict[str, Any] = {"made_by": self._job, "failed": student.failed}
+        if product is not None:
+            made |= self._stored(product)
             made |= {"quality": scores["nsr"], "qualities": {k: v for k, v in scores.items() if k != "nsr"}}
             made["curve"] = sorted(student.curve.items())
         counters = {"blocks_trained": 1.0, "block_epochs": epochs} if student.trained else {}
@@ -42,13 +58,12 @@ class Shelf:
         ):
             key = keys.part_key(source=source, part=name, boundary=boundary)
             known = self._report.recall([key])
-            if key not in known or not is_whole(known[key], self._artifacts):
-                self._report.remember(key, self._product(module, shape))
+            if key not in known or not all(map(self._artifacts.has, files(known[key]))):
+                self._report.remember(key, self._stored(_end(name, module, shape)))
             ends[name] = self._report.recall([key])[key]
         return ends
 
-    def _product(self, module: nn.Module, input_shape: tuple[int, ...]) -> dict[str, Any]:
-        product = finish(module, input_shape)
+    def _stored(self, product: Product) -> dict[str, Any]:
         weights = self._artifacts.put_bytes(product.weights)
         fragment = self._artifacts.put_bytes(product.fragment)
         self._report.cost(bytes_written=weights.size_bytes + fragment.size_bytes)
@@ -60,3 +75,12 @@ class Shelf:
             "weight_bytes": product.costs.weight_bytes,
             "activation_bytes": product.costs.activation_bytes,
         }
+
+
+def _end(name: str, module: nn.Module, input_shape: tuple[int, ...]) -> Product:
+    try:
+        return finish(module, input_shape)
+    except FailedPrecondition as error:
+        raise FailedPrecondition(
+            f"the {name} of the reference: {error.message}", reason=error.reason
+        ) from error

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from donna.errors import DataLoss
+from donna.nets import optimizers
 from donna.nets.weights import load_state
 from services.distiller.student import Student
 
@@ -28,10 +29,8 @@ def pack(students: Sequence[Student], step: int) -> dict[str, Tensor]:
         if student.failed:
             state[f"{student.key}/failed"] = torch.tensor(list(student.failed.encode()), dtype=torch.uint8)
         elif student.optimizer is not None:
-            for index, values in student.optimizer.state_dict()["state"].items():
-                for name, value in values.items():
-                    if isinstance(value, Tensor):
-                        state[f"{student.key}/optimizer/{index}/{name}"] = value
+            for name, tensor in optimizers.state(student.optimizer).items():
+                state[f"{student.key}/optimizer/{name}"] = tensor
     return state
 
 
@@ -58,19 +57,15 @@ def unpack(students: Sequence[Student], state: Mapping[str, Tensor]) -> int:
 
 
 def _restore(student: Student, state: Mapping[str, Tensor]) -> None:
-    module = {name[len("module/") :]: tensor for name, tensor in state.items() if name.startswith("module/")}
-    load_state(student.module, module, "checkpoint")
+    load_state(student.module, _under("module/", state), "checkpoint")
     if "curve" in state:
         student.curve = {int(at): value for at, value in state["curve"].tolist()}
     if "failed" in state:
         student.failed = bytes(state["failed"].tolist()).decode()
         student.optimizer = None
-    if student.optimizer is None:
-        return
-    values: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in state.items():
-        if name.startswith("optimizer/"):
-            _, index, field = name.split("/")
-            values.setdefault(int(index), {})[field] = tensor
-    whole = student.optimizer.state_dict()
-    student.optimizer.load_state_dict({"state": values, "param_groups": whole["param_groups"]})
+    if student.optimizer is not None:
+        optimizers.restore(student.optimizer, _under("optimizer/", state))
+
+
+def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: tensor for name, tensor in state.items() if name.startswith(prefix)}

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from donna.artifacts import Artifact
 from donna.errors import InvalidArgument
 from donna.jobs import Job, Task
 from donna.jobs.store import check_page_size
 from donna.rpc import messages
-from donna.space import Library
+from donna.space import Entry, Library
 from donna.space.settling import SETTLED
 from donna.v1 import common_pb2
 from donna.v1 import distiller_pb2 as pb
 from services.distiller.admission import Planned
 
+T = TypeVar("T")
 _METRICS = {
     "parameters": common_pb2.METRIC_PARAMETERS,
     "macs": common_pb2.METRIC_MACS,
     "weight_bytes": common_pb2.METRIC_MODEL_BYTES,
     "activation_bytes": common_pb2.METRIC_ACTIVATION_BYTES,
 }
-_DEFAULTED = ("epochs", "batch_size", "learning_rate", "optimizer", "calibration_batches", "quality_points")
+_DEFAULTED = (
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "optimizer",
+    "calibration_batches",
+    "quality_points",
+    "precision",
+)
 
 
 def read_spec(spec: pb.BlockLibrarySpec) -> dict[str, Any]:
@@ -75,11 +84,12 @@ def library_message(job: Job, tasks: Sequence[Task]) -> pb.BlockLibrary:
     return message
 
 
-def planned_message(planned: Planned) -> pb.BlockLibrary:
-    """A library that was only validated: no name, no job."""
+def planned_message(planned: Planned, workers: int) -> pb.BlockLibrary:
+    """A library that was only validated, for so many workers: no name, no job."""
     message = pb.BlockLibrary(spec=spec_message(planned.request.to_dict()))
     _describe_space(message, [len(options) for options in planned.request.options])
     message.plan.CopyFrom(_plan_message(planned.record()))
+    message.plan.workers = workers
     return message
 
 
@@ -105,38 +115,39 @@ def _describe_space(message: pb.BlockLibrary, counts: Sequence[int]) -> None:
     message.num_architectures = str(size)
 
 
-def page(entries: Sequence[pb.BlockEntry], page_size: int, token: str) -> tuple[Sequence[pb.BlockEntry], str]:
+def entries(library: Library) -> list[tuple[int, int, Entry]]:
+    """Every entry with the numbers of its block and its option, in that order."""
+    return [(n, m, entry) for n, block in enumerate(library.blocks) for m, entry in enumerate(block.entries)]
+
+
+def page(found: Sequence[T], page_size: int, token: str) -> tuple[Sequence[T], str]:
     """One page of entries and the token of the next, which is where it starts.
 
     Raises InvalidArgument for a negative size or a token that was not made here.
     """
     size = check_page_size(page_size)
     digits = token.isascii() and token.isdigit() and len(token) < 20
-    if token and not (digits and int(token) < len(entries)):
+    if token and not (digits and int(token) < len(found)):
         raise InvalidArgument.of("page_token", "was not made by this service")
     start = int(token or 0)
     end = start + size
-    return entries[start:end], str(end) if end < len(entries) else ""
+    return found[start:end], str(end) if end < len(found) else ""
 
 
-def entry_messages(library: Library, size_of: Callable[[str], Artifact]) -> list[pb.BlockEntry]:
-    """The entries of a library in the order of blocks and options; `size_of` tells an artifact by its hash."""
-    return [
-        pb.BlockEntry(
-            block=n,
-            choice=m,
-            option=entry.option,
-            nsr=entry.quality,
-            qualities=entry.qualities,
-            parameters=entry.parameters,
-            macs=entry.macs,
-            weight_bytes=entry.weight_bytes,
-            activation_bytes=entry.activation_bytes,
-            weights=messages.artifact_message(size_of(entry.weights)),
-            fragment=messages.artifact_message(size_of(entry.fragment)),
-            key=entry.key,
-            curve=[pb.QualityPoint(step=step, nsr=nsr) for step, nsr in entry.curve],
-        )
-        for n, block in enumerate(library.blocks)
-        for m, entry in enumerate(block.entries)
-    ]
+def entry_message(n: int, m: int, entry: Entry, describe: Callable[[str], Artifact]) -> pb.BlockEntry:
+    """Option m of block n; `describe` tells an artifact by its hash."""
+    return pb.BlockEntry(
+        block=n,
+        choice=m,
+        option=entry.option,
+        nsr=entry.quality,
+        qualities=entry.qualities,
+        parameters=entry.parameters,
+        macs=entry.macs,
+        weight_bytes=entry.weight_bytes,
+        activation_bytes=entry.activation_bytes,
+        weights=messages.artifact_message(describe(entry.weights)),
+        fragment=messages.artifact_message(describe(entry.fragment)),
+        key=entry.key,
+        curve=[pb.QualityPoint(step=step, nsr=nsr) for step, nsr in entry.curve],
+    )

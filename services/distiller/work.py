@@ -11,17 +11,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from donna.artifacts import ArtifactStore
+from donna.checkpoints import Checkpoints
 from donna.jobs import Job, JobStore, Report, Task, TaskSpec
+from donna.nets.device import choose_device
+from donna.remembered import Remembered
 from donna.space.settling import rank_correlation
 from services.distiller import compute, keys, library
 from services.distiller.admission import Admission, block_keys
-from services.distiller.checkpoint import Checkpoints
 from services.distiller.group import Group
 from services.distiller.materials import Materials
-from services.distiller.remembered import Remembered
 from services.distiller.request import Request
 from services.distiller.settings import DistillerSettings
-from services.distiller.shelf import Shelf
+from services.distiller.shelf import Shelf, files
 
 KIND = "blockLibraries"
 
@@ -56,15 +57,17 @@ class DistillWork:
         compute.one_thread_each()
         materials = Materials(artifacts, settings.data_root)
         threads = settings.num_threads()
-        recall = Remembered(store, artifacts).recall
+        local = settings.placement == "local"
+        at_once = compute.stepping(choose_device(settings.device), threads) if local else threads
+        recall = Remembered(store, artifacts, files).recall
         admission = Admission(
             artifacts,
             materials,
             recall,
             memory_bytes=settings.memory_bytes,
-            threads=threads,
+            threads=at_once,
             workers=settings.num_workers(),
-            probe_device=settings.device if settings.placement == "local" else None,
+            probe_device=settings.device if local else None,
         )
         return cls(
             artifacts,
@@ -102,8 +105,15 @@ class DistillWork:
         material = self._materials.load(request)
         variants = [v for v in self.admission.variants(request) if [v.n, v.m] in task.spec["variants"]]
         shelf = Shelf(self._artifacts, report, task.job)
+        ends = None
+        if task.spec[
+            "ends"
+        ]:  # first: a reference of which no network can be made is known before blocks are trained
+            reference = self._materials.reference_weights(request)
+            ends = shelf.put_ends(material.cut, material.source, reference)
         known = report.recall([variant.key for variant in variants])
         missing = [variant for variant in variants if variant.key not in known]
+        checkpoints = Checkpoints(self._artifacts, report, self._interval_s, self._clock)
         splits = 0
         if missing:
             with compute.working(self._device, self._threads) as (device, pool):
@@ -113,15 +123,12 @@ class DistillWork:
                     device=device,
                     pool=pool,
                     report=report,
-                    checkpoints=Checkpoints(self._artifacts, report, self._interval_s, self._clock),
+                    checkpoints=checkpoints,
                     shelf=shelf,
                 )
-                group.train(missing)
+                group.train(missing, parts=parts(task.attempt))
                 splits = group.splits
-        ends = None
-        if task.spec["ends"]:
-            reference = self._materials.reference_weights(request)
-            ends = shelf.put_ends(material.cut, material.source, reference)
+        checkpoints.clear()  # an earlier attempt may have ended between storing its last block and this
         blocks = report.recall([variant.key for variant in variants])
         # Counted by who made it, so that an interrupted task does not count its own blocks as reused.
         report.cost(blocks_reused=sum(block["made_by"] != task.job for block in blocks.values()))
@@ -166,3 +173,9 @@ class DistillWork:
                 for block in manifest.blocks
             ],
         }
+
+
+def parts(attempt: int) -> int:
+    """In how many parts a group is trained at this attempt, from 1. One worker may be lost to anything; that a second
+    is lost before it got further looks like memory, for which the system kills without a word."""
+    return 2 ** max(0, attempt - 2)

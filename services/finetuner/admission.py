@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from donna import data
-from donna.artifacts import ArtifactStore
+from donna.artifacts import MAX_JSON_BYTES, ArtifactStore
 from donna.errors import DonnaError, FailedPrecondition, InvalidArgument, Violation
 from donna.space import Library
 from services.finetuner import keys
@@ -34,12 +34,19 @@ class Plan:
 
 class Admission:
     """Checks requests and names their tasks. `probe` measures the seconds of an epoch for a plan; None where networks
-    are trained on another machine."""
+    are trained on another machine. `recall` tells what is known of earlier runs."""
 
-    def __init__(self, artifacts: ArtifactStore, data_root: Path | None, probe: Probe | None = None) -> None:
+    def __init__(
+        self,
+        artifacts: ArtifactStore,
+        data_root: Path | None,
+        probe: Probe | None = None,
+        recall: Recall = lambda keys: {},
+    ) -> None:
         self._artifacts = artifacts
         self._data_root = data_root
         self._probe = probe
+        self._recall = recall
         self._measured_s: dict[str, float | None] = {}
 
     def admit(self, request: Request) -> Request:
@@ -71,7 +78,7 @@ class Admission:
                 f"must be at most the {images} training images for several processes, got {recipe.batch_size}"
             )
             raise InvalidArgument.of("recipe.batch_size", said)
-        request = replace(request, dataset=dataset.describe())
+        request = replace(request, dataset=dataset.describe(), identity=dataset.identity)
         if library is None or _described(request.reference) != _described(library.reference):
             check_reference(request.reference)
         return request
@@ -79,12 +86,12 @@ class Admission:
     def library(self, sha256: str) -> Library:
         """The manifest. Raises FailedPrecondition when the store lacks it."""
         self._require(sha256, "library")
-        return Library.from_json(self._artifacts.get_bytes(sha256))
+        return Library.from_json(self._artifacts.get_bytes(sha256, at_most=MAX_JSON_BYTES))
 
-    def plan(self, request: Request, recall: Recall) -> Plan:
-        """What of an admitted request is to do, and how long it takes by what `recall` knows of earlier runs."""
+    def plan(self, request: Request) -> Plan:
+        """What of an admitted request is to do, and how long it takes by what is known of earlier runs."""
         training, pace_key = self.training_keys(request), self.pace_key(request)
-        known = recall([*training, pace_key])
+        known = self._recall([*training, pace_key])
         missing = [n for n, key in zip(request.networks, training, strict=True) if key not in known]
         epochs = len(missing) * request.recipe.epochs
         epoch_s, said = 0.0, "nothing is to be trained"
@@ -102,6 +109,14 @@ class Admission:
             estimated_from=said.format(epoch_s),
         )
 
+    def known(self, request: Request) -> list[tuple[NetworkRequest, Mapping[str, Any]]]:
+        """The networks of an admitted request that were trained before in the same way, with what came of it."""
+        training = self.training_keys(request)
+        results = self._recall(training)
+        return [
+            (n, results[key]) for n, key in zip(request.networks, training, strict=True) if key in results
+        ]
+
     def _measured(self, request: Request, name: str) -> float | None:
         """Seconds of an epoch, measured once for one kind of training."""
         if self._probe is not None and name not in self._measured_s:
@@ -112,14 +127,14 @@ class Admission:
         """The key under which workers leave how long an epoch took."""
         return keys.pace_key(
             reference=_reference(request),
-            dataset=data.load(request.dataset, root=self._data_root).identity,
+            dataset=self._identity(request),
             recipe=request.recipe.to_dict(),
         )
 
     def training_keys(self, request: Request) -> list[str]:
         """The training key of each network."""
         library = self.library(request.library) if request.library else None
-        identity = data.load(request.dataset, root=self._data_root).identity
+        identity = self._identity(request)
         described = _reference(request)
         return [
             keys.training_key(
@@ -130,6 +145,9 @@ class Admission:
             )
             for network in request.networks
         ]
+
+    def _identity(self, request: Request) -> str:
+        return request.identity or data.load(request.dataset, root=self._data_root).identity
 
     def _check_weights(self, request: Request) -> None:
         if sha256 := request.reference.get("weights"):

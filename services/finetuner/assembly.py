@@ -17,18 +17,6 @@ ReadWeights = Callable[[str], bytes]
 """From the sha256 of an artifact to its bytes."""
 
 
-def build_reference(description: Mapping[str, Any], read: ReadWeights, seed: int = 0) -> nn.Module:
-    """The reference with the weights that the description names, or as its provider makes it under `seed`.
-
-    Raises InvalidArgument when the description or the weights do not fit.
-    """
-    torch.manual_seed(seed)
-    model = references.build(description)
-    if sha256 := description.get("weights"):
-        weights.load(model, read(sha256), "reference.weights")
-    return model
-
-
 def cut_reference(reference: nn.Module, library: Library) -> Cut:
     """The reference cut at the blocks of the library; it is frozen by this."""
     return cut(reference, [block.name for block in library.blocks], library.input_shape)
@@ -49,14 +37,9 @@ def from_scratch(
     description: Mapping[str, Any], library: Library, architecture: Architecture, seed: int
 ) -> Network:
     """The same network, all of it at random, stem and head too: the control."""
-    reference = build_reference(at_random(description), _no_weights, seed)
+    torch.manual_seed(seed)
+    reference = references.build(references.at_random(description))
     return assemble(cut_reference(reference, library), library.options(architecture), "architecture")
-
-
-def at_random(description: Mapping[str, Any]) -> dict[str, Any]:
-    """The description of the same network without any trained weights."""
-    arguments = {name: value for name, value in description["arguments"].items() if name != "weights"}
-    return {**description, "arguments": arguments, "weights": None}
 
 
 def as_classifier(model: nn.Module, weights_sha256: str | None, read: ReadWeights) -> nn.Module:
@@ -69,7 +52,3 @@ def as_classifier(model: nn.Module, weights_sha256: str | None, read: ReadWeight
 def option_texts(library: Library, architecture: Architecture) -> Sequence[str]:
     """The option of every block in text form."""
     return [entry.option for entry in library.entries(architecture)]
-
-
-def _no_weights(sha256: str) -> bytes:
-    raise AssertionError(f"random weights need no artifact, asked for {sha256}")

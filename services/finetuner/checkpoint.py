@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from donna.errors import DataLoss
+from donna.nets import optimizers
 from donna.nets.weights import dump_state, load_state, read_state
 from services.finetuner.averaging import Average
 
@@ -27,10 +29,7 @@ class Checkpoint:
     ) -> Checkpoint:
         """References to the live tensors: dump before the next step changes them."""
         tensors = {f"{_NETWORK}{name}": tensor for name, tensor in network.state_dict().items()}
-        for i, parameter in enumerate(_parameters(optimizer)):
-            for name, value in optimizer.state[parameter].items():
-                if isinstance(value, Tensor):
-                    tensors[f"{_OPTIMIZER}{i}:{name}"] = value
+        tensors |= {f"{_OPTIMIZER}{name}": tensor for name, tensor in optimizers.state(optimizer).items()}
         for i, tensor in enumerate(average.tensors if average is not None else ()):
             tensors[f"{_AVERAGE}{i}"] = tensor
         return cls(epoch=epoch, tensors=tensors)
@@ -39,15 +38,7 @@ class Checkpoint:
         """Puts the state back and returns the epoch to go on with. Raises InvalidArgument when it is of
         another network."""
         load_state(network, self._under(_NETWORK), "checkpoint")
-        parameters = _parameters(optimizer)
-        for key, tensor in self._under(_OPTIMIZER).items():
-            i, _, name = key.partition(":")
-            parameter = parameters[int(i)]
-            # As the optimiser had it: counters on the CPU, moments laid out in memory as their parameter is.
-            alike = tensor.shape == parameter.shape
-            optimizer.state[parameter][name] = (
-                torch.empty_like(parameter).copy_(tensor) if alike else tensor.clone()
-            )
+        optimizers.restore(optimizer, self._under(_OPTIMIZER))
         with torch.no_grad():
             for key, tensor in self._under(_AVERAGE).items():
                 if average is not None:
@@ -62,11 +53,9 @@ class Checkpoint:
     def read(cls, data: bytes) -> Checkpoint:
         """The inverse of `dump`. Raises DataLoss when the bytes are none."""
         tensors = read_state(data)
+        if _EPOCH not in tensors:
+            raise DataLoss("the checkpoint does not say how many epochs were done")
         return cls(epoch=int(tensors.pop(_EPOCH)), tensors=tensors)
 
     def _under(self, prefix: str) -> dict[str, Tensor]:
         return {name[len(prefix) :]: t for name, t in self.tensors.items() if name.startswith(prefix)}
-
-
-def _parameters(optimizer: Optimizer) -> list[Tensor]:
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,17 +39,24 @@ def measure(logits_SK: Tensor, labels_S: Tensor) -> Evaluation:
 
 def logits(network: nn.Module, part: Part) -> Tensor:
     """(S, K) float32 logits of every image of the part, in its order, on the CPU."""
-    return torch.cat(list(batched_logits(network, (images for images, _ in part.batches(BATCH_SIZE)))))
+    return all_logits(network, part)[0]
 
 
-def batched_logits(network: nn.Module, batches: Iterator[Tensor]) -> Iterator[Tensor]:
-    """(B, K) float32 logits of each batch, in eval mode, on the CPU."""
+def all_logits(
+    network: nn.Module, part: Part, others: Sequence[Callable[[Tensor], Tensor]] = ()
+) -> list[Tensor]:
+    """The same of the network, in eval mode, and of each of the others, which take images on the CPU: every image of
+    the part is read once for all of them."""
     device = next(network.parameters()).device
     was_training = network.training
     network.eval()
+    found: list[list[Tensor]] = [[] for _ in range(1 + len(others))]
     try:
         with torch.inference_mode():
-            for images in batches:
-                yield network(images.to(device)).float().cpu()
+            for images, _ in part.batches(BATCH_SIZE):
+                found[0].append(network(images.to(device)).float().cpu())
+                for i, other in enumerate(others, 1):
+                    found[i].append(other(images))
     finally:
         network.train(was_training)
+    return [torch.cat(batches) for batches in found]

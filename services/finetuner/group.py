@@ -2,7 +2,8 @@
 
 Gradients are averaged after the backward pass, and batch normalisation sees the statistics of the whole
 batch, so the step is that of one process with the whole batch, to within rounding. torch's own
-SyncBatchNorm does the latter on GPUs only.
+SyncBatchNorm does the latter on GPUs only. What is drawn at random (augmentation, dropout), each process draws for its
+share: with those, the step is one of the same kind.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.nn.functional import all_reduce
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from donna.errors import FailedPrecondition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +27,19 @@ class Group:
     size: int = 1
 
     def share(self, network: nn.Module) -> None:
-        """Makes the network's batch normalisations look at the whole group's batch, in place."""
-        for module in network.modules() if self.size > 1 else ():
-            if type(module) is nn.BatchNorm2d:
-                module.__class__ = SharedBatchNorm2d  # parameters, statistics and names stay as they are
+        """Makes the network's batch normalisations look at the whole group's batch, in place.
+
+        Raises FailedPrecondition, naming the submodule, for one of a kind that nobody here knows how to share.
+        """
+        for name, module in network.named_modules() if self.size > 1 else ():
+            if type(module) in _SHARED:
+                module.__class__ = _SHARED[type(module)]  # parameters, statistics and names stay as they are
+            elif isinstance(module, _BatchNorm) and type(module) not in _SHARED.values():
+                raise FailedPrecondition(
+                    f"{name} ({type(module).__name__}) normalises over the batch in a way of its own, which several "
+                    "processes cannot share; set recipe.processes to 1",
+                    reason="NOT_SHARED",
+                )
 
     def average_gradients(self, network: nn.Module) -> None:
         """Replaces every gradient by its mean over the group."""
@@ -50,23 +63,23 @@ class Group:
         return total / self.size
 
 
-class SharedBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation over the batches of all processes, each of the same size; (B, C, H, W)."""
+class _SharedBatchNorm(_BatchNorm):
+    """Batch normalisation over the batches of all processes, each of the same size; (B, C) or (B, C, ...)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """In training mode: mean and variance of the whole batch, two collectives; else as its base class."""
         if not self.training:
             return super().forward(x)
-        axes = (0, 2, 3)
+        axes, per_channel = (0, *range(2, x.ndim)), (-1, *[1] * (x.ndim - 2))
         count = x.numel() // x.shape[1] * distributed.get_world_size()
         mean = all_reduce(x.sum(dim=axes)) / count
-        centred = x - mean[:, None, None]
+        centred = x - mean.view(per_channel)
         variance = all_reduce(centred.square().sum(dim=axes)) / count
         self._remember(mean.detach(), variance.detach() * count / max(1, count - 1))
-        y = centred * torch.rsqrt(variance + self.eps)[:, None, None]
+        y = centred * torch.rsqrt(variance + self.eps).view(per_channel)
         if self.weight is None:
             return y
-        return y * self.weight[:, None, None] + self.bias[:, None, None]
+        return y * self.weight.view(per_channel) + self.bias.view(per_channel)
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
@@ -77,3 +90,17 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean, share)
         self.running_var.lerp_(variance, share)
+
+
+class _SharedBatchNorm1d(_SharedBatchNorm, nn.BatchNorm1d):
+    pass
+
+
+class _SharedBatchNorm2d(_SharedBatchNorm, nn.BatchNorm2d):
+    pass
+
+
+_SHARED: dict[type[nn.Module], type[nn.Module]] = {
+    nn.BatchNorm1d: _SharedBatchNorm1d,
+    nn.BatchNorm2d: _SharedBatchNorm2d,
+}

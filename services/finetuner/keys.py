@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-METHOD = "finetune/1"
+METHOD = "finetune/2"
 """Grows when a change of ours changes what training makes of the same request."""
 
 

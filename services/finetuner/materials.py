@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from donna.artifacts import ArtifactStore
-from donna.data import Dataset, load
+from donna.data import Dataset, check_identity, load
+from donna.nets import references
 from donna.nets.cut import Cut
 from donna.space import Library
 from services.finetuner import assembly
@@ -37,9 +38,15 @@ class Materials:
         """The bytes of an artifact. Raises NotFound or DataLoss."""
         return self._artifacts.get_bytes(sha256)
 
-    def dataset(self, description: Mapping[str, Any]) -> Dataset:
-        """The loaded dataset."""
-        return self._once("dataset", [description], lambda: load(description, root=self._data_root))
+    def dataset(self, description: Mapping[str, Any], identity: str | None) -> Dataset:
+        """The loaded dataset. Raises FailedPrecondition when it has another identity than that, if one is given."""
+
+        def loaded() -> Dataset:
+            found = load(description, root=self._data_root)
+            check_identity(found, identity)
+            return found
+
+        return self._once("dataset", [description, identity], loaded)
 
     def library(self, sha256: str) -> Library:
         """The manifest."""
@@ -49,7 +56,7 @@ class Materials:
         """The reference with its weights, frozen; copy it before training."""
 
         def build() -> nn.Module:
-            model = assembly.build_reference(description, self.read)
+            model = references.load(description, self.read)
             return model.requires_grad_(False).eval()
 
         return self._once("reference", [description], build)
@@ -62,14 +69,16 @@ class Materials:
             lambda: assembly.cut_reference(self.reference(description), self.library(library)),
         )
 
-    def teacher(self, reference: Mapping[str, Any], dataset: Mapping[str, Any]) -> Teacher:
+    def teacher(
+        self, reference: Mapping[str, Any], dataset: Mapping[str, Any], identity: str | None
+    ) -> Teacher:
         """The reference as the teacher of this training part."""
         return self._once(
             "teacher",
-            [reference, dataset],
+            [reference, dataset, identity],
             lambda: teacher(
                 copy.deepcopy(self.reference(reference)).to(self.device),
-                self.dataset(dataset).split("training"),
+                self.dataset(dataset, identity).split("training"),
             ),
         )
 
@@ -81,8 +90,3 @@ class Materials:
                 kept.pop(next(iter(kept)))
             kept[name] = make()
         return kept[name]
-
-
-def choose_device(device: str) -> torch.device:
-    """`auto` is a GPU where there is one."""
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)

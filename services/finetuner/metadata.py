@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+import onnx
+
 from donna.data.normalisation import Normalisation
 
 
@@ -12,8 +14,6 @@ def metadata(
     *,
     name: str,
     options: Sequence[str],
-    accuracy: float,
-    accuracy_on: str,
     class_names: Sequence[str],
     normalisation: Normalisation,
     inside: bool,
@@ -27,8 +27,6 @@ def metadata(
     said = {
         "donna.architecture": name,
         "donna.options": json.dumps(list(options)),
-        "donna.accuracy": f"{accuracy:.6f}",
-        "donna.accuracy_on": accuracy_on,
         "donna.labels": json.dumps(list(class_names)),
         "donna.normalisation": json.dumps(scaling),
         "donna.input": "x: pixels in [0, 1]" if inside else "x: (pixels in [0, 1] - mean) / std",
@@ -36,3 +34,17 @@ def metadata(
         **{f"donna.provenance.{key}": value for key, value in sorted(provenance.items())},
     }
     return {**said, "donna.library": library} if library else said
+
+
+def measured(accuracy: float, part: str) -> dict[str, str]:
+    """What a model itself was measured to be."""
+    return {"donna.accuracy": f"{accuracy:.6f}", "donna.accuracy_on": part}
+
+
+def stamped(model: bytes, said: Mapping[str, str]) -> bytes:
+    """The same model with this metadata and no other."""
+    proto = onnx.load_model_from_string(model)
+    del proto.metadata_props[:]
+    for name, value in sorted(said.items()):
+        proto.metadata_props.add(key=name, value=value)
+    return proto.SerializeToString(deterministic=True)

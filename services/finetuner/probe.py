@@ -41,16 +41,17 @@ def main() -> int:
     """Reads a request from standard input, writes seconds."""
     import torch
 
-    from donna.service import open_stores
+    from donna.nets.device import choose_device
+    from donna.service import open_artifacts
     from donna.settings import read_settings
-    from services.finetuner.materials import Materials, choose_device
+    from services.finetuner.materials import Materials
     from services.finetuner.settings import FinetunerSettings
     from services.finetuner.workshop import Workshop
 
     request = Request.parse(json.load(sys.stdin))
     settings = read_settings(FinetunerSettings)
     torch.set_num_threads(settings.threads)
-    _, artifacts = open_stores(settings, "finetuner")
+    artifacts = open_artifacts(settings)
     workshop = Workshop(Materials(artifacts, settings.data_root, choose_device(settings.device)))
     network = workshop.build(request, request.networks[0])
     times: list[float] = []
@@ -67,7 +68,7 @@ def main() -> int:
     if len(times) < 3:
         return 1
     step_s = (times[-1] - times[0]) / (len(times) - 1)  # the first one, which warms up, is not in it
-    images = len(workshop.materials.dataset(request.dataset).split("training"))
+    images = len(workshop.materials.dataset(request.dataset, request.identity).split("training"))
     print(step_s * request.recipe.steps_per_epoch(images))
     return 0
 

@@ -14,33 +14,36 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from torch import nn
 
-from donna.data import Part
+from donna.data import Dataset, Part
 from donna.errors import FailedPrecondition
-from donna.nets.export import IR_VERSION
-from services.finetuner.export import inputs
+from donna.onnx_format import IR_VERSION
+from services.finetuner.agreement import Agreement
+from services.finetuner.evaluate import all_logits
+from services.finetuner.export import Exported, inputs, runnable, samples
 from services.finetuner.request import ExportSettings
 
 CALIBRATION_IMAGES = 256
+SCHEME = "int8 static, per channel, min-max"
 _BATCH_SIZE = 32
 
 
-def quantize(model: bytes, training: Part, settings: ExportSettings) -> bytes:
-    """The INT8 model of a float model that was exported with `settings`; its metadata says what it is.
+def quantize(network: nn.Module, model: bytes, dataset: Dataset, settings: ExportSettings) -> Exported:
+    """The INT8 model of a float model that was exported with `settings`, compared with the network that it is of on
+    the images that the float model was compared on.
 
-    Raises FailedPrecondition when the quantiser cannot express the network.
+    Raises FailedPrecondition when the quantiser cannot express the network, or nothing runs what it wrote.
     """
-    with tempfile.TemporaryDirectory(prefix="donna-int8-") as folder:
-        source, prepared, target = (Path(folder, f"{name}.onnx") for name in ("float", "prepared", "int8"))
-        source.write_bytes(model)
-        try:
-            _quantize(source, prepared, target, Calibration(calibration(training, settings)))
-        except Exception as error:  # the quantiser raises anything
-            raise FailedPrecondition(
-                f"the network cannot be quantised to INT8 ({type(error).__name__})",
-                reason="QUANTISATION_FAILED",
-            ) from error
-        return _finish(target.read_bytes(), model)
+    try:
+        quantised = _finish(_quantized(model, Calibration(calibration(dataset.split("training"), settings))))
+        run = runnable(quantised, dataset, settings)
+        agreement = Agreement.of(*all_logits(network, samples(dataset), [run]))
+    except Exception as error:  # the quantiser raises anything
+        raise FailedPrecondition(
+            f"the network cannot be quantised to INT8 ({type(error).__name__})", reason="QUANTISATION_FAILED"
+        ) from error
+    return Exported(onnx=quantised, run=run, agreement=agreement)
 
 
 class Calibration:
@@ -61,7 +64,15 @@ def calibration(training: Part, settings: ExportSettings) -> Iterable[np.ndarray
     for i, (images, _) in enumerate(training.batches(size, seed=0, drop_last=True)):
         if i * size >= CALIBRATION_IMAGES:
             return
-        yield inputs(images, training, settings).numpy()
+        yield inputs(images, training.dataset, settings).numpy()
+
+
+def _quantized(model: bytes, reader: Calibration) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="donna-int8-") as folder:
+        source, prepared, target = (Path(folder, f"{name}.onnx") for name in ("float", "prepared", "int8"))
+        source.write_bytes(model)
+        _quantize(source, prepared, target, reader)
+        return target.read_bytes()
 
 
 def _quantize(source: Path, prepared: Path, target: Path, reader: Calibration) -> None:
@@ -87,8 +98,8 @@ def _quantize(source: Path, prepared: Path, target: Path, reader: Calibration) -
         log.setLevel(level)
 
 
-def _finish(quantised: bytes, float_model: bytes) -> bytes:
-    """One file in the format of all our models, with the float model's metadata."""
+def _finish(quantised: bytes) -> bytes:
+    """One file in the format of all our models."""
     proto = onnx.load_model_from_string(quantised)
     proto.ir_version = IR_VERSION
     proto.producer_name, proto.producer_version, proto.doc_string = "donna", "", ""
@@ -96,7 +107,4 @@ def _finish(quantised: bytes, float_model: bytes) -> bytes:
     imports = [entry for entry in proto.opset_import if entry.domain in used]
     del proto.opset_import[:], proto.metadata_props[:]
     proto.opset_import.extend(imports)
-    for entry in onnx.load_model_from_string(float_model).metadata_props:
-        proto.metadata_props.add(key=entry.key, value=entry.value)
-    proto.metadata_props.add(key="donna.quantisation", value="int8 static, per channel, min-max")
     return proto.SerializeToString(deterministic=True)

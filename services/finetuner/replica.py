@@ -3,7 +3,7 @@
     torchrun --standalone --nproc-per-node 2 -m services.finetuner.replica FOLDER
 
 FOLDER holds task.json; the first process writes progress lines and checkpoint.safetensors while it works, and
-weights.safetensors or error.json at the end.
+weights.safetensors or error.json at the end; any process that cannot go on writes error.json.
 """
 
 from __future__ import annotations
@@ -19,14 +19,18 @@ from torch import distributed
 from donna.errors import DonnaError
 from donna.jobs import lifeline
 from donna.nets import weights
-from donna.service import open_stores
+from donna.nets.device import choose_device
+from donna.nets.memory import ran_out
+from donna.service import open_artifacts
 from donna.settings import read_settings
 from services.finetuner.checkpoint import Checkpoint
 from services.finetuner.group import Group
-from services.finetuner.materials import Materials, choose_device
+from services.finetuner.materials import Materials
 from services.finetuner.request import Request
 from services.finetuner.settings import FinetunerSettings
 from services.finetuner.workshop import Workshop
+
+OUT_OF_MEMORY = "OUT_OF_MEMORY"
 
 
 def main() -> None:
@@ -42,16 +46,20 @@ def main() -> None:
     group = Group(rank=distributed.get_rank(), size=distributed.get_world_size())
     try:
         _train(folder, settings, group)
-    except DonnaError as error:
-        if group.rank == 0:
-            write(
-                folder / "error.json", json.dumps({"reason": error.reason, "message": error.message}).encode()
-            )
+    except Exception as error:
+        if isinstance(error, DonnaError):
+            said = {"reason": error.reason, "message": error.message}
+        elif ran_out(error):
+            said = {"reason": OUT_OF_MEMORY, "message": str(error)}
+        else:
+            raise
+        write(folder / "error.json", json.dumps(said).encode())
+        sys.exit(1)  # others may wait for this one: torchrun ends them
     distributed.destroy_process_group()
 
 
 def _train(folder: Path, settings: FinetunerSettings, group: Group) -> None:
-    _, artifacts = open_stores(settings, "finetuner")
+    artifacts = open_artifacts(settings)
     workshop = Workshop(Materials(artifacts, settings.data_root, choose_device(settings.device)))
     request = Request.parse(json.loads((folder / "task.json").read_text()))
     saved = folder / "checkpoint.safetensors"
@@ -66,7 +74,7 @@ def _train(folder: Path, settings: FinetunerSettings, group: Group) -> None:
             write(saved, checkpoint.dump())
 
     network = workshop.build(request, request.networks[0])
-    resume = saved.read_bytes() if saved.exists() else None
+    resume = Checkpoint.read(saved.read_bytes()) if saved.exists() else None
     distributed.barrier()  # nobody writes a checkpoint before all have looked for one
     workshop.train(network, request, resume=resume, group=group, on_step=on_step, on_epoch=on_epoch)
     if first:
@@ -75,7 +83,7 @@ def _train(folder: Path, settings: FinetunerSettings, group: Group) -> None:
 
 def write(path: Path, data: bytes) -> None:
     """The file appears whole or not at all."""
-    written = path.with_suffix(".part")
+    written = path.with_suffix(f".{os.getpid()}.part")
     written.write_bytes(data)
     written.replace(path)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from donna.errors import DonnaError, Unavailable
 from donna.jobs import lifeline
+from services.finetuner.replica import OUT_OF_MEMORY
 from services.finetuner.train import Diverged
 
 POLL_S = 0.1
@@ -30,7 +31,7 @@ def train_in_group(
     """The trained weights (safetensors) of the one network of `task`, trained by so many processes.
 
     `on_step` is called while they work and may raise to stop them; `on_checkpoint` gets every checkpoint.
-    Raises Diverged, and Unavailable when a process dies for another reason.
+    Raises Diverged, MemoryError when a process has not enough of it, and Unavailable when one dies for another reason.
     """
     folder = Path(tempfile.mkdtemp(prefix="donna-replicas-"))
     (folder / "task.json").write_text(json.dumps(task))
@@ -47,6 +48,8 @@ def train_in_group(
         failed = json.loads(error.read_text()) if error.exists() else None
         trained = weights.read_bytes() if weights.exists() else None
         shutil.rmtree(folder, ignore_errors=True)
+    if failed is not None and failed["reason"] == OUT_OF_MEMORY:
+        raise MemoryError(failed["message"])
     if failed is not None:
         kind = Diverged if failed["reason"] == Diverged.default_reason else DonnaError
         raise kind(failed["message"], reason=failed["reason"])

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from donna.errors import InvalidArgument
+from donna.onnx_format import OPSETS
 from donna.space import Architecture
 from services.finetuner.recipe import Recipe
 
 PARTS = ("validation", "test")
-OPSETS = (18, 19, 20)
 MAX_NETWORKS = 10_000
 MAX_BATCH_SIZE = 65_536
 
@@ -31,7 +31,7 @@ class ExportSettings:
         """Raises InvalidArgument naming the wrong field."""
         settings = cls(**raw)
         if settings.opset not in OPSETS:
-            raise InvalidArgument.of(f"{field}.opset", f"must be 18, 19 or 20, got {settings.opset}")
+            raise InvalidArgument.of(f"{field}.opset", f"must be one of {OPSETS}, got {settings.opset}")
         if not 0 <= settings.batch_size <= MAX_BATCH_SIZE:
             raise InvalidArgument.of(
                 f"{field}.batch_size", f"must be in 0..{MAX_BATCH_SIZE}, got {settings.batch_size}"
@@ -68,7 +68,7 @@ class NetworkRequest:
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """A whole job. `library` is the sha256 of a manifest; `reference` and `dataset` are descriptions as
-    donna.nets and donna.data take them."""
+    donna.nets and donna.data take them; `identity` is that of the data when the job was admitted, None before."""
 
     library: str | None
     reference: dict[str, Any]
@@ -77,6 +77,7 @@ class Request:
     recipe: Recipe
     evaluate_on: str
     export: ExportSettings | None
+    identity: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON, the inverse of `parse`."""
@@ -88,6 +89,7 @@ class Request:
             "recipe": self.recipe.to_dict(),
             "evaluate_on": self.evaluate_on,
             "export": asdict(self.export) if self.export is not None else None,
+            "identity": self.identity,
         }
 
     @classmethod
@@ -101,6 +103,7 @@ class Request:
             recipe=Recipe.parse(raw["recipe"]),
             evaluate_on=raw["evaluate_on"],
             export=ExportSettings.parse(raw["export"]) if raw["export"] is not None else None,
+            identity=raw.get("identity"),
         )
 
     def check(self) -> None:

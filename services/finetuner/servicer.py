@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +10,7 @@ from donna.errors import InvalidArgument
 from donna.jobs import Job
 from donna.jobs.engine import Engine
 from donna.rpc.messages import check_name, check_request_id
+from donna.rpc.paging import page_of_jobs
 from donna.rpc.watch import Watcher
 from donna.v1 import finetuner_pb2 as pb
 from donna.v1 import finetuner_pb2_grpc
@@ -21,8 +22,9 @@ from services.finetuner.work import KIND
 class FinetunerServicer(finetuner_pb2_grpc.FinetunerServiceServicer):
     """The six methods of a job resource."""
 
-    def __init__(self, engine: Engine, admission: Admission) -> None:
+    def __init__(self, engine: Engine, admission: Admission, *, workers: int = 1) -> None:
         self._engine = engine
+        self._workers = workers
         self._store = engine.store
         self._admission = admission
         self._watcher = Watcher(engine.store, self._watched)
@@ -36,8 +38,12 @@ class FinetunerServicer(finetuner_pb2_grpc.FinetunerServiceServicer):
         admitted = self._admission.admit(wire.read_spec(request.spec))
         spec = admitted.to_dict()
         if request.validate_only:
-            plan = pb.FinetunePlan(**asdict(self._admission.plan(admitted, self._store.recall)))
-            planned = pb.FinetuneJob(spec=wire.spec_message(spec), plan=plan)
+            plan = asdict(self._admission.plan(admitted)) | {"workers": self._workers}
+            planned = pb.FinetuneJob(
+                spec=wire.spec_message(spec),
+                plan=pb.FinetunePlan(**plan),
+                networks=[wire.known_network(*network) for network in self._admission.known(admitted)],
+            )
             return pb.CreateFinetuneJobResponse(finetune_job=planned)
         job = self._engine.create(spec, request_id=request_id)
         return pb.CreateFinetuneJobResponse(finetune_job=self._message(job))
@@ -49,10 +55,10 @@ class FinetunerServicer(finetuner_pb2_grpc.FinetunerServiceServicer):
     def ListFinetuneJobs(
         self, request: pb.ListFinetuneJobsRequest, context: Any
     ) -> pb.ListFinetuneJobsResponse:
-        jobs, token = self._store.list(KIND, page_size=request.page_size, page_token=request.page_token)
-        return pb.ListFinetuneJobsResponse(
-            finetune_jobs=[self._message(job) for job in jobs], next_page_token=token
-        )
+        def respond(jobs: Iterable[Job], token: str) -> pb.ListFinetuneJobsResponse:
+            return pb.ListFinetuneJobsResponse(finetune_jobs=map(self._message, jobs), next_page_token=token)
+
+        return page_of_jobs(self._store, KIND, request, respond)
 
     def DeleteFinetuneJob(
         self, request: pb.DeleteFinetuneJobRequest, context: Any

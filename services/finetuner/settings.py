@@ -29,8 +29,15 @@ class FinetunerSettings(TrainingSettings):
     threads: int = Field(1, ge=1, le=256, description="Threads of each worker's tensor operations.")
     device: str = Field("auto", pattern="^(auto|cpu|cuda)$", description="auto, cpu or cuda.")
     checkpoint_interval_s: float = Field(
-        30.0, ge=0, description="At most this long after an epoch until a checkpoint is written, in seconds."
+        30.0,
+        ge=0,
+        description="Age of a checkpoint, in seconds, after which the next epoch writes one; "
+        "20 times the time that writing took, where that is more.",
     )
+
+    def parallelism(self) -> int:
+        """How many networks train at the same time, wherever that is."""
+        return self.job_parallelism if self.placement == "kubernetes" else self.num_workers()
 
     def num_workers(self) -> int:
         """How many worker processes to keep."""

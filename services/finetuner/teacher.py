@@ -1,7 +1,8 @@
 """The reference as a teacher: its logits for every training batch.
 
 Without augmentation an image is the same in every epoch, so the reference sees each image once, whatever
-the number of epochs and of networks; with augmentation it sees each batch.
+the number of epochs and of networks, while its logits fit into a worker's memory; with augmentation, or where they do
+not, it sees each batch.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from torch import Tensor, nn
 
 from donna.data import Part
 from services.finetuner.evaluate import logits
+
+STORED_BYTES = 256 << 20
+"""The most that a worker keeps of logits: 67,000 images of 1,000 classes."""
+_FLOAT_BYTES = 4
 
 
 class Teacher(Protocol):
@@ -49,4 +54,6 @@ class LiveTeacher:
 
 def teacher(reference: nn.Module, part: Part) -> Teacher:
     """The cheaper teacher that is right for this part. On CPU the two give equal targets."""
-    return LiveTeacher(reference) if part.dataset.description.augment else StoredTeacher(reference, part)
+    too_many = len(part) * part.dataset.num_classes * _FLOAT_BYTES > STORED_BYTES
+    live = too_many or part.dataset.description.augment
+    return LiveTeacher(reference) if live else StoredTeacher(reference, part)

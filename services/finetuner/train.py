@@ -1,12 +1,13 @@
 """The training loop: one network, one recipe, deterministic on a CPU, resumable after every epoch.
 
-Everything random of an epoch (order, augmentation, dropout) is a function of the seed and the epoch, so an
+Everything random of an epoch (order, augmentation, dropout) is a function of the seed, the epoch and the process, so an
 epoch that starts from the same state ends in the same state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 import numpy as np
 import torch
@@ -15,15 +16,15 @@ from torch.optim import Optimizer
 
 from donna.data import Part
 from donna.data.ahead import ahead
-from donna.errors import DonnaError
+from donna.errors import DonnaError, FailedPrecondition
+from donna.nets import optimizers
 from donna.nets.normalization import recalibrate
-from services.finetuner import optimizers
+from donna.nets.schedule import factor
 from services.finetuner.averaging import Average
 from services.finetuner.checkpoint import Checkpoint
 from services.finetuner.distillation import mixed_loss
 from services.finetuner.group import Group
 from services.finetuner.recipe import Recipe
-from services.finetuner.schedule import factor
 from services.finetuner.teacher import Teacher
 
 ALONE = Group()
@@ -65,7 +66,7 @@ def train(
     first = resume.restore(network, optimizer, average) if resume is not None else 0
     for epoch in range(first, -(-steps // per_epoch)):
         done = epoch * per_epoch
-        torch.manual_seed(recipe.seed * 1_000_003 + epoch)
+        torch.manual_seed(recipe.seed * 1_000_003 + epoch + (group.rank << 48))
         total_loss = torch.zeros(())
         network.train()
         augment = bool(part.dataset.description.augment)
@@ -101,6 +102,9 @@ def train(
     # Running averages lag behind the weights, by a lot after a short schedule.
     calibrate(network, part, recipe.seed)
     network.eval()
+    broken = [name for name, tensor in network.state_dict().items() if not bool(tensor.isfinite().all())]
+    if broken:  # no loss has told, of the last step nor of statistics
+        raise Diverged(f"{broken[0]} is no longer finite after the last step; lower the learning rate")
 
 
 def step(
@@ -120,6 +124,11 @@ def step(
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         targets = teacher.targets(images, positions) if teacher is not None and recipe.soft_weight else None
         logits = network(images)
+    if not isinstance(logits, Tensor):
+        raise FailedPrecondition(
+            f"the network gives a {type(logits).__name__} in training, where logits must be all that it gives",
+            reason="NO_LOGITS",
+        )
     loss = mixed_loss(
         logits.float(),
         labels,
@@ -138,5 +147,6 @@ def step(
 def calibrate(network: nn.Module, part: Part, seed: int) -> None:
     """Estimates the normalisation statistics again, on up to 2,048 training images as they are."""
     device = next(network.parameters()).device
-    batches = zip(part.batches(CALIBRATION_BATCH_SIZE, seed), range(CALIBRATION_BATCHES), strict=False)
-    recalibrate(network, (images.to(device) for (images, _), _ in batches))
+    # Whole batches alone: all count the same, and a layer cannot normalise a last image on its own.
+    batches = islice(part.batches(CALIBRATION_BATCH_SIZE, seed, drop_last=True), CALIBRATION_BATCHES)
+    recalibrate(network, (images.to(device) for images, _ in batches))

@@ -1,40 +1,41 @@
-"""One network from its request to its result: assemble, train, evaluate, export."""
+"""One network from its request to its result: assemble, train, export, evaluate."""
 
 from __future__ import annotations
 
 import copy
+import gc
+import logging
 import platform
-from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
 
+import donna
 from donna.artifacts import Artifact, ArtifactStore
-from donna.errors import ResourceExhausted
+from donna.checkpoints import Checkpoints
+from donna.data import Dataset
+from donna.errors import DonnaError, FailedPrecondition
 from donna.jobs import Report
 from donna.nets import costs, weights
+from donna.nets.device import choose_device
+from donna.nets.memory import ran_out
 from services.finetuner import assembly
+from services.finetuner.agreement import Agreement
 from services.finetuner.checkpoint import Checkpoint
-from services.finetuner.evaluate import Evaluation, evaluate, logits
-from services.finetuner.export import Exported, compare, enough, export
-from services.finetuner.materials import Materials, choose_device
-from services.finetuner.metadata import metadata
-from services.finetuner.quantize import quantize
+from services.finetuner.evaluate import all_logits, measure
+from services.finetuner.export import Exported, export
+from services.finetuner.materials import Materials
+from services.finetuner.metadata import measured, metadata, stamped
+from services.finetuner.quantize import SCHEME, quantize
 from services.finetuner.replicas import train_in_group
-from services.finetuner.request import NetworkRequest, Request
+from services.finetuner.request import ExportSettings, NetworkRequest, Request
 from services.finetuner.train import Diverged
 from services.finetuner.workshop import Workshop
 
-
-class Saves(Protocol):
-    """Where checkpoints go."""
-
-    def load(self) -> bytes | None: ...
-    def due(self) -> bool: ...
-    def save(self, data: bytes) -> Artifact: ...
-    def clear(self) -> None: ...
+log = logging.getLogger("donna.finetuner")
 
 
 class Trainer:
@@ -46,49 +47,62 @@ class Trainer:
         self._workshop = Workshop(self._materials)
 
     def run(
+        self, request: Request, training_key: str, report: Report, checkpoints: Checkpoints
+    ) -> dict[str, Any]:
+        """The result of the one network of `request`, as JSON. What stands in the way of this network alone is its
+        `error`, beside all that was reached."""
+        asked = request.networks[0]
+        result: dict[str, Any] = asked.to_dict()
+        try:
+            self._fill(result, request, training_key, report, checkpoints)
+        except Diverged as error:
+            result["error"] = _said(error)
+        except Exception as error:
+            if not ran_out(error):
+                raise
+            log.warning("%s: out of memory", asked.label, exc_info=True)
+            said = f"{asked.label} does not fit into memory with batches of {request.recipe.batch_size}"
+            result["error"] = {"reason": "OUT_OF_MEMORY", "message": f"{said}; make batch_size smaller"}
+        if "error" in result:
+            gc.collect()  # what failed refers to itself, and to the network
+            torch.cuda.empty_cache()
+        checkpoints.clear()
+        return result
+
+    def _fill(
         self,
+        result: dict[str, Any],
         request: Request,
         training_key: str,
         report: Report,
-        checkpoints: Saves,
-        clock: Callable[[], float],
-    ) -> dict[str, Any]:
-        """The result of the one network of `request`, as JSON."""
+        checkpoints: Checkpoints,
+    ) -> None:
         asked = request.networks[0]
-        started = clock()
         known = report.recall([training_key]).get(training_key)
-        network = self._workshop.build(
-            request,
-            asked
-            if known is None
-            else NetworkRequest(architecture=asked.architecture, weights=known["weights"]["sha256"]),
-        )
+        start = known["weights"]["sha256"] if known else asked.weights
+        network = self._workshop.build(request, replace(asked, weights=start))
         if known is None:
-            try:
-                self._train(network, request, asked, report, checkpoints)
-            except Diverged as error:
-                return {**asked.to_dict(), "error": {"reason": error.reason, "message": error.message}}
-            except (torch.OutOfMemoryError, MemoryError) as error:
-                raise ResourceExhausted(
-                    f"{asked.label} does not fit into memory with batches of {request.recipe.batch_size}; "
-                    "make batch_size smaller",
-                    reason="OUT_OF_MEMORY",
-                ) from error
+            self._train(network, request, asked, report, checkpoints)
             known = {
                 "weights": _artifact(self._artifacts.put_bytes(weights.dump(network))),
-                "train_s": clock() - started,
+                "train_s": checkpoints.spent_s(),
             }
             trained = float(request.recipe.epochs > 0)
             report.remember(
                 training_key, known, networks_trained=trained, network_epochs=request.recipe.epochs
             )
-            checkpoints.clear()
         else:
             report.cost(networks_reused=1)
-        return self._finish(network, request, asked, known)
+        result |= {"artifact": known["weights"], "train_s": known["train_s"]}
+        self._finish(result, network, request)
 
     def _train(
-        self, network: nn.Module, request: Request, asked: NetworkRequest, report: Report, checkpoints: Saves
+        self,
+        network: nn.Module,
+        request: Request,
+        asked: NetworkRequest,
+        report: Report,
+        checkpoints: Checkpoints,
     ) -> None:
         recipe = request.recipe
         if not recipe.epochs:
@@ -106,7 +120,7 @@ class Trainer:
             trained = train_in_group(
                 request.to_dict(),
                 recipe.processes,
-                resume=checkpoints.load(),
+                resume=checkpoints.load(_checked),
                 on_step=on_step,
                 on_checkpoint=keep,
             )
@@ -118,75 +132,85 @@ class Trainer:
             if checkpoints.due():
                 checkpoints.save(checkpoint.dump())
 
-        self._workshop.train(network, request, resume=checkpoints.load(), on_step=on_step, on_epoch=on_epoch)
+        self._workshop.train(
+            network, request, resume=checkpoints.load(Checkpoint.read), on_step=on_step, on_epoch=on_epoch
+        )
 
-    def _finish(
-        self, network: nn.Module, request: Request, asked: NetworkRequest, known: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _finish(self, result: dict[str, Any], network: nn.Module, request: Request) -> None:
+        """Exports, then looks at the evaluated part, once for the network and its models: it has chosen nothing."""
         network.eval()
-        dataset = self._materials.dataset(request.dataset)
-        found = evaluate(network, dataset.split(request.evaluate_on))
+        dataset = self._materials.dataset(request.dataset, request.identity)
+        models = self._export(result, network, dataset, request.export) if request.export else {}
+        part = dataset.split(request.evaluate_on)
+        expected, *found = all_logits(network, part, [model.run for model in models.values()])
+        labels = torch.from_numpy(part.labels)
         counted = costs.count(copy.deepcopy(network).cpu(), dataset.input_shape)
-        result: dict[str, Any] = {
-            **asked.to_dict(),
-            "accuracy": found.accuracy,
-            "loss": found.loss,
-            "num_samples": found.num_samples,
-            "parameters": counted.parameters,
-            "macs": counted.macs,
-            "artifact": known["weights"],
-            "train_s": known["train_s"],
-        }
-        if request.export is not None:
-            exported = self._export(network, request, asked, found)
-            if request.export.int8:
-                result["int8_model"] = self._quantize(network, request, exported)
-            result["model"] = _exported(
-                exported, self._artifacts.put_bytes(exported.onnx), request.export.opset
-            )
-        return result
+        result |= asdict(measure(expected, labels))
+        result |= {"parameters": counted.parameters, "macs": counted.macs}
+        said = self._metadata(request, dataset) if models else {}
+        for (name, model), logits in zip(models.items(), found, strict=True):
+            accuracy = measure(logits, labels).accuracy
+            own = measured(accuracy, request.evaluate_on)
+            if name == "int8_model":
+                own["donna.quantisation"] = SCHEME
+            agreement = model.agreement + Agreement.of(expected, logits)
+            result[name] = {
+                "onnx": _artifact(self._artifacts.put_bytes(stamped(model.onnx, {**said, **own}))),
+                "top1_agreement": agreement.top1_agreement,
+                "max_abs_diff": agreement.max_abs_diff,
+                "num_samples": agreement.num_samples,
+                "opset": request.export.opset if request.export else 0,
+                "accuracy": accuracy,
+            }
 
     def _export(
-        self, network: nn.Module, request: Request, asked: NetworkRequest, found: Evaluation
-    ) -> Exported:
-        assert request.export is not None  # noqa: S101 - the caller asked
-        dataset = self._materials.dataset(request.dataset)
+        self, result: dict[str, Any], network: nn.Module, dataset: Dataset, settings: ExportSettings
+    ) -> dict[str, Exported]:
+        """The models, by the names that they have in a result. One that cannot be made leaves the rest as it is."""
+        network.cpu()  # where what the models compute is compared with what it computes
+        models: dict[str, Exported] = {}
+        try:
+            models["model"] = export(network, dataset, settings)
+        except FailedPrecondition as error:
+            result["error"] = _said(error)
+            return models
+        if settings.int8:
+            try:
+                models["int8_model"] = quantize(network, models["model"].onnx, dataset, settings)
+            except FailedPrecondition as error:
+                log.warning("no INT8 model: %s", error.message, exc_info=True)
+                result["int8_error"] = _said(error)
+        return models
+
+    def _metadata(self, request: Request, dataset: Dataset) -> dict[str, str]:
+        asked, settings = request.networks[0], request.export
         library = self._materials.library(request.library) if request.library else None
         options = assembly.option_texts(library, asked.architecture) if library and asked.architecture else ()
-        said = metadata(
+        return metadata(
             name=asked.label,
             options=options,
-            accuracy=found.accuracy,
-            accuracy_on=request.evaluate_on,
             class_names=dataset.class_names,
             normalisation=dataset.normalisation,
-            inside=request.export.include_normalization,
+            inside=settings is not None and settings.include_normalization,
             provenance=request.reference.get("provenance") or {},
             library=library.digest if library else None,
-            versions={"torch": torch.__version__, "python": platform.python_version()},
+            versions={
+                "donna": donna.__version__,
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+            },
         )
-        return export(network, dataset.split(request.evaluate_on), request.export, said)
 
-    def _quantize(self, network: nn.Module, request: Request, exported: Exported) -> dict[str, Any]:
-        """Its figures are the INT8 model's own: accuracy, and how often it agrees with the float network."""
-        assert request.export is not None  # noqa: S101 - the caller asked
-        dataset = self._materials.dataset(request.dataset)
-        part = dataset.split(request.evaluate_on)
-        quantised = quantize(exported.onnx, dataset.split("training"), request.export)
-        compared = compare(quantised, logits(network, enough(part)), part, request.export)
-        return _exported(compared, self._artifacts.put_bytes(compared.onnx), request.export.opset)
+
+def _said(error: DonnaError) -> dict[str, str]:
+    return {"reason": error.reason, "message": error.message}
+
+
+def _checked(checkpoint: bytes) -> bytes:
+    """The bytes themselves, which other processes will read. Raises DataLoss when they cannot."""
+    Checkpoint.read(checkpoint)
+    return checkpoint
 
 
 def _artifact(artifact: Artifact) -> dict[str, Any]:
     return {"sha256": artifact.sha256, "size_bytes": artifact.size_bytes}
-
-
-def _exported(exported: Exported, artifact: Artifact, opset: int) -> dict[str, Any]:
-    return {
-        "onnx": _artifact(artifact),
-        "top1_agreement": exported.top1_agreement,
-        "max_abs_diff": exported.max_abs_diff,
-        "num_samples": exported.num_samples,
-        "opset": opset,
-        "accuracy": exported.accuracy,
-    }

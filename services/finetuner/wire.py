@@ -3,7 +3,7 @@ says so."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from donna.artifacts import URI_PREFIX
@@ -105,17 +105,29 @@ def job_message(job: Job, tasks: Sequence[Task]) -> pb.FinetuneJob:
 
 def _result_message(result: dict[str, Any], reused: bool) -> pb.FinetunedNetwork:
     message = pb.FinetunedNetwork(network=_network_message(result), reused=reused)
-    if "error" in result:
-        message.error.CopyFrom(common_pb2.Error(**result["error"]))
-        return message
+    for name in ("error", "int8_error"):
+        if name in result:
+            getattr(message, name).CopyFrom(common_pb2.Error(**result[name]))
     for name in ("accuracy", "loss", "num_samples", "parameters", "macs", "train_s"):
-        setattr(message, name, result[name])
-    message.weights.CopyFrom(_artifact_message(result["artifact"]))
+        if name in result:
+            setattr(message, name, result[name])
+    if "artifact" in result:
+        message.weights.CopyFrom(_artifact_message(result["artifact"]))
     for name in ("model", "int8_model"):
         if name in result:
             model = {**result[name], "onnx": _artifact_message(result[name]["onnx"])}
             getattr(message, name).CopyFrom(pb.ExportedModel(**model))
     return message
+
+
+def known_network(network: NetworkRequest, result: Mapping[str, Any]) -> pb.FinetunedNetwork:
+    """A network that was trained before, with the weights that came of it."""
+    return pb.FinetunedNetwork(
+        network=_network_message(network.to_dict()),
+        weights=_artifact_message(result["weights"]),
+        train_s=result["train_s"],
+        reused=True,
+    )
 
 
 def _network_message(raw: dict[str, Any]) -> pb.Network:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from torch import nn
 
+from donna.data import Part
+from donna.nets import references
 from services.finetuner import assembly
 from services.finetuner.checkpoint import Checkpoint
 from services.finetuner.group import Group
@@ -26,8 +28,8 @@ class Workshop:
         random = recipe.initialization == "random"
         library = materials.library(request.library) if request.library else None
         if asked.architecture is None or library is None:
-            description = assembly.at_random(request.reference) if random else request.reference
-            model = assembly.build_reference(description, materials.read, recipe.seed)
+            description = references.at_random(request.reference) if random else request.reference
+            model = references.load(description, materials.read, recipe.seed)
         elif random:
             model = assembly.from_scratch(request.reference, library, asked.architecture, recipe.seed)
         else:
@@ -36,7 +38,7 @@ class Workshop:
         stitched = asked.architecture is not None and not random and asked.weights is None
         model = assembly.as_classifier(model, asked.weights, materials.read).to(materials.device)
         if stitched:
-            calibrate(model, materials.dataset(request.dataset).split("training"), recipe.seed)
+            calibrate(model, self._training(request), recipe.seed)
         return model
 
     def train(
@@ -44,7 +46,7 @@ class Workshop:
         network: nn.Module,
         request: Request,
         *,
-        resume: bytes | None,
+        resume: Checkpoint | None,
         group: Group = ALONE,
         on_step: Callable[[int, int], None],
         on_epoch: Callable[[Checkpoint], None],
@@ -53,11 +55,14 @@ class Workshop:
         taught = request.recipe.soft_weight > 0 and request.networks[0].architecture is not None
         train(
             network,
-            self.materials.dataset(request.dataset).split("training"),
+            self._training(request),
             request.recipe,
-            self.materials.teacher(request.reference, request.dataset) if taught else None,
-            resume=Checkpoint.read(resume) if resume else None,
+            self.materials.teacher(request.reference, request.dataset, request.identity) if taught else None,
+            resume=resume,
             group=group,
             on_step=on_step,
             on_epoch=on_epoch,
         )
+
+    def _training(self, request: Request) -> Part:
+        return self.materials.dataset(request.dataset, request.identity).split("training")

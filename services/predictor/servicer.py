@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +22,7 @@ from donna.rpc.messages import (
     read_artifact,
     unpack_architectures,
 )
+from donna.rpc.paging import page_of_jobs
 from donna.rpc.watch import Watcher
 from donna.space import Library
 from donna.space.accuracy_tables import AccuracyTables
@@ -72,12 +73,10 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
         return pb.GetPredictorResponse(predictor=self._message(self._job(request.name)))
 
     def ListPredictors(self, request: pb.ListPredictorsRequest, context: Any) -> pb.ListPredictorsResponse:
-        jobs, token = self._engine.store.list(
-            KIND, page_size=request.page_size, page_token=request.page_token
-        )
-        return pb.ListPredictorsResponse(
-            predictors=[self._message(job) for job in jobs], next_page_token=token
-        )
+        def respond(jobs: Iterable[Job], token: str) -> pb.ListPredictorsResponse:
+            return pb.ListPredictorsResponse(predictors=map(self._message, jobs), next_page_token=token)
+
+        return page_of_jobs(self._engine.store, KIND, request, respond)
 
     def DeletePredictor(self, request: pb.DeletePredictorRequest, context: Any) -> pb.DeletePredictorResponse:
         self._engine.store.delete(check_name(request.name, KIND))
@@ -173,7 +172,7 @@ class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
         return pb.WatchPredictorResponse(predictor=self._message(job))
 
     def _message(self, job: Job) -> pb.Predictor:
-        return predictor_message(job, artifact_message(self._artifacts.describe(job.spec["library"])))
+        return predictor_message(job, artifact_message(self._shelf.describe(job.spec["library"])))
 
     def _model(self, job: Job, request: Any) -> tuple[AccuracyTables, Library]:
         """The model of an ended job on the library of the request, or else on the one of the fit."""

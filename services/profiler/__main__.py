@@ -14,6 +14,7 @@ from donna.service import Parts
 from donna.service import main as serve
 from donna.v1 import profiler_pb2, profiler_pb2_grpc
 from services.profiler.canary import CanaryLog
+from services.profiler.description import Descriptions
 from services.profiler.device import Device
 from services.profiler.devices import Devices
 from services.profiler.hub import dialler
@@ -30,6 +31,7 @@ def build(settings: ProfilerSettings, store: JobStore, artifacts: ArtifactStore)
     """The parts of the service."""
     local = LocalDevice(device_id=settings.device_id, default_provider=settings.default_provider)
     devices = Devices([local, *_phones(settings)])
+    descriptions = Descriptions(list(devices))
     models = ModelStore(
         settings.state / "profiler-models",
         quota_bytes=settings.quota_bytes,
@@ -41,15 +43,17 @@ def build(settings: ProfilerSettings, store: JobStore, artifacts: ArtifactStore)
     engine = Engine(store, work, turns)
     endpoint = Endpoint(
         add=profiler_pb2_grpc.add_ProfilerServiceServicer_to_server,
-        servicer=ProfilerServicer(engine, devices, turns, models, canaries),
+        servicer=ProfilerServicer(
+            engine, devices, descriptions, turns, models, canaries, settings.keep_measurements
+        ),
         name=profiler_pb2.DESCRIPTOR.services_by_name["ProfilerService"].full_name,
     )
-    dial = dialler(settings, devices)
+    dial = dialler(settings, devices, descriptions)
     return Parts(
         endpoints=[endpoint],
         engines=[engine],
         beside=dial,
-        collectors=[DeviceMetrics(devices, turns, canaries)],
+        collectors=[DeviceMetrics(devices, descriptions, turns, canaries)],
         close=devices.close,
     )
 
@@ -61,7 +65,9 @@ def _phones(settings: ProfilerSettings) -> list[Device]:
     try:
         from services.profiler.phones.attached import attached
     except ModuleNotFoundError as error:
-        raise FailedPrecondition(f"phones need {error.name}: pip install 'donna[phones]'") from None
+        raise FailedPrecondition(
+            f"phones need {error.name}, which comes with the extra donna[phones]"
+        ) from None
     return attached(Path(settings.phones))
 
 

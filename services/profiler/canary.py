@@ -11,8 +11,9 @@ from pathlib import Path
 
 from onnx import StringStringEntryProto, TensorProto, helper
 
-from donna.graphs import IR_VERSION, fill
+from donna.graphs import fill
 from donna.graphs.weightless import KEY
+from donna.onnx_format import IR_VERSION
 from services.profiler.measurement import MeasurementSettings
 
 CHANNELS, SIZE, LAYERS = 32, 16, 6

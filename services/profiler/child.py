@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import resource
 import time
 from typing import Any
 
@@ -76,6 +77,7 @@ def measured(
         budget_ms=settings["deadline_ms"] * 0.8 - load_ms,
         cool_down=lambda attempt: time.sleep(0.1 * attempt),
         clock_ns=time.perf_counter_ns,
+        preemptions=_preemptions,
     )
     peak = memory.peak_bytes
     layers: list[dict[str, Any]] = []
@@ -83,6 +85,7 @@ def measured(
         layers = profile(model, settings)
     return {
         "samples_ms": [round(sample, 6) for sample in timing.samples_ms.tolist()],
+        "preempted_runs": timing.preempted,
         "attempts": timing.attempts,
         "unstable": timing.unstable,
         "load_ms": load_ms,
@@ -91,3 +94,8 @@ def measured(
         "nodes_by_provider": runtime.nodes_by_provider(session),
         "layers": layers,
     }
+
+
+def _preemptions() -> int:
+    """How often the system has taken a processor away from a thread of this process that wanted it."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,13 +15,15 @@ from services.profiler.measurement import Measured, MeasurementSettings
 @dataclass(frozen=True, kw_only=True)
 class Identity:
     """Who a device is. `id` is unique in its agent; devices of one `kind` are interchangeable; `providers` are
-    the execution providers, the default first."""
+    the execution providers, the default first; `longest_rest_s` is how long the device may be left to cool before a
+    measurement, beside its deadline."""
 
     id: str
     kind: str
     backend: str
     description: str
     providers: tuple[str, ...]
+    longest_rest_s: float = 0.0
 
     @property
     def name(self) -> str:
@@ -54,6 +57,13 @@ class Device(Protocol):
 
     def close(self) -> None:
         """Ends everything that was started."""
+
+
+def kind_of(*parts: str) -> str:
+    """A kind that searches can name: letters, digits, - and _, at most 63 of them."""
+    noise = re.compile(r"\((r|tm)\)|\bcpu\b|\bprocessor\b|@.*", re.IGNORECASE)
+    words = "-".join(noise.sub(" ", part) for part in parts)
+    return re.sub(r"[^A-Za-z0-9_]+", "-", words).strip("-_")[:63].rstrip("-_") or "unknown"
 
 
 def fingerprint_sha256(fingerprint: dict[str, str]) -> str:

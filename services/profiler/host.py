@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import psutil
 
 _CPU = Path("/sys/devices/system/cpu")
+_NVIDIA = Path("/proc/driver/nvidia")
 
 
 def fingerprint() -> dict[str, str]:
@@ -52,6 +54,19 @@ def _hardware() -> dict[str, str]:
         "threads": str(usable_cores()),
         "memory_bytes": str(psutil.virtual_memory().total),
     }
+
+
+def nvidia(driver: Path = _NVIDIA) -> dict[str, str]:
+    """Models and driver of the NVIDIA GPUs, as the driver tells them in files; empty where there is none."""
+    models = {
+        " ".join(value.split())
+        for path in sorted(driver.glob("gpus/*/information"))
+        for name, _, value in (line.partition(":") for line in _read(path).splitlines())
+        if name.strip() == "Model"
+    }
+    version = re.search(r"\b\d+\.\d+(\.\d+)?\b", _read(driver / "version").partition("\n")[0])
+    found = {"gpu": ", ".join(sorted(models)), "gpu_driver": version[0] if version else ""}
+    return {name: value for name, value in found.items() if value}
 
 
 def cpu_model() -> str:

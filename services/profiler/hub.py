@@ -9,52 +9,51 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from donna.errors import Unavailable
+from donna import durable
+from donna.errors import InvalidArgument
 from donna.rpc.authentication import read_optional
 from donna.rpc.dial import attach_for_ever
 from donna.rpc.tls import channel_credentials
 from donna.v1 import hub_pb2
-from services.profiler.device import fingerprint_sha256
+from services.profiler.description import Descriptions
 from services.profiler.devices import Devices
 from services.profiler.settings import ProfilerSettings
 
 
 def dialler(
-    settings: ProfilerSettings, devices: Devices
+    settings: ProfilerSettings, devices: Devices, descriptions: Descriptions
 ) -> Callable[[str], Coroutine[Any, Any, None]] | None:
     """What keeps the agent attached, given its own address, for as long as it serves; None without a hub.
 
-    Raises InvalidArgument when a file of the settings cannot be read.
+    Raises InvalidArgument when a file of the settings cannot be read, and for settings with which the hub's calls,
+    in plain text and without a token as they come through the stream, would never be answered.
     """
     if not settings.hub:
         return None
+    for field in ("tls_certificate", "token_file", "tokens"):
+        if getattr(settings, field):
+            raise InvalidArgument.of(
+                field,
+                "an agent that dials a hub serves it in plain text and without tokens, inside its own stream: let it "
+                "listen on loopback, without TLS and tokens of its own",
+            )
     name = settings.hub_agent or host_name()
     instance = own_instance(settings.state / "profiler-instance")
     token = read_optional(settings.hub_token_file, "hub_token_file")
-    credentials = None
-    if settings.hub_tls_ca:
-        credentials = channel_credentials(
-            settings.hub_tls_ca, settings.hub_tls_certificate, settings.hub_tls_key
-        )
+    credentials = channel_credentials(
+        settings.hub_tls_ca, settings.hub_tls_certificate, settings.hub_tls_key, settings="hub_tls"
+    )
 
     def hello() -> hub_pb2.AgentHello:
-        return hub_pb2.AgentHello(agent=name, instance=instance, fingerprint_sha256=fingerprints(devices))
+        every = list(devices)
+        found = zip(every, descriptions.of(every), strict=True)
+        fingerprints = {d.identity.name: told.fingerprint_sha256 for d, told in found if not told.away}
+        return hub_pb2.AgentHello(agent=name, instance=instance, fingerprint_sha256=fingerprints)
 
     def dial(own_address: str) -> Coroutine[Any, Any, None]:
         return attach_for_ever(settings.hub, hello, own_address, token=token, credentials=credentials)
 
     return dial
-
-
-def fingerprints(devices: Devices) -> dict[str, str]:
-    """The digest of every device's fingerprint, by its name; those that are away are left out."""
-    found = {}
-    for device in devices:
-        try:
-            found[device.identity.name] = fingerprint_sha256(device.fingerprint())
-        except Unavailable:
-            continue
-    return found
 
 
 def host_name() -> str:
@@ -64,6 +63,8 @@ def host_name() -> str:
 
 def own_instance(path: Path) -> str:
     """What tells this agent from another of the same name: made once, kept in the state."""
-    if not path.exists():
-        path.write_text(secrets.token_hex(16))
-    return path.read_text()
+    found = path.read_text() if path.exists() else ""
+    if not found:
+        found = secrets.token_hex(16)
+        durable.write(path, found)
+    return found

@@ -13,7 +13,7 @@ import onnxruntime
 
 from donna.errors import InvalidArgument
 from services.profiler import host
-from services.profiler.device import Identity
+from services.profiler.device import Identity, kind_of
 from services.profiler.host_lock import machine
 from services.profiler.measurement import Measured, MeasurementSettings
 from services.profiler.process import Nursery
@@ -32,14 +32,13 @@ class LocalDevice:
         if default not in offered:
             said = f"must be one of {', '.join(offered)}, got {default_provider!r}"
             raise InvalidArgument.of("default_provider", said)
-        cores = host.usable_cores()
+        cores, gpu = host.usable_cores(), host.nvidia().get("gpu", "")
+        what = (host.cpu_model(), f"{cores}c") if default == CPU else (gpu, default)
         self.identity = Identity(
             id=device_id,
-            kind=f"{platform.machine()}-cpu-{cores}c"
-            if default == CPU
-            else f"{platform.machine()}-{default}",
+            kind=kind_of(platform.machine(), *what),
             backend="onnxruntime",
-            description=f"{host.cpu_model()}, {cores} cores",
+            description=f"{host.cpu_model()}, {cores} cores" + (f", {gpu}" if gpu else ""),
             providers=(default, *(name for name in offered if name != default)),
         )
         self._nursery = Nursery()
@@ -47,7 +46,7 @@ class LocalDevice:
         self._lock = Path(tempfile.gettempdir()) / f"donna-device-{os.getuid()}.lock"
 
     def fingerprint(self) -> dict[str, str]:
-        return host.fingerprint() | _runtime()
+        return host.fingerprint() | host.nvidia() | _runtime()
 
     def state(self) -> dict[str, str]:
         return host.state()
@@ -69,4 +68,4 @@ def _runtime() -> dict[str, str]:
         "runtime": f"onnxruntime {onnxruntime.__version__}",
         "build": onnxruntime.get_build_info(),
         "providers": ",".join(onnxruntime.get_available_providers()),
-    }
+    } | ({"cuda": str(cuda)} if (cuda := getattr(onnxruntime, "cuda_version", "")) else {})

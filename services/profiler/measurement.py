@@ -10,7 +10,7 @@ from typing import Any
 from donna.errors import InvalidArgument, Violation
 from services.profiler.stopping import StopRule
 
-METHOD_VERSION = "1"
+METHOD_VERSION = "2"
 """Grows with every change of how a latency is taken: figures of two versions are not compared or cached together."""
 
 GRAPH_OPTIMIZATIONS = ("all", "extended", "basic", "none")
@@ -110,7 +110,8 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a backend gives back: raw samples in the order taken, and what went with them."""
+    """What a backend gives back: raw samples in the order taken, and what went with them. `preempted_runs` are not
+    among the samples: the system had taken a processor away from them."""
 
     samples_ms: tuple[float, ...]
     attempts: int
@@ -120,6 +121,7 @@ class Measured:
     network_memory_bytes: int
     nodes_by_provider: dict[str, int]
     layers: tuple[Layer, ...] = ()
+    preempted_runs: int = 0
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Measured:
@@ -133,6 +135,7 @@ class Measured:
             network_memory_bytes=int(raw["network_memory_bytes"]),
             nodes_by_provider={str(name): int(count) for name, count in raw["nodes_by_provider"].items()},
             layers=tuple(Layer(**layer) for layer in raw["layers"]),
+            preempted_runs=int(raw["preempted_runs"]),
         )
 
 

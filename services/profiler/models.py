@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from donna.artifacts import check_sha256
 from donna.errors import DataLoss, FailedPrecondition, InvalidArgument, ResourceExhausted, Unavailable
@@ -18,16 +19,19 @@ from donna.graphs import Limits, check
 
 
 class ModelStore:
-    """`quota_bytes` bounds complete files together; the least recently used leave first."""
+    """`quota_bytes` bounds all files together, those that came in part and those that are coming included; the least
+    recently used leave first."""
 
     def __init__(self, folder: Path, *, quota_bytes: int, limits: Limits | None = None) -> None:
         self._folder = folder
         self._partial = folder / "partial"
         self._partial.mkdir(parents=True, exist_ok=True)
         self._quota_bytes = quota_bytes
-        self._limits = limits or Limits()
+        self.limits = limits or Limits()
         self._lock = threading.Lock()
-        self._arriving: set[str] = set()
+        self._checking = threading.Lock()
+        self._arriving: dict[str, int] = {}
+        """What is being uploaded, with the size that it will have."""
 
     def missing(self, hashes: Iterable[str]) -> list[str]:
         """Those that are not here, in the order given."""
@@ -61,14 +65,13 @@ class ModelStore:
             )
         return data
 
-    def arrival(self, sha256: str, total_bytes: int, offset: int) -> Arrival:
-        """Begins an upload, or goes on with one at `offset`, the number of bytes that are here.
+    def arrival(self) -> Arrival:
+        """An upload, which begins with `Arrival.begin`."""
+        return Arrival(self)
 
-        Raises InvalidArgument for another offset, ResourceExhausted for more bytes than may be kept,
-        Unavailable when the same file is arriving already.
-        """
-        check_sha256(sha256)
-        most = min(self._limits.size_bytes, self._quota_bytes)
+    def _open(self, sha256: str, total_bytes: int, offset: int) -> BinaryIO:
+        path = self._partial_path(sha256)
+        most = min(self.limits.size_bytes, self._quota_bytes)
         if total_bytes > most:
             said = f"the model has {total_bytes} bytes, this host keeps at most {most}"
             raise ResourceExhausted(said, reason="MODEL_TOO_LARGE")
@@ -78,39 +81,53 @@ class ModelStore:
             here = self.partial_bytes(sha256)
             if offset not in (0, here):
                 raise InvalidArgument.of("chunk.offset", f"must be 0 or {here}, got {offset}")
-            self._arriving.add(sha256)
-        return Arrival(self, sha256, self._partial_path(sha256), fresh=offset == 0)
+            self._make_room(sha256, total_bytes)
+            try:
+                file = path.open("ab" if offset else "wb")
+            except OSError as error:
+                raise _full(error) from error
+            self._arriving[sha256] = total_bytes
+            return file
 
-    def _admit(self, sha256: str, path: Path) -> int:
+    def _admit(self, sha256: str) -> int:
         """A complete file comes under its name; returns its size. Raises DataLoss and InvalidArgument."""
-        data = path.read_bytes()
-        found = hashlib.sha256(data).hexdigest()
-        if found != sha256:
-            path.unlink()
-            raise DataLoss(f"the bytes have sha256 {found}, not {sha256}", reason="HASH_MISMATCH")
-        try:
-            check(data, limits=self._limits)
-        except InvalidArgument:
-            path.unlink()
-            raise
-        with self._lock:
-            self._make_room(len(data))
-            path.replace(self._path(sha256))
+        path = self._partial_path(sha256)
+        with self._checking:  # a model takes its size several times over while it is checked
+            data = path.read_bytes()
+            found = hashlib.sha256(data).hexdigest()
+            try:
+                if found != sha256:
+                    raise DataLoss(f"the bytes have sha256 {found}, not {sha256}", reason="HASH_MISMATCH")
+                check(data, limits=self.limits)
+            except (DataLoss, InvalidArgument):
+                path.unlink()
+                raise
+        path.replace(self._path(sha256))
         return len(data)
 
-    def _make_room(self, size_bytes: int) -> None:
-        kept = sorted((p for p in self._folder.iterdir() if p.is_file()), key=lambda p: p.stat().st_mtime)
-        sizes = [path.stat().st_size for path in kept]
-        excess = sum(sizes) + size_bytes - self._quota_bytes
-        for path, size in zip(kept, sizes, strict=True):
+    def _make_room(self, coming: str, size_bytes: int) -> None:
+        """Raises ResourceExhausted when other uploads have taken all there is."""
+        kept = [*self._arriving, coming]
+        idle = [
+            (entry.stat().st_mtime, entry.stat().st_size, Path(entry.path))
+            for folder in (self._folder, self._partial)
+            for entry in os.scandir(folder)
+            if entry.is_file() and entry.name not in kept
+        ]
+        excess = size_bytes + sum(self._arriving.values()) + sum(size for _, size, _ in idle)
+        excess -= self._quota_bytes
+        for _, size, path in sorted(idle):
             if excess <= 0:
                 return
-            path.unlink()
+            path.unlink(missing_ok=True)
             excess -= size
+        if excess > 0:
+            said = f"{len(self._arriving)} uploads have taken this host's quota of {self._quota_bytes} bytes"
+            raise ResourceExhausted(said, reason="QUOTA_TAKEN", retry_after_s=5.0)
 
     def _end(self, sha256: str) -> None:
         with self._lock:
-            self._arriving.discard(sha256)
+            self._arriving.pop(sha256, None)
 
     def _path(self, sha256: str) -> Path:
         return self._folder / check_sha256(sha256)
@@ -120,31 +137,57 @@ class ModelStore:
 
 
 class Arrival:
-    """One upload in progress. What was written stays when it is left unfinished."""
+    """One upload. What was written stays when it is left unfinished. Calls follow each other: none while another
+    is under way."""
 
-    def __init__(self, store: ModelStore, sha256: str, path: Path, *, fresh: bool) -> None:
+    def __init__(self, store: ModelStore) -> None:
         self._store = store
+        self._sha256 = ""
+        self._file: BinaryIO | None = None
+
+    def begin(self, sha256: str, total_bytes: int, offset: int) -> None:
+        """Begins at the start, or goes on at `offset`, the number of bytes that are here.
+
+        Raises InvalidArgument for another offset, ResourceExhausted for more bytes than may be kept, Unavailable when
+        the same file is arriving already.
+        """
+        self._file = self._store._open(sha256, total_bytes, offset)
         self._sha256 = sha256
-        self._path = path
-        self._file = path.open("wb" if fresh else "ab")
+
+    @property
+    def begun(self) -> bool:
+        """Whether `begin` has succeeded."""
+        return self._file is not None
 
     def write(self, data: bytes) -> None:
         """The next piece. Raises ResourceExhausted when the disk is full."""
+        assert self._file is not None  # noqa: S101 - begin comes first
         try:
             self._file.write(data)
         except OSError as error:
-            raise ResourceExhausted(
-                f"this host cannot keep the model: {error.strerror}", reason="DISK_FULL"
-            ) from error
+            raise _full(error) from error
 
     def finish(self) -> int:
-        """Checks the whole and keeps it; returns its size. Raises DataLoss or InvalidArgument, keeping nothing."""
-        self._file.close()
-        return self._store._admit(self._sha256, self._path)
+        """Checks the whole and keeps it; returns its size. Raises ResourceExhausted when the disk is full, DataLoss or
+        InvalidArgument, keeping nothing."""
+        assert self._file is not None  # noqa: S101 - begin comes first
+        try:
+            self._file.close()  # writes what was not written yet
+        except OSError as error:
+            raise _full(error) from error
+        return self._store._admit(self._sha256)
 
     def close(self) -> None:
         """Ends the upload, finished or not."""
+        if self._file is None:
+            return
         try:
             self._file.close()
+        except OSError:
+            pass  # told by `finish`, or nobody waits for it any more
         finally:
             self._store._end(self._sha256)
+
+
+def _full(error: OSError) -> ResourceExhausted:
+    return ResourceExhausted(f"this host cannot keep the model: {error.strerror}", reason="DISK_FULL")

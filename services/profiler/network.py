@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from donna.graphs import fill, is_weightless, stitch
+from onnx import ModelProto
+
+from donna.errors import InvalidArgument
+from donna.graphs import fill, filled_bytes, is_weightless, stitch
+from services.profiler.failure import INVALID_MODEL, failure
 from services.profiler.measurement import fragments_sha256
 from services.profiler.models import ModelStore
 
@@ -32,12 +36,26 @@ class Network:
     def load(self, store: ModelStore) -> bytes:
         """The ONNX bytes to run, with weights filled where they were left out.
 
-        Raises FailedPrecondition (MODEL_MISSING), and InvalidArgument when fragments do not fit together.
+        Raises FailedPrecondition (MODEL_MISSING), and (INVALID_MODEL) when fragments do not fit together or are larger
+        together than one model may be.
         """
         if self.model:
             return store.get(self.model)
-        network = stitch([store.get(sha256) for sha256 in self.fragments])
-        return (fill(network) if is_weightless(network) else network).SerializeToString()
+        try:
+            network = stitch(self._parts(store))
+            return (fill(network) if is_weightless(network) else network).SerializeToString()
+        except InvalidArgument as error:
+            raise failure(INVALID_MODEL, error.message) from None
+
+    def _parts(self, store: ModelStore) -> list[ModelProto]:
+        limit, size, parts = store.limits.size_bytes, 0, []
+        for sha256 in self.fragments:
+            parts.append(ModelProto.FromString(store.get(sha256)))
+            size += parts[-1].ByteSize() + filled_bytes(parts[-1])
+            if size > limit:
+                said = f"have more than {limit} bytes with their weights, which is what one model may have"
+                raise InvalidArgument.of("fragments", said)
+        return parts
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a job's spec."""

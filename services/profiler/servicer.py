@@ -4,40 +4,56 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator
-from typing import Any
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from donna.errors import FailedPrecondition, InvalidArgument
 from donna.jobs.engine import Engine
+from donna.jobs.pruning import prune
 from donna.jobs.record import Job, JobState, TaskState
 from donna.jobs.store import check_page_size
 from donna.rpc.artifact_servicer import check_hashes, receive
 from donna.rpc.messages import check_name, check_request_id
+from donna.rpc.paging import page_of_jobs
 from donna.rpc.watch import Watcher
 from donna.v1 import profiler_pb2 as pb
 from donna.v1 import profiler_pb2_grpc
 from services.profiler.canary import CanaryLog
+from services.profiler.description import Description, Descriptions
 from services.profiler.device import Device, fingerprint_sha256
 from services.profiler.devices import Devices
-from services.profiler.models import Arrival, ModelStore
+from services.profiler.models import ModelStore
 from services.profiler.turns import Turns
 from services.profiler.wire import measurement_message, read_network, read_settings, settings_message
 
 MAX_PRIORITY = 1000
+PRUNE_EVERY = 100
+"""Measurements between two looks for those that are too old to be kept."""
+T = TypeVar("T")
 
 
 class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
-    """`donna.v1.ProfilerService`."""
+    """`donna.v1.ProfilerService`; `keep` measurements that have ended stay on record."""
 
     def __init__(
-        self, engine: Engine, devices: Devices, turns: Turns, models: ModelStore, canaries: CanaryLog
+        self,
+        engine: Engine,
+        devices: Devices,
+        descriptions: Descriptions,
+        turns: Turns,
+        models: ModelStore,
+        canaries: CanaryLog,
+        keep: int = 10_000,
     ) -> None:
         self._engine = engine
         self._turns = turns
         self._store = engine.store
         self._devices = devices
+        self._descriptions = descriptions
         self._models = models
         self._canaries = canaries
+        self._keep, self._created = keep, itertools.count(1)
         self._watchers = {
             brief: Watcher(engine.store, functools.partial(_watched, brief=brief)) for brief in (False, True)
         }
@@ -47,20 +63,19 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
         devices = [device for device in self._devices if device.identity.name > request.page_token]
         page = devices[:size]
         token = page[-1].identity.name if len(devices) > size else ""
-        return pb.ListDevicesResponse(
-            devices=[self._device(device) for device in page], next_page_token=token
-        )
+        return pb.ListDevicesResponse(devices=self._described(page), next_page_token=token)
 
     def GetDevice(self, request: pb.GetDeviceRequest, context: Any) -> pb.GetDeviceResponse:
-        return pb.GetDeviceResponse(
-            device=self._device(self._devices.get(check_name(request.name, "devices")))
-        )
+        device = self._devices.get(check_name(request.name, "devices"))
+        return pb.GetDeviceResponse(device=self._described([device])[0])
 
-    def _device(self, device: Device) -> pb.Device:
+    def _described(self, devices: Sequence[Device]) -> list[pb.Device]:
+        found = self._descriptions.of(devices)
+        return [self._device(device, told) for device, told in zip(devices, found, strict=True)]
+
+    def _device(self, device: Device, told: Description) -> pb.Device:
         identity = device.identity
-        away = device.unavailable_reason()
-        fingerprint = {} if away else device.fingerprint()
-        digest = fingerprint_sha256(fingerprint) if fingerprint else ""
+        digest = told.fingerprint_sha256
         canary = self._canaries.latest(f"{digest}/{identity.providers[0]}")
         message = pb.Device(
             name=identity.name,
@@ -68,11 +83,11 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
             backend=identity.backend,
             description=identity.description,
             providers=identity.providers,
-            fingerprint=fingerprint,
+            fingerprint=told.fingerprint,
             fingerprint_sha256=digest,
-            state={} if away else device.state(),
-            available=not away,
-            unavailable_reason=away,
+            state=told.state,
+            available=not told.away,
+            unavailable_reason=told.away,
             queue_length=self._turns.waiting(identity.name),
         )
         if canary is not None:
@@ -93,21 +108,17 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
     async def UploadModel(
         self, request_iterator: AsyncIterator[pb.UploadModelRequest], context: Any
     ) -> pb.UploadModelResponse:
-        arrival: Arrival | None = None
+        arrival = self._models.arrival()
         sha256 = ""
         try:
             async for chunk in receive(request_iterator):
-                if arrival is None:
+                if not arrival.begun:
                     sha256 = chunk.sha256
-                    arrival = await asyncio.to_thread(
-                        self._models.arrival, sha256, chunk.total_bytes, chunk.offset
-                    )
-                await asyncio.to_thread(arrival.write, chunk.data)
-            assert arrival is not None  # noqa: S101 - receive() yields at least one chunk or raises
-            size_bytes = await asyncio.to_thread(arrival.finish)
+                    await _whole(arrival.begin, sha256, chunk.total_bytes, chunk.offset)
+                await _whole(arrival.write, chunk.data)
+            size_bytes = await _whole(arrival.finish)
         finally:
-            if arrival is not None:
-                arrival.close()
+            arrival.close()
         return pb.UploadModelResponse(sha256=sha256, size_bytes=size_bytes)
 
     def CreateMeasurement(
@@ -120,6 +131,8 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
             checked = pb.Measurement(device=spec["device"], network=request.network, settings=settings)
             return pb.CreateMeasurementResponse(measurement=checked)
         job = self._engine.create(spec, request_id=check_request_id(request.request_id))
+        if next(self._created) % PRUNE_EVERY == 0:
+            prune(self._store, self._engine.work.kind, self._keep)
         return pb.CreateMeasurementResponse(
             measurement=measurement_message(self._answered(job), brief=request.brief)
         )
@@ -164,12 +177,12 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
     def ListMeasurements(
         self, request: pb.ListMeasurementsRequest, context: Any
     ) -> pb.ListMeasurementsResponse:
-        jobs, token = self._store.list(
-            "measurements", page_size=request.page_size, page_token=request.page_token
-        )
-        return pb.ListMeasurementsResponse(
-            measurements=[measurement_message(job) for job in jobs], next_page_token=token
-        )
+        def respond(jobs: Iterable[Job], token: str) -> pb.ListMeasurementsResponse:
+            return pb.ListMeasurementsResponse(
+                measurements=map(measurement_message, jobs), next_page_token=token
+            )
+
+        return page_of_jobs(self._store, "measurements", request, respond)
 
     def DeleteMeasurement(
         self, request: pb.DeleteMeasurementRequest, context: Any
@@ -194,3 +207,14 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
 
 def _watched(job: Job, *, brief: bool) -> pb.WatchMeasurementResponse:
     return pb.WatchMeasurementResponse(measurement=measurement_message(job, brief=brief))
+
+
+async def _whole(call: Callable[..., T], *arguments: Any) -> T:
+    """The result of `call`, made in a thread. When the caller leaves meanwhile it is waited for all the same: what is
+    half done would be in the way of the next upload."""
+    made = asyncio.ensure_future(asyncio.to_thread(call, *arguments))
+    try:
+        return await asyncio.shield(made)
+    except asyncio.CancelledError:
+        await asyncio.wait([made])
+        raise

@@ -24,6 +24,11 @@ class ProfilerSettings(ServiceSettings):
     canary_every: int = Field(
         default=25, ge=0, description="Measure the canary after so many measurements; 0 means never."
     )
+    keep_measurements: int = Field(
+        default=10_000,
+        ge=100,
+        description="Measurements that are kept with their figures; of those that have ended the oldest leave first.",
+    )
     phones: str = Field(
         default="", description="JSON file that lists the phones attached to this host; empty means none."
     )

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from donna.errors import Unavailable
 from services.profiler.canary import CanaryLog
-from services.profiler.device import fingerprint_sha256
+from services.profiler.description import Descriptions
 from services.profiler.devices import Devices
 from services.profiler.turns import Turns
 
@@ -17,8 +16,11 @@ from services.profiler.turns import Turns
 class DeviceMetrics(Collector):
     """Whether each device can be measured on, what waits for it, and whether its canary has moved."""
 
-    def __init__(self, devices: Devices, turns: Turns, canaries: CanaryLog) -> None:
+    def __init__(
+        self, devices: Devices, descriptions: Descriptions, turns: Turns, canaries: CanaryLog
+    ) -> None:
         self._devices = devices
+        self._descriptions = descriptions
         self._turns = turns
         self._canaries = canaries
 
@@ -35,16 +37,12 @@ class DeviceMetrics(Collector):
             "Latency of one network of our own now, relative to its first.",
             labels=("device",),
         )
-        for device in self._devices:
+        devices = list(self._devices)
+        for device, told in zip(devices, self._descriptions.of(devices), strict=True):
             identity = device.identity
             waiting.add_metric((identity.name,), self._turns.waiting(identity.name))
-            try:
-                away = device.unavailable_reason()
-                digest = "" if away else fingerprint_sha256(device.fingerprint())
-            except Unavailable:  # it left between the two questions
-                away, digest = "away", ""
-            up.add_metric((identity.name,), not away)
-            reading = self._canaries.latest(f"{digest}/{identity.providers[0]}") if digest else None
+            up.add_metric((identity.name,), not told.away)
+            reading = self._canaries.latest(f"{told.fingerprint_sha256}/{identity.providers[0]}")
             if reading is not None:
                 drift.add_metric((identity.name,), reading.drift)
         yield from (up, waiting, drift)

@@ -10,34 +10,60 @@ import numpy as np
 from services.profiler.statistics import summarise
 from services.profiler.stopping import StopRule, stable
 
+ENOUGH = 3
+"""With so many undisturbed runs the disturbed ones are left out; fewer may be chance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """`samples_ms` (n,) in the order taken; `preempted` runs are not among them."""
+
+    samples_ms: np.ndarray
+    preempted: int
+
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """`samples_ms` (n,) in the order taken; `attempts` counts the series, the calmest of which this is."""
+    """The calmest series, of `attempts`."""
 
     samples_ms: np.ndarray
+    preempted: int
     attempts: int
     unstable: bool
 
 
-def take_series(run: Callable[[], object], rule: StopRule, clock_ns: Callable[[], int]) -> np.ndarray:
-    """Samples (n,) in milliseconds of one series of runs."""
-    samples = np.empty(rule.max_runs, dtype=np.float64)
-    runs, look, start = 0, rule.next_look(0), clock_ns()
+def take_series(
+    run: Callable[[], object],
+    rule: StopRule,
+    clock_ns: Callable[[], int],
+    preemptions: Callable[[], int],
+) -> Series:
+    """One series of runs.
+
+    `preemptions` counts how often the system has taken a processor away from this process: a run during which that
+    happens tells how busy the machine is, and not how fast the network. Such runs are left out, unless there are hardly
+    any others, as on a machine where every run is longer than a turn.
+    """
+    samples, calm = np.empty(rule.max_runs, dtype=np.float64), np.zeros(rule.max_runs, dtype=bool)
+    runs, undisturbed, look, start = 0, 0, rule.next_look(0), clock_ns()
     while True:
-        while runs < look:
-            before = clock_ns()
-            run()
-            after = clock_ns()
-            samples[runs] = (after - before) / 1e6
-            runs += 1
-            if after - start >= rule.max_time_ms * 1e6:
+        seen = preemptions()
+        before = clock_ns()
+        run()
+        after = clock_ns()
+        samples[runs], calm[runs] = (after - before) / 1e6, preemptions() == seen
+        undisturbed += int(calm[runs])
+        runs += 1
+        elapsed_ms = (after - start) / 1e6
+        if rule.capped(runs, elapsed_ms):
+            break
+        if undisturbed >= look:
+            if rule.settled(samples[:runs][calm[:runs]], elapsed_ms):
                 break
-        elapsed_ms = (clock_ns() - start) / 1e6
-        taken = samples[:runs]
-        if rule.capped(runs, elapsed_ms) or rule.settled(taken, elapsed_ms):
-            return taken.copy()
-        look = rule.next_look(runs)
+            look = rule.next_look(undisturbed)
+    if undisturbed < min(ENOUGH, rule.min_runs):
+        return Series(samples_ms=samples[:runs].copy(), preempted=0)
+    return Series(samples_ms=samples[:runs][calm[:runs]], preempted=runs - undisturbed)
 
 
 def measure(
@@ -49,6 +75,7 @@ def measure(
     budget_ms: float,
     cool_down: Callable[[int], None],
     clock_ns: Callable[[], int],
+    preemptions: Callable[[], int],
 ) -> Timing:
     """Warm-up, then a series; while it is not stable, a cool-down and another one, `max_repeats` times at most.
 
@@ -58,20 +85,25 @@ def measure(
     start = clock_ns()
     for _ in range(warmup_runs):
         run()
-    series = [take_series(run, rule, clock_ns)]
-    while not stable(series[-1], rule.relative_ci_width) and len(series) <= max_repeats:
+    series = [take_series(run, rule, clock_ns, preemptions)]
+    while not stable(series[-1].samples_ms, rule.relative_ci_width) and len(series) <= max_repeats:
         spent_ms = (clock_ns() - start) / 1e6
         if spent_ms + spent_ms / len(series) > budget_ms:
             break
         cool_down(len(series))
         for _ in range(warmup_runs):
             run()
-        series.append(take_series(run, rule, clock_ns))
-    calm = stable(series[-1], rule.relative_ci_width)
+        series.append(take_series(run, rule, clock_ns, preemptions))
+    calm = stable(series[-1].samples_ms, rule.relative_ci_width)
     chosen = series[-1] if calm else min(series, key=_unrest)
-    return Timing(samples_ms=chosen, attempts=len(series), unstable=not calm)
+    return Timing(
+        samples_ms=chosen.samples_ms,
+        preempted=chosen.preempted,
+        attempts=len(series),
+        unstable=not calm,
+    )
 
 
-def _unrest(samples_ms: np.ndarray) -> float:
-    summary = summarise(samples_ms)
+def _unrest(series: Series) -> float:
+    summary = summarise(series.samples_ms)
     return summary.variation + abs(summary.drift) + summary.relative_ci_width

@@ -52,7 +52,8 @@ class MeasurementWork:
         device = self._devices.get(spec["device"])
         settings = MeasurementSettings.from_json(spec["settings"])
         network = Network.from_json(spec["network"])
-        go_on = lease(report.check, settings.deadline_ms / 1000 + LEASE_MARGIN_S)
+        rest_s = 2 * device.identity.longest_rest_s  # the canary may have to wait for a cool device, too
+        go_on = lease(report.check, settings.deadline_ms / 1000 + rest_s + LEASE_MARGIN_S)
         started = time.monotonic()
         fingerprint = fingerprint_sha256(device.fingerprint())
         if fingerprint != spec["fingerprint_sha256"]:
@@ -105,6 +106,7 @@ def figures(measured: Measured) -> dict[str, Any]:
         "samples_ms": list(measured.samples_ms),
         "unstable": measured.unstable,
         "attempts": measured.attempts,
+        "preempted_runs": measured.preempted_runs,
         "peak_memory_bytes": measured.peak_memory_bytes,
         "network_memory_bytes": measured.network_memory_bytes,
         "load_ms": measured.load_ms,

@@ -33,25 +33,26 @@ from services.searcher.work import SearchWork, Surroundings
 
 def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore) -> Parts:
     """One engine that searches in threads; channels to the predictor and to every profiler."""
-    credentials = None
-    if settings.peer_tls_ca:
-        credentials = channel_credentials(
-            settings.peer_tls_ca, settings.peer_tls_certificate, settings.peer_tls_key
-        )
+    credentials = channel_credentials(
+        settings.peer_tls_ca, settings.peer_tls_certificate, settings.peer_tls_key, settings="peer_tls"
+    )
     token = read_optional(settings.peer_token_file, "peer_token_file")
     peer = partial(Peer, credentials=credentials, token=token)
     addresses = settings.profiler_addresses()
+
+    def known(name: str, address: str) -> Peer:
+        return Peer(address=address) if settings.is_plain(name) else peer(address=address)
+
+    predictor = known("predictor", settings.predictor)
     profilers = Profilers(
-        {name: peer(address=address) for name, address in addresses.items()},
+        {name: known(name, address) for name, address in addresses.items()},
         call_deadline_s=settings.call_deadline_s,
     )
     around = Surroundings(
         artifacts=artifacts,
         libraries=Libraries(artifacts),
         fragments=Weightless(artifacts),
-        predictors=(
-            Predictors(peer(address=settings.predictor).open(), token=token) if settings.predictor else None
-        ),
+        predictors=Predictors(predictor.open(), token=predictor.token) if settings.predictor else None,
         profilers=profilers,
         measurement_deadline_s=settings.measurement_deadline_s,
         measurement_attempts=settings.measurement_attempts,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from donna.artifacts import ArtifactStore
+from donna.artifacts import MAX_JSON_BYTES, ArtifactStore
 from donna.errors import NotFound
 from donna.space import Library
 
@@ -24,6 +24,6 @@ class Libraries:
 
     def _read(self, sha256: str) -> Library:
         try:
-            return Library.from_json(self._artifacts.get_bytes(sha256))
+            return Library.from_json(self._artifacts.get_bytes(sha256, at_most=MAX_JSON_BYTES))
         except NotFound as error:
             raise NotFound(f"library {sha256} does not exist", metadata={"sha256": sha256}) from error

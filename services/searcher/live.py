@@ -14,7 +14,7 @@ from typing import Any
 
 from donna.errors import DonnaError, FailedPrecondition, InvalidArgument, NotFound
 from donna.jobs import Job
-from donna.jobs.store import JobStore
+from donna.jobs.store import JobStore, as_unavailable
 from donna.report.live import live_html
 from donna.rpc.authentication import is_loopback
 from donna.rpc.messages import check_name
@@ -92,8 +92,11 @@ class LivePages:
             page, changes = self.page(request.path.partition("?")[0])
         except NotFound as error:
             return _send(request, HTTPStatus.NOT_FOUND, html.escape(error.message), refresh=False)
-        except DonnaError as error:
-            return _send(request, HTTPStatus.SERVICE_UNAVAILABLE, html.escape(error.message), refresh=True)
+        except Exception as error:
+            said = as_unavailable(error) or error
+            if not isinstance(said, DonnaError):
+                raise
+            return _send(request, HTTPStatus.SERVICE_UNAVAILABLE, html.escape(said.message), refresh=True)
         return _send(request, HTTPStatus.OK, page, refresh=changes)
 
 

@@ -8,7 +8,10 @@ from typing import Any
 NOT_RUNNABLE = ("UNSUPPORTED_OP", "OUT_OF_MEMORY", "INVALID_MODEL", "UNMEASURABLE")
 """Reasons that stay true however often a network is tried on a device with the same settings."""
 
-BLAMELESS = ("DEVICE_AWAY", "DEVICE_CHANGED", "CANCELLED", "GONE", "MODEL_MISSING")
+BLAMELESS = (
+    *("DEVICE_AWAY", "DEVICE_CHANGED", "DEVICE_TOO_WARM", "STORAGE_FULL"),
+    *("CANCELLED", "GONE", "MODEL_MISSING"),
+)
 """Reasons that have nothing to do with the network: it is tried again however often they come."""
 
 UNSTABLE = "UNSTABLE"

@@ -12,8 +12,8 @@ from donna.errors import DonnaError, InvalidArgument
 from donna.jobs import Job
 from donna.jobs.engine import Engine
 from donna.jobs.store import check_page_size
-from donna.rpc.limits import MAX_MESSAGE_BYTES
 from donna.rpc.messages import architecture_message, check_name, check_request_id
+from donna.rpc.paging import page_of_jobs
 from donna.rpc.watch import Watcher
 from donna.space import Architecture, Library
 from donna.v1 import searcher_pb2 as pb
@@ -44,7 +44,10 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
 
     def CreateSearch(self, request: pb.CreateSearchRequest, context: Any) -> pb.CreateSearchResponse:
         check_request_id(request.request_id)
-        spec = read_spec(request.spec, predictor_needed=not request.validate_only)
+        spec = read_spec(request.spec, to_run=not request.validate_only)
+        if not spec.library:
+            self._check_devices(request.spec)
+            return pb.CreateSearchResponse(search=pb.Search(spec=spec_message(spec)))
         if not request.validate_only:
             # First, since a repeated call asks for what exists, whatever has become of predictor and devices.
             if known := self._engine.store.requested(KIND, spec.to_dict(), request.request_id):
@@ -70,16 +73,10 @@ class SearcherServicer(searcher_pb2_grpc.SearcherServiceServicer):
         return pb.GetSearchResponse(search=search_message(self._job(request.name)))
 
     def ListSearches(self, request: pb.ListSearchesRequest, context: Any) -> pb.ListSearchesResponse:
-        size = check_page_size(request.page_size)
-        while True:
-            jobs, token = self._engine.store.list(KIND, page_size=size, page_token=request.page_token)
-            response = pb.ListSearchesResponse(
-                searches=[search_message(job) for job in jobs], next_page_token=token
-            )
-            # Fronts may be long: a page holds fewer searches rather than break the limit of a message.
-            if len(jobs) <= 1 or response.ByteSize() <= MAX_MESSAGE_BYTES // 2:
-                return response
-            size = max(1, len(jobs) // 2)
+        def respond(jobs: Iterable[Job], token: str) -> pb.ListSearchesResponse:
+            return pb.ListSearchesResponse(searches=map(search_message, jobs), next_page_token=token)
+
+        return page_of_jobs(self._engine.store, KIND, request, respond)
 
     def DeleteSearch(self, request: pb.DeleteSearchRequest, context: Any) -> pb.DeleteSearchResponse:
         self._engine.store.delete(check_name(request.name, KIND))

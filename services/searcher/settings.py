@@ -34,6 +34,11 @@ class SearcherSettings(ServiceSettings):
     )
     peer_tls_certificate: str = Field(default="", description="PEM file of this client's certificate.")
     peer_tls_key: str = Field(default="", description="PEM file of this client's key.")
+    plain_peers: str = Field(
+        default="",
+        description="Names of profilers, and predictor, separated by commas, that are spoken to without TLS and shown "
+        "no token: those on this machine.",
+    )
     profiler_tls_name: str = Field(
         default="",
         description="Name that profilers found by label have in their certificate; empty means their address.",
@@ -60,6 +65,10 @@ class SearcherSettings(ServiceSettings):
     def _read_profilers(cls, text: str) -> str:
         parse_profilers(text)
         return text
+
+    def is_plain(self, peer: str) -> bool:
+        """Whether a peer, by its name, is on this machine and asks nobody who he is."""
+        return peer in self.plain_peers.split(",")
 
     def profiler_addresses(self) -> dict[str, str]:
         """Name -> host:port of every profiler."""

@@ -30,15 +30,17 @@ _MODES = {
 }
 
 
-def read_spec(message: pb.SearchSpec, *, predictor_needed: bool) -> SearchSpec:
+def read_spec(message: pb.SearchSpec, *, to_run: bool) -> SearchSpec:
     """A request's spec with its defaults filled in. Raises InvalidArgument naming every wrong field.
 
-    Only a search that is run needs a predictor for its accuracies; a check goes without.
+    Only a search that is run needs a library, and a predictor for its accuracies; a check goes without.
 
     What depends on the library (choices of `initial`) and on the world (devices, predictor) is checked later.
     """
     checks = Checks()
-    library = _read(checks, "", lambda: read_artifact(message.library, "spec.library"), "")
+    library = ""
+    if to_run or message.HasField("library"):
+        library = _read(checks, "", lambda: read_artifact(message.library, "spec.library"), "")
     if message.predictor:
         _read(checks, "", lambda: check_name(message.predictor, "predictors", "spec.predictor"), "")
     objectives = [
@@ -88,7 +90,7 @@ def read_spec(message: pb.SearchSpec, *, predictor_needed: bool) -> SearchSpec:
         max_measurements=message.max_measurements,
         initial=tuple(tuple(architecture.choices) for architecture in message.initial),
     )
-    missing = predictor_needed and spec.needs_predictor and not spec.predictor
+    missing = to_run and spec.needs_predictor and not spec.predictor
     checks.field("spec.predictor", not missing, "is needed for accuracy")
     checks.field(
         "spec.latency_mode",
@@ -135,7 +137,9 @@ def _bound(checks: Checks, field: str, message: pb.Bound) -> Bound | None:
 def spec_message(spec: SearchSpec) -> pb.SearchSpec:
     """A spec on the wire, with every default filled in."""
     message = pb.SearchSpec(
-        library=common_pb2.Artifact(uri=f"artifact:sha256/{spec.library}", sha256=spec.library),
+        library=common_pb2.Artifact(uri=f"artifact:sha256/{spec.library}", sha256=spec.library)
+        if spec.library
+        else None,
         predictor=spec.predictor,
         algorithm=f"SEARCH_ALGORITHM_{spec.algorithm}",
         population=spec.population,

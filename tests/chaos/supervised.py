@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,6 +109,8 @@ class Command:
     def __init__(self, spec: Path, output: Path, endpoints: str) -> None:
         self.starts = self.gave_up = 0
         self.phase = "Starting"
+        self.seconds_in: Counter[str] = Counter()
+        self._since = time.monotonic()
         self.said: list[str] = []
         self._arguments = [sys.executable, "-m", "donna.cli", "run", str(spec), "--output", str(output)]
         self._env = os.environ | {"DONNA_ENDPOINTS": endpoints, "PYTHONPATH": str(ROOT)}
@@ -131,7 +134,12 @@ class Command:
         for line in self.process.stdout:
             self.said.append(line.rstrip())
             if found := PHASE.match(line):
-                self.phase = found[1]
+                self._enter(found[1])
+
+    def _enter(self, phase: str) -> None:
+        now = time.monotonic()
+        self.seconds_in[self.phase] += now - self._since
+        self.phase, self._since = phase, now
 
     def ended(self) -> bool:
         """True when it is through. One that was killed, or gave up because a service was away, is started again."""
@@ -140,6 +148,7 @@ class Command:
             return False
         self._reader.join(10)
         if code == 0:
+            self._enter("")
             return True
         # 3 is also the code of a job that failed; the ledger tells whether one did.
         assert code in (-9, 3), "\n".join(self.said[-20:])

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shlex
 import shutil
 import socket
 import subprocess
@@ -24,13 +25,26 @@ def compose_command() -> list[str] | None:
     return None
 
 
+STARTER = "DONNA_CONTAINER_ENGINE"
+"""Names a command that starts a container engine where none answers; it may take its time, and has to succeed."""
+
+
 def why_not() -> str:
-    """Why containers cannot be run here, "" when they can."""
+    """Why containers cannot be run here, "" when they can: an engine answers, or could be started."""
+    command = shlex.split(os.environ.get(STARTER, ""))
+    if command and not _answers():
+        subprocess.run(command, check=True, cwd=ROOT)
     if shutil.which("docker") is None:
-        return "there is no docker command"
-    if _says(["docker", "info", "--format", "{{.ServerVersion}}"]) is None:
-        return "no container engine answers (docker info fails)"
+        return f"there is no docker command, and {STARTER} names none that brings it"
+    if not _answers():
+        return (
+            f"no container engine answers (docker info fails), and {STARTER} names no command that starts one"
+        )
     return "" if compose_command() else "there is neither docker-compose nor docker compose"
+
+
+def _answers() -> bool:
+    return _says(["docker", "info", "--format", "{{.ServerVersion}}"]) is not None
 
 
 def _says(command: list[str]) -> str | None:
@@ -94,7 +108,7 @@ class Stack:
         return ",".join(f"{service}=127.0.0.1:{port}" for service, port in self.ports.items())
 
     def token(self) -> str:
-        return self.compose("exec", "-T", "predictor", "cat", "/var/lib/donna/secrets/token").strip()
+        return self.compose("run", "--rm", "-T", "secrets", "cat", "/secrets/callers/token").strip()
 
     def query(self, schema: str, sql: str) -> list[list[str]]:
         """Rows of the database of a service."""

@@ -16,7 +16,7 @@ from donna.errors import DonnaError
 from donna.v1 import common_pb2
 from tests.compose.stack import ROOT, SERVICES, Stack, why_not
 
-pytestmark = [pytest.mark.compose, pytest.mark.skipif(bool(why_not()), reason=f"not run: {why_not()}")]
+pytestmark = pytest.mark.compose
 
 RUNNING = common_pb2.JOB_STATE_RUNNING
 SUCCEEDED = common_pb2.JOB_STATE_SUCCEEDED
@@ -25,6 +25,8 @@ NUM_BLOCKS, NUM_OPTIONS, SAMPLES = 3, 9, 12
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
+    if reason := why_not():
+        pytest.skip(f"not run: {reason}")
     found = Stack()
     try:
         found.compose("build")

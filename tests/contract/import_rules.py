@@ -8,31 +8,40 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-WORDS = ("donna.space", "donna.errors")
+WORDS = ("donna.space", "donna.errors", "donna.onnx_format")
 
 # Longest prefix wins: what a module may import of ours, beside its own package.
 OURS: dict[str, tuple[str, ...]] = {
-    "donna": (),
+    "donna": ("donna.client",),  # lazily: the SDK by a short name
     "donna.errors": (),
+    "donna.durable": (),
+    "donna.trouble": (),
+    "donna.onnx_format": (),
     "donna.space": ("donna.errors",),
     "donna.nets": WORDS,
     "donna.data": WORDS,
     "donna.graphs": WORDS,
-    "donna.artifacts": ("donna.errors",),
+    "donna.artifacts": ("donna.errors", "donna.durable"),
     "donna.object_artifacts": ("donna.errors", "donna.artifacts"),
     "donna.variables": ("donna.errors",),
     "donna.settings": ("donna.errors", "donna.variables"),
-    "donna.jobs": ("donna.errors",),
+    "donna.jobs": ("donna.errors", "donna.trouble"),
     "donna.jobs.record": ("donna.errors",),
-    "donna.rpc": (*WORDS, "donna.v1", "donna.artifacts", "donna.jobs.record", "donna.jobs.store"),
+    "donna.rpc": (
+        *(*WORDS, "donna.v1", "donna.artifacts", "donna.durable", "donna.trouble"),
+        *("donna.jobs.record", "donna.jobs.store"),
+    ),
     "donna.telemetry": ("donna.errors", "donna.jobs", "donna.rpc.channel", "donna.v1"),
     "donna.service": (
         *("donna.errors", "donna.artifacts", "donna.object_artifacts", "donna.settings"),
-        *("donna.jobs", "donna.rpc", "donna.telemetry"),
+        *("donna.durable", "donna.health", "donna.jobs", "donna.rpc", "donna.telemetry"),
     ),
+    "donna.health": ("donna.errors", "donna.artifacts", "donna.durable", "donna.jobs"),
     "donna.placement": ("donna.errors", "donna.cluster_api", "donna.settings", "donna.jobs"),
     "donna.cluster_api": ("donna.errors",),
     "donna.cluster_secret": ("donna.errors", "donna.cluster_api"),
+    "donna.checkpoints": ("donna.errors", "donna.artifacts", "donna.jobs"),
+    "donna.remembered": ("donna.artifacts", "donna.jobs"),
     "donna.worker": (
         *("donna.errors", "donna.artifacts", "donna.settings", "donna.jobs", "donna.service"),
         "donna.telemetry",
@@ -59,12 +68,10 @@ OUTER: dict[str, tuple[str, ...]] = {
     "distiller": (
         "admission",
         "catalogue",
-        "checkpoint",
         "group",
         "inspection",
         "materials",
         "probe",
-        "remembered",
         "shelf",
     ),
     "predictor": ("shelf",),
@@ -92,6 +99,7 @@ OUTER: dict[str, tuple[str, ...]] = {
         *(
             "canary",
             "child",
+            "description",
             "devices",
             "host",
             "host_lock",

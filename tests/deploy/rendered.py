@@ -21,6 +21,12 @@ def program() -> list[str] | None:
     return ["kustomize", "build"] if shutil.which("kustomize") else None
 
 
+def images_env() -> dict[str, str]:
+    """Registry, version and further images: the one place that manifests, compose and make read."""
+    lines = (ROOT / ".env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
 def components() -> list[str]:
     return sorted(path.parent.name for path in K8S.glob("components/*/kustomization.yaml"))
 

@@ -13,6 +13,7 @@ from donna.jobs import JobStore
 from donna.jobs.database import open_database
 from donna.telemetry.metrics import Metrics
 from services.predictor.telemetry import ShelfMetrics
+from services.profiler.description import Descriptions
 from services.profiler.telemetry import DeviceMetrics
 from services.searcher.telemetry import HubMetrics
 from tests.contract.import_rules import modules
@@ -21,7 +22,7 @@ from tests.deploy.rendered import ROOT
 DASHBOARD = json.loads((ROOT / "deploy/k8s/components/monitoring/dashboard.json").read_text())
 OWN = {
     "predictor": ShelfMetrics(SimpleNamespace(hits=0, misses=0)),
-    "profiler": DeviceMetrics([], SimpleNamespace(), SimpleNamespace()),
+    "profiler": DeviceMetrics([], Descriptions([]), SimpleNamespace(), SimpleNamespace()),
     "searcher": HubMetrics(SimpleNamespace(attached=dict)),
 }
 

@@ -6,11 +6,13 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 import donna
+from tests.deploy.rendered import images_env
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("distiller", "finetuner", "predictor", "searcher", "profiler")
@@ -40,11 +42,6 @@ def extras(service: str) -> list[str]:
     found = re.search(r"dependencies\.py ([\w ]+) >", dockerfile(service))
     assert found is not None
     return found[1].split()
-
-
-def images_env() -> dict[str, str]:
-    lines = (ROOT / ".env").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
 def imported(service: str) -> set[str]:
@@ -125,7 +122,7 @@ def test_distiller_and_finetuner_share_everything_down_to_the_code() -> None:
 
 def test_registry_and_version_are_set_in_one_place() -> None:
     environment = images_env()
-    assert set(environment) == {"DONNA_REGISTRY", "DONNA_VERSION"}
+    assert set(environment) == {"DONNA_REGISTRY", "DONNA_VERSION", "DONNA_POSTGRES_IMAGE"}
     assert environment["DONNA_VERSION"] == donna.__version__
     compose = (ROOT / "docker-compose.yaml").read_text()
     for service in SERVICES:
@@ -133,14 +130,40 @@ def test_registry_and_version_are_set_in_one_place() -> None:
             f"image: ${{DONNA_REGISTRY:-{environment['DONNA_REGISTRY']}}}/donna/{service}:"
             f"${{DONNA_VERSION:-{environment['DONNA_VERSION']}}}"
         ) in compose
+    assert f"image: ${{DONNA_POSTGRES_IMAGE:-{environment['DONNA_POSTGRES_IMAGE']}}}" in compose
     makefile = (ROOT / "Makefile").read_text()
     assert f"include {(ROOT / '.env').readlink()}\n" in makefile
+
+
+def compose_services() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
+    return found
+
+
+def test_compose_gives_each_container_only_the_secrets_that_it_needs() -> None:
+    """The token that opens everything is in none that serves, and no password is where foreign models run."""
+    made = {line.split(":")[0] for line in compose_services()["secrets"]["volumes"]}
+    given = {
+        name: {line.split(":")[0] for line in service.get("volumes", ()) if ":ro" in line}
+        for name, service in compose_services().items()
+        if name != "secrets"
+    }
+    assert made == {"callers", *(volume for volumes in given.values() for volume in volumes)}
+    common = {"admitted", "database-password"}
+    assert given == {
+        "postgres": {"database-password"}, "profiler": {"admitted"}, "searcher": common | {"searcher-token"},
+        "distiller": common, "finetuner": common, "predictor": common,
+    }  # fmt: skip
+    for name, service in compose_services().items():
+        if name != "postgres":
+            assert service["build"]["dockerfile"], f"{name} would be pulled, from whoever has the name"
+            assert service["image"].startswith("${DONNA_REGISTRY:-docker.io}/")
 
 
 def test_compose_sets_only_what_is_a_setting() -> None:
     from tests.deploy.settings import known_variables
 
-    services = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
+    services = compose_services()
     assert set(services) == {*SERVICES, "secrets", "postgres"}
     for service in SERVICES:
         assert set(services[service]["environment"]) <= known_variables(service)

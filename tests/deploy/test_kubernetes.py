@@ -10,13 +10,24 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 
 import donna
 from donna.cluster_api import ClusterApi
 from donna.cluster_secret import make_secret
 from donna.jobs.kubernetes_job import CONTAINER, JobOptions, job_manifest
 from donna.rpc.authentication import digest_of
-from tests.deploy.rendered import K8S, Object, components, named, pod_specs, program, render, with_components
+from tests.deploy.rendered import (
+    K8S,
+    Object,
+    components,
+    images_env,
+    named,
+    pod_specs,
+    program,
+    render,
+    with_components,
+)
 from tests.deploy.settings import known_variables, settings_class
 
 VERSION = "1.36"
@@ -42,8 +53,10 @@ def objects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def service_of(container: Object) -> str:
-    found = re.fullmatch(r"docker\.io/donna/(\w+):(.+)", container["image"])
-    assert found is not None and found[2] == donna.__version__, container["image"]
+    place = images_env()
+    registry, version = re.escape(place["DONNA_REGISTRY"]), re.escape(place["DONNA_VERSION"])
+    found = re.fullmatch(rf"{registry}/donna/(\w+):{version}", container["image"])
+    assert found is not None, container["image"]
     return found[1]
 
 
@@ -51,7 +64,7 @@ def containers(objects: tuple[Object, ...]) -> Iterator[tuple[str, Object, Objec
     """(name, container, pod spec) of ours."""
     for name, _, spec in pod_specs(objects):
         for container in spec["containers"]:
-            if not container["image"].startswith("docker.io/library/"):
+            if container["image"] != images_env()["DONNA_POSTGRES_IMAGE"]:
                 yield name, container, spec
 
 
@@ -170,9 +183,10 @@ def test_only_distiller_and_finetuner_may_create_jobs(objects: tuple[Object, ...
     jobs = {
         (s, "batch", "jobs", v)
         for s in ("distiller", "finetuner")
-        for v in ("create", "delete", "get", "list", "watch")
+        for v in ("create", "delete", "list", "watch")
     }
-    assert may == jobs | {
+    why = {(s, "core", what, "list") for s in ("distiller", "finetuner") for what in ("pods", "events")}
+    assert may == jobs | why | {
         ("distiller", "core", "podtemplates", "get"), ("finetuner", "core", "podtemplates", "get"),
         ("searcher", "core", "pods", "list"), ("secrets", "core", "secrets", "create"),
     }  # fmt: skip
@@ -200,7 +214,8 @@ def test_the_templates_make_jobs_that_the_cluster_takes(objects: tuple[Object, .
             assert ours.get(store) == theirs.get(store), "workers see the service's own stores"
 
 
-def test_disruptions_leave_a_pod_of_each_service(objects: tuple[Object, ...]) -> None:
+def test_a_drain_takes_one_pod_of_a_service_at_a_time(objects: tuple[Object, ...]) -> None:
+    """It is never held up, and protects a service only when it has replicas."""
     budgets = named(objects, "PodDisruptionBudget")
     for name in named(objects, "Deployment"):
         assert budgets[name]["spec"] == {
@@ -235,7 +250,7 @@ def test_profilers_run_on_labelled_nodes_and_the_searcher_finds_their_pods() -> 
 
 def test_with_policies_everything_is_denied_and_then_only_known_parts_are_named() -> None:
     objects = render(K8S)
-    policies = named(objects, "NetworkPolicy")
+    policies = {n: p for n, p in named(objects, "NetworkPolicy").items() if not n.startswith("outside-")}
     assert policies["deny-all"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     labels = [template["metadata"]["labels"] for _, template, _ in pod_specs(objects)]
 
@@ -251,6 +266,72 @@ def test_with_policies_everything_is_denied_and_then_only_known_parts_are_named(
         assert matches(policy["spec"]["podSelector"]), name
         for peer in [p for r in policy["spec"].get("ingress", []) for p in r["from"]]:
             assert "namespaceSelector" in peer or matches(peer["podSelector"]), name
+
+
+def test_nobody_reaches_outside_who_has_no_label_for_it(tmp_path: Path) -> None:
+    """But the API of the cluster and its names. The labels come with what needs them."""
+
+    def may(objects: tuple[Object, ...]) -> dict[str, set[str]]:
+        """Outer policy -> the pods that it lets out or in."""
+        templates = [(name.rpartition("/")[2], template) for name, template, _ in pod_specs(objects)]
+        return {
+            policy: {
+                name
+                for name, template in templates
+                if found["spec"]["podSelector"]["matchLabels"].items()
+                <= template["metadata"]["labels"].items()
+            }
+            for policy, found in named(objects, "NetworkPolicy").items()
+            if policy.startswith("outside-")
+        }
+
+    everywhere = {
+        name
+        for name, policy in named(render(K8S), "NetworkPolicy").items()
+        if any("to" not in rule for rule in policy["spec"].get("egress", ()))
+    }
+    assert everywhere - set(may(render(K8S))) == {"names", "cluster-api"}
+    assert not any(may(render(K8S)).values())
+    with_stores = may(with_components(tmp_path, "network-policies", "s3", "external-postgres"))
+    stored = {"distiller", "finetuner", "predictor", "searcher", "distiller-worker", "finetuner-worker"}
+    assert with_stores["outside-artifacts"] == with_stores["outside-database"] == stored
+    lab = tmp_path / "k8s" / "overlays" / "lab" / "kustomization.yaml"
+    lab.write_text(
+        lab.read_text().replace("components:\n", "components:\n  - ../../components/network-policies\n")
+    )
+    assert may(render(lab.parent))["outside-devices"] == {"searcher"}
+    readme = (K8S / "README.md").read_text()
+    for policy in named(render(K8S), "NetworkPolicy").values():
+        for key, value in policy["spec"]["podSelector"].get("matchLabels", {}).items():
+            assert not policy["metadata"]["name"].startswith("outside-") or f"`{key}: {value}`" in readme
+
+
+def test_a_small_machine_has_room_for_all(tmp_path: Path) -> None:
+    """The overlay for processors on a node of two, beside what a control plane asks for itself."""
+    objects = render(K8S / "overlays" / "cpu")
+    asked = {
+        name: container["resources"]["requests"]
+        for name, _, spec in pod_specs(objects)
+        for container in spec["containers"]
+    }
+    assert sum(cpu(each["cpu"]) * (2 if "worker" in name else 1) for name, each in asked.items()) <= 1.0
+
+
+def cpu(quantity: str) -> float:
+    return float(quantity.removesuffix("m")) / 1000 if quantity.endswith("m") else float(quantity)
+
+
+def test_the_job_of_the_secret_is_one_for_each_version() -> None:
+    """A Job cannot be changed, so an upgrade could not be applied while it is there."""
+    (name,) = named(render(K8S), "Job")
+    assert name == f"secrets-{donna.__version__}"
+
+
+def test_every_alert_asks_one_thing() -> None:
+    """Sides of an `and` need the same labels, and metrics of different exporters seldom have them."""
+    (rules,) = (f for f in yaml.safe_load_all((K8S / "components/monitoring/alerts.yaml").read_text()))
+    for rule in rules["spec"]["groups"][0]["rules"]:
+        assert " and " not in rule["expr"], rule["alert"]
 
 
 def test_monitoring_asks_every_service_where_it_tells(tmp_path: Path) -> None:

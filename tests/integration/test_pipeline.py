@@ -236,9 +236,9 @@ def test_every_phase_has_a_command_of_its_own(
     onnxruntime.InferenceSession(str(second / f"{best}.onnx"), providers=["CPUExecutionProvider"])
     jobs = command(state, "jobs", "list", "--all", "--kind", "finetuneJobs")
     assert finetuned["name"] in [job["name"] for job in jobs]
-    reference = jobs[-1]["name"]  # the oldest: it trained the reference, and exported nothing
+    samples = jobs[-2]["name"]  # the oldest after the reference's: it exported nothing
     with pytest.raises(FailedPrecondition, match="has exported no network"):
-        command(state, "export", reference, "--output", str(second))
+        command(state, "export", samples, "--output", str(second))
 
 
 def test_a_job_that_is_cancelled_ends_its_commands_with_code_3(

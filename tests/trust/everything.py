@@ -232,6 +232,7 @@ def _specs(manifest: common_pb2.Artifact, model: bytes) -> dict[str, list[Any]]:
         "/donna.v1.DistillerService/InspectReference": [
             distiller_pb2.InspectReferenceRequest(reference=reference, input_shape=[1, 8, 8])
         ],
+        "/donna.v1.DistillerService/InspectDataset": [distiller_pb2.InspectDatasetRequest(dataset=dataset)],
         "/donna.v1.FinetunerService/CreateFinetuneJob": [
             finetuner_pb2.CreateFinetuneJobRequest(
                 spec=finetuner_pb2.FinetuneSpec(

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from bench.line import Line
 from donna.rpc.channel import Remote
 from donna.v1 import common_pb2 as common
 from donna.v1 import searcher_pb2 as pb
 from tests.contract.import_rules import ROOT, modules
 from tests.trust.everything import RPCS
-from tests.trust.line import Line
 from tests.unit.searcher.fakes import FakePredictor, FakeProfiler
 from tests.unit.searcher.libraries import build_library
 from tests.unit.searcher.test_service import ACCURACY, LATENCY, NUM_OPTIONS, spec
@@ -37,7 +37,7 @@ def until(holds: Any, seconds: float = 60.0) -> None:
 @pytest.mark.parametrize("mode", ["cut", "slow", "mute", "deaf", "half-open"])
 def test_a_search_outlives_its_network(mode: Any, artifacts: Any, fake: Any, searcher: Any) -> None:
     library = build_library(NUM_OPTIONS, artifacts)
-    profiler = FakeProfiler(library, pause_s=0.005)
+    profiler = FakeProfiler(library, pause_s=0.005, runs_s=0.05)  # the line breaks under a watch, mostly
     line = Line(fake(profiler).address)
     service = searcher(
         predictor=fake(FakePredictor(library)).address, profilers=f"cpu={line.address}", call_deadline_s=1.0

@@ -11,14 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from donna import data
+from donna.artifacts import ArtifactStore
 from donna.data import parquet
 from donna.data.images import decode
 from donna.errors import InvalidArgument
 from donna.graphs import check
 from donna.space import Library
+from services.finetuner.admission import Admission
+from services.predictor.shelf import Shelf
+from services.searcher.libraries import Libraries
 from tests.unit.searcher.libraries import build_library
 
 SPLIT = {"training": 2, "quality": 0, "validation": 0, "test": 2}
@@ -55,6 +59,27 @@ def test_a_parquet_file_that_unfolds(tmp_path: Path, monkeypatch: pytest.MonkeyP
         data.load({"provider": "parquet", "arguments": {"train": "x"}, "split": SPLIT}, root=tmp_path)
 
 
+def test_a_parquet_file_that_says_that_it_unfolds_is_not_unfolded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One page may be all of the bomb: it would be in memory before the first batch could be looked at."""
+    monkeypatch.setattr(parquet, "SPARE_BYTES", 1 << 20)
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", lambda *_, **__: pytest.fail("it was unfolded"))
+    rows = {"image": pa.array([bytes(1 << 22)] * 2, pa.binary()), "label": [0, 1]}
+    pq.write_table(pa.table(rows), tmp_path / "x.parquet", compression="zstd", use_dictionary=False)
+    with pytest.raises(InvalidArgument, match="claims to unfold into 83"):
+        data.load({"provider": "parquet", "arguments": {"train": "x"}, "split": SPLIT}, root=tmp_path)
+
+
+def test_names_of_classes_nested_for_ever_are_no_names(tmp_path: Path) -> None:
+    image = {"bytes": png(np.zeros((4, 4, 3), np.uint8)), "path": "x"}
+    table = pa.table({"img": [image] * 4, "label": [0, 1] * 2})
+    deep = table.replace_schema_metadata({"huggingface": "[" * 100_000})
+    pq.write_table(deep, tmp_path / "x.parquet")
+    found = data.load({"provider": "parquet", "arguments": {"train": "x"}, "split": SPLIT}, root=tmp_path)
+    assert found.class_names == ("0", "1")
+
+
 def test_a_parquet_file_of_many_batches_is_read_as_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +97,21 @@ def png(image: np.ndarray) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM"])
+def test_the_kinds_of_images_that_datasets_have(kind: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.full((4, 6, 3), 200, np.uint8)).save(file, kind)
+    assert decode(file.getvalue(), None).shape == (3, 4, 6)
+
+
+def test_a_program_is_no_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encapsulated PostScript is one, and Pillow would hand it to Ghostscript."""
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("it was run"))
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\n(/etc/passwd) run\n%%EOF\n"
+    with pytest.raises(ValueError, match="is not an image"):
+        decode(program, None)
+
+
 @pytest.mark.parametrize(("width", "height"), [(9000, 9000), (200_000, 200_000), (2**31 - 1, 1)])
 def test_an_image_that_claims_too_much(width: int, height: int) -> None:
     def chunk(kind: bytes, body: bytes) -> bytes:
@@ -86,6 +126,24 @@ def test_an_image_that_claims_too_much(width: int, height: int) -> None:
     )
     with pytest.raises(ValueError, match=r"pixels are more than|is not an image"):
         decode(bomb, None)
+
+
+def test_an_artifact_too_large_for_a_manifest(
+    artifacts: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hash in a request can be of anything in the store: nothing is read of what is too large to be meant."""
+    for module in ("predictor.shelf", "searcher.libraries", "finetuner.admission"):
+        monkeypatch.setattr(f"services.{module}.MAX_JSON_BYTES", 1000)
+    sha256 = artifacts.put_bytes(bytes(1001)).sha256
+    shelf = Shelf(artifacts, limit=1)
+    for read in (
+        shelf.library,
+        lambda sha256: shelf.model(sha256, sha256),
+        Libraries(artifacts).get,
+        Admission(artifacts, None).library,
+    ):
+        with pytest.raises(InvalidArgument, match="has 1001 bytes, what it is named for has 1000 at most"):
+            read(sha256)
 
 
 @pytest.mark.parametrize(

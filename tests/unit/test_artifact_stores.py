@@ -7,10 +7,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from bench.line import Line
 from donna.artifacts import ArtifactStore
 from donna.errors import DataLoss, InvalidArgument, NotFound, Unavailable
 from donna.object_artifacts import ObjectArtifactStore, S3Access
@@ -142,6 +144,22 @@ def test_many_writers_of_the_same_bytes_leave_one(kept: Kept) -> None:
     assert kept.store.get_bytes(SHA256) == DATA
 
 
+def test_what_is_too_large_to_be_meant_is_not_read(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept.store.put_bytes(DATA)
+    assert kept.store.get_bytes(SHA256, at_most=len(DATA)) == DATA
+    monkeypatch.setattr(type(kept.store), "_read", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(
+        InvalidArgument, match=f"has {len(DATA)} bytes, .* has {len(DATA) - 1} at most"
+    ) as caught:
+        kept.store.get_bytes(SHA256, at_most=len(DATA) - 1)
+    assert caught.value.reason == "ARTIFACT_TOO_LARGE"
+
+
+def test_a_store_that_answers_is_well(kept: Kept) -> None:
+    kept.store.check()
+    assert kept.everything() == []
+
+
 def test_what_is_not_there_is_not_found_and_what_is_removed_is_not_there(kept: Kept) -> None:
     for _ in range(2):
         assert not kept.store.has(SHA256)
@@ -165,10 +183,45 @@ def test_a_name_that_is_no_hash_reaches_nothing(kept: Kept) -> None:
                 ask(name)
 
 
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_an_upload_that_is_cut_on_its_way_comes_whole_or_not_at_all(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comes_back: bool
+) -> None:
+    """The line to the storage breaks after some of a file of many parts has arrived there."""
+    monkeypatch.setattr("donna.object_artifacts._PART_BYTES", 5 << 20)
+    if not comes_back:
+        monkeypatch.setattr("donna.object_artifacts.RETRY_FOR", timedelta(seconds=1))
+    bucket = f"bucket-{os.urandom(8).hex()}"
+    _request(f"{s3}/{bucket}", b"")
+    data = os.urandom(12 << 20)
+    sha256 = hashlib.sha256(data).hexdigest()
+    line = Line(s3.removeprefix("http://"))
+    url = f"s3://{bucket}/team"
+    through = ObjectArtifactStore(url, access(f"http://{line.address}"), spool=tmp_path / "through")
+    beside = ObjectArtifactStore(url, access(s3), spool=tmp_path / "beside")
+    line.become("slow")
+    with ThreadPoolExecutor(1) as thread:
+        upload = thread.submit(through.put_bytes, data)
+        while not _request(f"{s3}/{bucket}?uploads").count(b"<UploadId>"):
+            assert not upload.done()
+        line.become("cut")
+        assert not beside.has(sha256) and not upload.done()
+        if comes_back:
+            line.become("whole")
+            assert upload.result(60).sha256 == sha256
+            assert beside.get_bytes(sha256) == data
+        else:
+            with pytest.raises(Unavailable, match="the artifact storage does not answer as it should"):
+                upload.result(60)
+            assert not beside.has(sha256)
+    line.close()
+
+
 def test_storage_that_is_away_is_unavailable(tmp_path: Path) -> None:
     store = ObjectArtifactStore("s3://bucket", access("http://127.0.0.1:1"), spool=tmp_path)
-    with pytest.raises(Unavailable, match="the artifact storage does not answer"):
-        store.has(SHA256)
+    for ask in (store.check, lambda: store.has(SHA256)):
+        with pytest.raises(Unavailable, match="the artifact storage does not answer"):
+            ask()
 
 
 @pytest.mark.parametrize("url", ["s3://", "s3:///prefix", "gs://bucket"])

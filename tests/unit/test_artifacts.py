@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -17,7 +18,14 @@ from hypothesis import strategies as st
 
 from donna import artifacts as module
 from donna.artifacts import ArtifactStore, check_sha256, check_uri
-from donna.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound
+from donna.errors import (
+    DataLoss,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    Unavailable,
+)
 
 DATA = b"some weights" * 1000
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -117,9 +125,9 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(
             patch.setattr(Path, "open", open_full)
         else:
             patch.setattr(Path, where, full)
-        with pytest.raises(FailedPrecondition, match="cannot be written: No space left on device") as caught:
+        with pytest.raises(ResourceExhausted, match="cannot be written: No space left on device") as caught:
             store.put_bytes(DATA)
-    assert caught.value.reason == "STORE_NOT_WRITABLE"
+    assert (caught.value.reason, caught.value.retry_after_s) == ("DISK_FULL", 60.0)
     assert files(folder) == []
     assert not store.has(SHA256)
     store.put_bytes(DATA)  # when there is room again
@@ -137,9 +145,48 @@ def test_a_disk_that_is_really_full(
         lambda path, mode: opened(Path("/dev/full"), "wb") if mode == "xb" else opened(path, mode),
     )
     for data in (b"little", bytes(1 << 20)):  # found at the flush, and at the write
-        with pytest.raises(FailedPrecondition, match="No space left on device"):
+        with pytest.raises(ResourceExhausted, match="No space left on device"):
             store.put_bytes(data)
     assert files(folder) == []
+
+
+def test_some_of_the_disk_is_left_to_others(folder: Path) -> None:
+    free = shutil.disk_usage(folder.parent).free
+    store = ArtifactStore(folder, free_bytes=free // 2)
+    store.put_bytes(DATA)
+    with pytest.raises(ResourceExhausted, match=rf"bytes left, of which {free // 2} are kept free") as caught:
+        with store.incoming(size_bytes=free // 2 + (64 << 20)):
+            pass
+    assert (caught.value.reason, caught.value.retry_after_s) == ("DISK_FULL", 60.0)
+    full = ArtifactStore(folder, free_bytes=2 * free)
+    with pytest.raises(ResourceExhausted, match="bytes left"):
+        full.put_bytes(DATA + DATA)
+    assert full.get_bytes(SHA256) == DATA
+    assert files(folder) == [f"{SHA256[:2]}/{SHA256}"]
+
+
+def test_a_name_outlives_a_loss_of_power(
+    store: ArtifactStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each folder with a new name in it is synced, after the name is there."""
+    synced, fsync = [], os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_ino, store.has(SHA256)))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    store.put_bytes(DATA)
+    inner = store.path(SHA256).parent
+    assert [(folder.stat().st_ino, False), (inner.stat().st_ino, True)] == synced[1:]
+
+
+def test_a_store_that_is_gone_says_so(store: ArtifactStore, folder: Path) -> None:
+    store.check()
+    assert files(folder) == []
+    folder.rename(folder.with_name("elsewhere"))
+    with pytest.raises(Unavailable, match="cannot be written: No such file or directory"):
+        store.check()
 
 
 def test_a_damaged_file_is_never_given_out_and_can_be_mended(store: ArtifactStore) -> None:

@@ -10,6 +10,7 @@ import pytest
 from donna.data import augment, registry
 from donna.nets import families, references
 from donna.nets.cut import cut
+from donna.pipeline import messages
 from donna.pipeline.plan import recipes
 from donna.pipeline.spec import Spec, read_spec
 from donna.space import Option
@@ -63,10 +64,18 @@ def test_the_blocks_can_be_cut_and_the_options_fit(spec: Spec) -> None:
 def test_data_and_recipes_are_known(spec: Spec) -> None:
     registry.provider(spec.dataset.provider).check(spec.dataset.arguments)
     augment.parse([step.model_dump() for step in spec.dataset.augment])
-    assert [phase for phase, _ in recipes(spec)] == ["reference", "samples", "finetune"]
+    trained = ["reference"] if spec.reference.train else []
+    assert [phase for phase, _ in recipes(spec)] == [*trained, "samples", "finetune"]
     if spec.dataset.provider == "digits":
         parts = spec.dataset.split
         assert parts.training + parts.quality + parts.validation + parts.test <= 1797
+
+
+def test_weights_of_the_library_are_distilled_from_as_they_are() -> None:
+    spec = read_spec(ROOT / "examples" / "imagenet.yaml")
+    asked = messages.block_library(spec, None).reference
+    assert asked.arguments["weights"] == "library" and not asked.HasField("weights")
+    assert "reference" not in dict(recipes(spec))  # nothing trains it first
 
 
 def test_every_example_says_how_it_is_run() -> None:

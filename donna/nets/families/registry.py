@@ -54,11 +54,6 @@ def complete(option: Option, field: str = "option") -> Option:
     return Option.of(family.name, arguments.check(family.parameters, dict(option.parameters), field))
 
 
-def check(option: Option, field: str = "option") -> None:
-    """Raises InvalidArgument naming `<field>.family` or `<field>.<parameter>` for what no family declares."""
-    complete(option, field)
-
-
 def build(
     option: Option,
     input_shape: Sequence[int],

@@ -7,6 +7,7 @@ is a share of the block's output channels, so that one option serves every stage
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -20,7 +21,7 @@ WIDTH = Parameter(
 GROUPS = Parameter(
     name="groups",
     kind=int,
-    about="groups of the spatial convolution; inner channels are rounded up to a multiple",
+    about="groups of the spatial convolutions; inner channels are rounded up to a multiple",
     default=1,
     minimum=1,
     maximum=256,
@@ -54,13 +55,13 @@ def _basic(
     channels: int, inner: int, out: int, kernel: int, groups: int, strides: tuple[int, int], activation: str
 ) -> nn.Module:
     return nn.Sequential(
-        convolution(channels, inner, kernel, strides=strides, activation=activation),
-        convolution(inner, out, kernel),
+        convolution(channels, inner, kernel, strides=strides, groups=groups, activation=activation),
+        convolution(inner, out, kernel, groups=groups),
     )
 
 
 def _build(
-    place: Place, body: Body, *, kernel: int, width: float, depth: int, activation: str, groups: int = 1
+    place: Place, body: Body, *, kernel: int, width: float, depth: int, activation: str, groups: int
 ) -> nn.Module:
     strides, channels, out = place.strides, place.input_shape[0], place.output_shape[0]
     inner = -(-hidden_width(out, width) // groups) * groups
@@ -79,6 +80,15 @@ def _build(
     return nn.Sequential(*units)
 
 
+def _build_basic(place: Place, *, groups: int, **parameters: Any) -> nn.Module:
+    """Both of its convolutions are spatial, so the channels on either side are in groups, too."""
+    place.need_map("basic")
+    for channels in (place.input_shape[0], place.output_shape[0]):
+        if channels % groups:
+            raise place.misfit(f"{groups} groups do not divide {channels} channels")
+    return _build(place, _basic, groups=groups, **parameters)
+
+
 BOTTLENECK = Family(
     name="bottleneck",
     about="reduce with 1x1, convolve, restore with 1x1 around a shortcut (ResNet-50, ResNeXt)",
@@ -88,6 +98,6 @@ BOTTLENECK = Family(
 BASIC = Family(
     name="basic",
     about="two convolutions around a shortcut (ResNet-18)",
-    parameters=(KERNEL, WIDTH, DEPTH, ACTIVATION),
-    build=lambda place, **parameters: _build(place, _basic, **parameters),
+    parameters=(KERNEL, WIDTH, GROUPS, DEPTH, ACTIVATION),
+    build=_build_basic,
 )

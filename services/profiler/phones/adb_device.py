@@ -12,10 +12,19 @@ from onnx import ModelProto
 
 from donna.errors import DonnaError, InvalidArgument, Unavailable
 from donna.graphs import fix_batch
-from services.profiler.device import Identity
-from services.profiler.failure import BAD_OUTPUT, CRASHED, OUT_OF_MEMORY, TIMEOUT, UNMEASURABLE, failure
+from services.profiler.device import Identity, kind_of
+from services.profiler.failure import (
+    BAD_OUTPUT,
+    CRASHED,
+    DEVICE_TOO_WARM,
+    OUT_OF_MEMORY,
+    TIMEOUT,
+    UNMEASURABLE,
+    failure,
+)
 from services.profiler.measurement import Measured, MeasurementSettings
 from services.profiler.phones import reading
+from services.profiler.phones.allowance import Allowance
 from services.profiler.phones.configuration import Phone
 from services.profiler.phones.connection import Connection
 from services.profiler.phones.runner import Output
@@ -34,27 +43,34 @@ class AdbDevice:
         self._runner = phone.runner.runner()
         self._runner_sha256 = phone.runner.sha256
         self._described: dict[str, str] = {}
+        self._too_warm = ""
 
     @property
     def identity(self) -> Identity:
         told = self._described
         return Identity(
             id=self._phone.device_id,
-            kind="-".join(told.get(name, "unknown") for name in ("manufacturer", "model"))
-            if told
-            else "phone",
+            kind=kind_of(told.get("manufacturer", ""), told.get("model", "phone")),
             backend="adb",
             description=f"{told.get('manufacturer', '')} {told.get('model', 'phone')} {self._phone.serial}".strip(),
             providers=self._runner.providers,
+            longest_rest_s=self._phone.cool_down_s,
         )
 
     def unavailable_reason(self) -> str:
-        return self._connection.unavailable_reason()
+        away = self._connection.unavailable_reason()
+        if away:
+            self._described = {}  # whoever comes back may have another system
+            return away
+        if self._too_warm:
+            self._too_warm = self._warmth()
+        return self._too_warm
 
     def fingerprint(self) -> dict[str, str]:
-        away = self.unavailable_reason()
+        away = self._connection.unavailable_reason()
         if away:
-            raise Unavailable(away, reason="DEVICE_LOST")
+            self._described = {}
+            raise Unavailable(away, reason="DEVICE_AWAY")
         if not self._described:
             told = reading.properties(self._connection.text("getprop"))
             kernel, memory = (
@@ -81,15 +97,13 @@ class AdbDevice:
 
     def measure(self, model: bytes, settings: MeasurementSettings, check: Callable[[], None]) -> Measured:
         folder = self._phone.folder
-        deadline = time.monotonic() + settings.deadline_ms / 1000
         model = _fixed(model, settings.batch_size)
         name = hashlib.sha256(model).hexdigest()
         program = self._install()
         try:
             self._connection.push(model, f"{folder}/{name}.onnx")
             with self._calm():
-                self._cool_down(check)
-                return self._measured(program, f"{folder}/{name}", settings, deadline, check)
+                return self._measured(program, f"{folder}/{name}", settings, check)
         finally:
             self._forget(f"{folder}/{name}.onnx", f"{folder}/{name}.csv")
 
@@ -125,38 +139,55 @@ class AdbDevice:
             except DonnaError:  # the phone is gone: nothing can be put back
                 pass
 
-    def _cool_down(self, check: Callable[[], None]) -> None:
-        until = time.monotonic() + self._phone.cool_down_s
-        while time.monotonic() < until and reading.too_hot(self.state(), self._phone.cool_below_c):
-            check()
-            time.sleep(COOL_LOOK_S)
+    def _warmth(self) -> str:
+        """Why the phone is too warm to be measured on; "" when it is not."""
+        state = self.state()
+        if not reading.too_hot(state, self._phone.cool_below_c):
+            return ""
+        told = (
+            f"battery at {state.get('battery_c', '?')} C, thermal status {state.get('thermal_status', '?')}"
+        )
+        limit = f"it is measured on up to {self._phone.cool_below_c:g} C and status 0"
+        return f"phone {self._phone.serial} is too warm ({told}; {limit})"
+
+    def _cooled(self, allowance: Allowance, check: Callable[[], None]) -> bool:
+        """Waits until the phone is cool; False when that takes longer than the measurement may rest."""
+        with allowance.resting():
+            while warmth := self._warmth():
+                self._too_warm = warmth
+                if allowance.rest_left_s <= 0:
+                    return False
+                check()
+                time.sleep(min(COOL_LOOK_S, max(0.0, allowance.rest_left_s)))
+            self._too_warm = ""
+            return True
 
     def _measured(
-        self,
-        program: str,
-        path: str,
-        settings: MeasurementSettings,
-        deadline: float,
-        check: Callable[[], None],
+        self, program: str, path: str, settings: MeasurementSettings, check: Callable[[], None]
     ) -> Measured:
         rule = settings.stop_rule
+        allowance = Allowance(settings.deadline_ms / 1000, self._phone.cool_down_s)
+        if not self._cooled(allowance, check):
+            # What a phone that throttles takes says nothing of the network.
+            raise failure(DEVICE_TOO_WARM, self._too_warm)
         attempts, runs, best = 0, rule.min_runs, None
         while True:
             started = time.monotonic()
-            output = self._series(program, path, settings, runs, deadline, check)
+            output = self._series(program, path, settings, runs, allowance, check)
             samples = np.asarray(output.samples_ms[settings.warmup_runs :])
             more = next_series(samples, rule)
             # As in `timing.measure`: a shaky figure is worth more than none.
-            left_s, taken_s = deadline - time.monotonic(), time.monotonic() - started
-            if more > runs and taken_s * more / runs * 1.2 < left_s:
+            taken_s = time.monotonic() - started
+            if more > runs and taken_s * more / runs * 1.2 < allowance.left_s:
                 runs = more
                 continue
             attempts += 1
             calm = stable(samples, rule.relative_ci_width)
             best = samples if best is None or calm else best
-            if calm or attempts > settings.max_repeats or taken_s * 1.2 > left_s:
+            if calm or attempts > settings.max_repeats or taken_s * 1.2 > allowance.left_s:
                 break
-            self._cool_down(check)
+            if not self._cooled(allowance, check):
+                break
         return Measured(
             samples_ms=tuple(float(sample) for sample in best),
             attempts=attempts,
@@ -173,11 +204,11 @@ class AdbDevice:
         path: str,
         settings: MeasurementSettings,
         runs: int,
-        deadline: float,
+        allowance: Allowance,
         check: Callable[[], None],
     ) -> Output:
         wanted = settings.warmup_runs + runs
-        left_s = deadline - time.monotonic()
+        left_s = allowance.left_s
         if left_s < 1:
             late = f"the measurement did not end within {settings.deadline_ms:g} ms and was stopped"
             raise failure(TIMEOUT, late)
@@ -189,7 +220,7 @@ class AdbDevice:
             ["env", library_path, program, *arguments], timeout_s=left_s, check=check
         )
         if status:
-            raise _failed(status, printed, late=time.monotonic() > deadline - 1)
+            raise _failed(status, printed, late=allowance.left_s < 1)
         output = self._runner.read(printed, self._connection.text("cat", result))
         if len(output.samples_ms) != wanted:
             said = f"the runner was to run {wanted} times, its output tells of {len(output.samples_ms)}"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import socket
+import struct
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +18,8 @@ from services.profiler.phones.reading import free_bytes
 
 LOOK_S = 0.25
 QUICK_S = 15.0
+ANSWER_S = 30
+"""How long the adb server, or a phone that is sent a file, may say nothing."""
 MAX_OUTPUT_BYTES = 64 << 20
 _EXIT = "donna-exit:"
 _STATES = {
@@ -25,12 +30,26 @@ _STATES = {
 }
 
 
+class _Client(adbutils.AdbClient):
+    """One that waits for no answer for ever. The kernel's timeouts, not Python's: with those `send`, which adbutils
+    sends files by, may send a part of what it is given and say nothing."""
+
+    def make_connection(self, timeout: float | None = None) -> adbutils.AdbConnection:
+        try:
+            connection = super().make_connection(timeout)
+        except subprocess.TimeoutExpired as error:
+            raise AdbTimeout(f"adb start-server did not end within {error.timeout:g} s") from error
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            connection.conn.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", ANSWER_S, 0))
+        return connection
+
+
 class Connection:
     """A phone chosen by its serial number. Every method raises FailedPrecondition (DEVICE_LOST) when it is gone."""
 
     def __init__(self, *, serial: str, host: str, port: int) -> None:
         self.serial = serial
-        self._client = adbutils.AdbClient(host=host, port=port)
+        self._client = _Client(host=host, port=port)
 
     def unavailable_reason(self) -> str:
         """Why it cannot be used now; "" when it can."""
@@ -98,6 +117,8 @@ class Connection:
         self._need_space(folder, size)
         try:
             self._client.device(self.serial).sync.push(source, target, mode, check=True)
+        except BlockingIOError as error:  # what a timeout of the kernel becomes
+            raise self.lost(f"nothing heard for {ANSWER_S} s while it was sent a file") from error
         except (AdbError, OSError) as error:
             if self.unavailable_reason():
                 raise self.lost(str(error)) from error

@@ -90,7 +90,7 @@ def test_any_onnx_model_is_profiled(donna: Donna, tmp_path: Path) -> None:
 
 def test_devices_say_what_they_are(donna: Donna) -> None:
     (device,) = donna.json("devices")
-    assert device["host"] == "local" and device["available"]
+    assert device["name"] == device["profiler"] == "local" and device["reachable"]
     assert device["backend"] == "onnxruntime"
 
 
@@ -103,6 +103,33 @@ def test_status_asks_every_address(donna: Donna) -> None:
     }
 
 
+def test_status_ends_with_3_when_something_does_not_answer(tmp_path: Path) -> None:
+    nobody = ["status", "--endpoint", "predictor=127.0.0.1:1", "--state", str(tmp_path), "--json"]
+    done = CliRunner().invoke(build(), nobody)
+    assert done.exit_code == 3 and "does not answer" in done.stdout
+    assert CliRunner().invoke(build(), ["status", "--state", str(tmp_path)]).exit_code == 3
+
+
+def test_a_fit_takes_what_the_contract_knows(donna: Donna, manifest: Path, predictor: dict[str, Any]) -> None:
+    samples = ("--library", str(manifest), "--samples", str(manifest.with_name("samples.csv")))
+    found = donna.json(
+        *("predictor", "fit", *samples, "--target", "accuracy", "--strength", "0.5", "--coverage", "0.8")
+    )
+    assert (found["target"], found["ridge_strength"]) == ("TARGET_ACCURACY", 0.5)
+    assert found["spec"]["interval_coverage"] == 0.8
+    with pytest.raises(DonnaError, match="target: must be one of auto, accuracy"):
+        donna("predictor", "fit", *samples, "--target", "speed")
+
+
+def test_quiet_says_nothing_but_the_result(donna: Donna, tmp_path: Path) -> None:
+    model = tmp_path / "model[" / "x].onnx"  # brackets are no markup
+    model.parent.mkdir()
+    model.write_bytes(conv(3, 4, 8).SerializeToString())
+    assert "Measuring" in donna("profile", str(model), "--again").stderr
+    quiet = donna("profile", str(model), "--quiet")
+    assert not quiet.stderr and "model[/x].onnxonlocal" in "".join(quiet.stdout.split())
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -113,14 +140,17 @@ def test_status_asks_every_address(donna: Donna) -> None:
         (["predictor", "predict", "predictors/1", "0-1", "0-1-2"], "same number of blocks"),
         (["inspect", "reference", "small_cnn", "--argument", "nothing"], "must read like name=value"),
         (["inspect", "reference", "small_cnn", "--input-shape", "8x8"], "must read like 3x224x224"),
+        (["profile", "{model}", "--device", "phone"], "device 'phone' is not known; known are local"),
         (["report", "nowhere"], "no folder of a complete run"),
     ],
 )
-def test_what_is_wrong_is_said(donna: Donna, words: list[str], sentence: str) -> None:
+def test_what_is_wrong_is_said(donna: Donna, words: list[str], sentence: str, tmp_path: Path) -> None:
     if words[0] == "report":
         done = CliRunner().invoke(build(), words)
         assert isinstance(done.exception, DonnaError)
         assert sentence in done.exception.message
         return
+    model = tmp_path / "model.onnx"
+    model.write_bytes(conv(3, 4, 8).SerializeToString())
     with pytest.raises(DonnaError, match=sentence):
-        donna(*words)
+        donna(*(word.format(model=model) for word in words))

@@ -8,12 +8,14 @@ import pytest
 
 from donna.cli.config import read_connection
 from donna.cli.connect import connect
-from donna.errors import FailedPrecondition, InvalidArgument
+from donna.errors import InvalidArgument
+
+TLS = ("DONNA_TLS_CA", "DONNA_TLS_CERTIFICATE", "DONNA_TLS_KEY")
 
 
 @pytest.fixture(autouse=True)
 def nothing_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("DONNA_ENDPOINTS", "DONNA_TOKEN_FILE", "DONNA_TLS_CA", "DONNA_CONFIG"):
+    for name in ("DONNA_ENDPOINTS", "DONNA_TOKEN_FILE", "DONNA_CONFIG", *TLS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("donna.cli.config.DEFAULT_FILE", tmp_path / "none.yaml")
 
@@ -67,9 +69,22 @@ def test_tokens_are_not_sent_to_services_of_our_own(monkeypatch: pytest.MonkeyPa
         pass
 
 
-def test_a_service_without_an_address_is_a_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        (("CERTIFICATE", "KEY"), "tls_ca"),
+        (("CA", "CERTIFICATE"), "tls_key"),
+        (("CA", "KEY"), "tls_certificate"),
+    ],
+)
+def test_half_a_tls_is_refused_and_the_token_stays_here(
+    names: tuple[str, ...], missing: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in names:
+        monkeypatch.setenv(f"DONNA_TLS_{name}", str(tmp_path / name))
+        (tmp_path / name).write_text("pem")
     with (
-        connect(["searcher=127.0.0.1:1"], tmp_path, ("searcher",)) as client,
-        pytest.raises(FailedPrecondition, match="no address of the distiller"),
+        pytest.raises(InvalidArgument, match=missing),
+        connect(["predictor=127.0.0.1:1"], tmp_path, ("predictor",)),
     ):
-        client.get("blockLibraries/1")
+        pass

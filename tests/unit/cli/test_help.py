@@ -42,8 +42,8 @@ ALL = sorted(commands())
 def test_there_is_a_command_for_every_phase() -> None:
     wanted = {
         "run", "plan", "report", "mlflow", "distill", "search", "finetune", "export", "profile", "devices", "up",
-        "down", "status", "inspect reference", "inspect providers", "inspect dataset", "inspect library",
-        "inspect predictor", "predictor sample", "predictor fit", "predictor predict", "jobs list",
+        "down", "status", "inspect reference", "inspect providers", "inspect dataset", "inspect space",
+        "inspect library", "inspect predictor", "predictor sample", "predictor fit", "predictor predict", "jobs list",
         "jobs watch", "jobs cancel", "convert",
     }  # fmt: skip
     assert {" ".join(path) for path in ALL} == wanted

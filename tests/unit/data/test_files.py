@@ -119,6 +119,25 @@ def test_a_link_out_of_the_data_root_is_not_followed(tmp_path):
         load(described(), root=root)
 
 
+@pytest.mark.parametrize("link", ["bee", "bee/07.png"])
+def test_a_link_out_of_the_data_root_is_not_followed_in_a_folder_either(tmp_path, link):
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    for name in ("ant", "bee"):
+        (root / "bugs" / name).mkdir(parents=True)
+        for i in range(16):
+            (root / "bugs" / name / f"{i:02}.png").write_bytes(png(i)[0])
+    raw = {"provider": "image_folder", "arguments": {"train": "bugs", "image_size": 6}, "split": SPLIT}
+    path = root / "bugs" / link
+    path.rename(root / "kept")  # a link to somewhere in the root is a link like any other
+    path.symlink_to(root / "kept")
+    assert len(load(raw, root=root).source.labels) == 32
+    (root / "kept").rename(elsewhere)
+    path.unlink()
+    path.symlink_to(elsewhere)
+    with pytest.raises(InvalidArgument, match=rf"bugs/{link} is a link that leads out of the data root"):
+        load(raw, root=root)
+
+
 def test_no_root_and_no_file(tmp_path):
     with pytest.raises(FailedPrecondition, match="no data root"):
         load(described())
@@ -141,6 +160,25 @@ def test_image_folder(tmp_path):
     (tmp_path / "bugs" / "cat").mkdir()
     with pytest.raises(InvalidArgument, match=r"class 2 \('cat'\) has no image in the training part"):
         load(raw, root=tmp_path)
+
+
+def test_an_image_that_changes_changes_the_identity_of_its_folder(tmp_path):
+    """Also when it keeps its name and its size: blocks of the old image must not be taken for blocks of the new."""
+    raw = {"provider": "image_folder", "arguments": {"train": "bugs", "image_size": 6}, "split": SPLIT}
+    for label, name in enumerate(("ant", "bee")):
+        (tmp_path / "bugs" / name).mkdir(parents=True)
+        for i in range(16):
+            (tmp_path / "bugs" / name / f"{i:02}.png").write_bytes(png(label * 16 + i)[0] + bytes(10_000))
+    before = load(raw, root=tmp_path).identity
+    assert load(raw, root=tmp_path).identity == before
+    changed = tmp_path / "bugs" / "bee" / "03.png"
+    for at in (40, -1):
+        whole = bytearray(changed.read_bytes())
+        whole[at] ^= 1
+        changed.write_bytes(whole)
+        after = load(raw, root=tmp_path).identity
+        assert after != before
+        before = after
 
 
 def test_torchvision_sets_in_the_layout_they_are_downloaded_to(tmp_path):

@@ -49,7 +49,7 @@ def served(folder: Path, **settings: Any) -> Iterator[Service]:
     engine = Engine(store, work, Threads(store, work, limit=1))
     endpoint = Endpoint(
         add=distiller_pb2_grpc.add_DistillerServiceServicer_to_server,
-        servicer=DistillerServicer(engine, work.admission, artifacts),
+        servicer=DistillerServicer(engine, work.admission, artifacts, workers=3),
         name=pb.DESCRIPTOR.services_by_name["DistillerService"].full_name,
     )
     loop = asyncio.new_event_loop()

@@ -6,6 +6,7 @@ import errno
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,18 @@ import pytest
 import torch
 
 from donna import artifacts
+from donna.data import digits
+from donna.errors import FailedPrecondition
 from donna.jobs import Job, JobState
 from donna.jobs.engine import run_task
 from donna.jobs.lease import Leases
 from donna.service import open_stores
 from donna.space import Library
-from services.distiller import group
+from services.distiller import group, shelf
 from services.distiller.settings import DistillerSettings
 from services.distiller.student import Student
 from services.distiller.wire import library_message
-from services.distiller.work import KIND, DistillWork
+from services.distiller.work import KIND, DistillWork, parts
 
 from .conftest import OPTIONS, REQUEST
 
@@ -80,12 +83,13 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_stopped_worker_is_continued_where_it_was(
     tmp_path: Path, steps: list[int], undisturbed: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("donna.checkpoints.WRITING_SHARE", 0)
     worker = Worker(tmp_path, checkpoint_interval_s=0)
     job = worker.create()
     real_save = group.Checkpoints.save
 
-    def save_then_stop(self: Any, state: Any) -> None:
-        real_save(self, state)
+    def save_then_stop(self: Any, data: bytes) -> None:
+        real_save(self, data)
         if len(steps) == 5:
             worker.stopping.set()
 
@@ -157,35 +161,58 @@ def test_blocks_that_were_stored_before_a_kill_are_not_trained_again(
     assert (cost["blocks_trained"], cost["blocks_reused"]) == (9, 0)
 
 
+@pytest.mark.parametrize(("place", "count"), [("enrol", 10), ("step", 25)])
 def test_out_of_memory_splits_the_group_and_changes_nothing(
-    tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch, place: str, count: int
 ) -> None:
-    real = group.enrol
-    enrolled: list[int] = []
+    """As blocks are made, and in the middle of a step, with other blocks and the next pass under way."""
+    owner = group if place == "enrol" else Student
+    real = getattr(owner, place)
+    calls: list[int] = []
 
-    def scarce(*args: Any) -> Student:
-        enrolled.append(1)
-        if len(enrolled) == 10:
-            raise torch.OutOfMemoryError("no memory")
+    def scarce(*args: Any) -> Any:
+        calls.append(1)
+        if len(calls) == count:
+            torch.empty(1 << 50)
         return real(*args)
 
-    monkeypatch.setattr(group, "enrol", scarce)
+    monkeypatch.setattr(owner, place, scarce)
     worker = Worker(tmp_path)
     job = worker.create()
     worker.run()
-    assert len(enrolled) == 10 + 16
     (task,) = worker.store.tasks(job.name)
     assert library_message(worker.store.get(job.name), [task]).plan.groups == 2
+    assert worker.finish(job).digest == undisturbed.digest
+
+
+def test_workers_that_are_lost_again_and_again_are_given_less_at_a_time(
+    tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's killer says nothing: whoever comes next has to guess that it was memory."""
+    assert [parts(attempt) for attempt in (1, 2, 3, 4, 5)] == [1, 1, 2, 4, 8]
+    together: list[int] = []
+    real = group.Group._train_together
+
+    def counting(self: group.Group, variants: Any) -> None:
+        together.append(len(variants))
+        real(self, variants)
+
+    monkeypatch.setattr(group.Group, "_train_together", counting)
+    worker = Worker(tmp_path)
+    job = worker.create()
+    task = worker.leases.claim()
+    assert task is not None
+    run_task(worker.leases, worker.work, replace(task, attempt=4), worker.stopping)
+    assert together == [4, 4, 4, 4]
+    (task,) = worker.store.tasks(job.name)
+    assert library_message(worker.store.get(job.name), [task]).plan.groups == 4
     assert worker.finish(job).digest == undisturbed.digest
 
 
 def test_a_block_for_which_memory_is_never_enough_fails_the_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def never(*_: Any) -> Student:
-        raise torch.OutOfMemoryError("no memory")
-
-    monkeypatch.setattr(group, "enrol", never)
+    monkeypatch.setattr(group, "enrol", lambda *_: torch.empty(1 << 50))
     worker = Worker(tmp_path)
     job = worker.create()
     worker.run()
@@ -240,15 +267,77 @@ def test_a_block_whose_quality_is_not_a_number_is_left_out(
     assert library.failures == {"stage2/skip()": "the quality on held-out images is not finite"}
 
 
+def test_a_block_that_no_exporter_reproduces_is_left_out(
+    tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shelf.finish
+    finished: list[int] = []
+
+    def refusing(module: Any, shape: tuple[int, ...]) -> Any:
+        finished.append(1)
+        if len(finished) == 3:  # behind stem and head
+            raise FailedPrecondition("no exporter gives the network's own outputs (torchscript: 0.3)")
+        return real(module, shape)
+
+    monkeypatch.setattr(shelf, "finish", refusing)
+    worker = Worker(tmp_path)
+    job = worker.create()
+    worker.run()
+    library = worker.finish(job)
+    assert library.blocks[1:] == undisturbed.blocks[1:]
+    assert library.blocks[0].entries == undisturbed.blocks[0].entries[1:]
+    ((name, reason),) = library.failures.items()
+    assert name == f"stage1/{OPTIONS[0]}"
+    assert "no exporter gives" in reason
+
+
+@pytest.mark.parametrize("part", ["stem", "head"])
+def test_a_reference_that_no_exporter_reproduces_is_known_before_blocks_are_trained(
+    tmp_path: Path, steps: list[int], monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    real = shelf.finish
+
+    def refusing(module: Any, shape: tuple[int, ...]) -> Any:
+        if type(module).__name__.lower() == part:
+            raise FailedPrecondition("no exporter gives the network's own outputs (torchscript: 0.3)")
+        return real(module, shape)
+
+    monkeypatch.setattr(shelf, "finish", refusing)
+    worker = Worker(tmp_path)
+    job = worker.create()
+    worker.run()
+    (task,) = worker.store.tasks(job.name)
+    assert task.error is not None
+    assert task.error.message.startswith(f"the {part} of the reference: no exporter")
+    assert steps == []
+
+
+def test_data_that_changes_under_a_library_is_a_sentence_and_the_next_is_of_the_new(
+    tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(tmp_path)
+    job = worker.create()
+    monkeypatch.setattr(digits._digits(), "identity", "other images")
+    Worker(tmp_path).run()
+    (task,) = worker.store.tasks(job.name)
+    assert task.error is not None
+    assert task.error.reason == "DATA_CHANGED"
+    worker.store.cancel(job.name)
+    job = worker.create()
+    Worker(tmp_path).run()
+    keys = {e.key for block in worker.finish(job).blocks for e in block.entries}
+    assert not keys & {e.key for block in undisturbed.blocks for e in block.entries}
+
+
 def test_a_full_disk_fails_with_a_sentence_and_goes_on_when_there_is_space(
     tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = os.fsync
-    synced: list[int] = []
+    synced: list[bool] = []
 
     def full(file: int) -> None:
-        synced.append(1)
-        if len(synced) > 9:
+        synced.append(".incoming-" in os.readlink(f"/proc/self/fd/{file}"))  # artifacts alone
+        if sum(synced) > 9:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(file)
 

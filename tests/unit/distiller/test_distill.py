@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from donna.data import Dataset
-from donna.nets.cut import Cut
+from donna.nets.cut import Cut, cut
 from donna.nets.nsr import nsr
 from donna.nets.weights import dump_state, read_state
 from donna.space import Option
 from services.distiller import batches
-from services.distiller.distill import distill, passes
+from services.distiller.distill import distill, for_each, passes
 from services.distiller.keys import seed_of
 from services.distiller.quality import HeldOut, recalibrate_all
 from services.distiller.recipe import Recipe
@@ -26,11 +27,17 @@ from services.distiller.student import Student, enrol
 from .conftest import CPU, OPTIONS
 
 RECIPE = Recipe(epochs=3, batch_size=32, seed=3)
+FULL = (
+    "inverted_residual(convolution=grouped,expansion=2,kernel=3)",
+    "basic(kernel=3)",
+    "fused_inverted_residual(expansion=1,kernel=3)",
+)
+"""Their kernels have more than one channel and more than one pixel, so how they lie in memory matters."""
 
 
 def students(cut: Cut, chosen: Sequence[tuple[int, int]], recipe: Recipe = RECIPE) -> list[Student]:
     return [
-        enrol(cut, n, Option.parse(OPTIONS[m]), f"{n}{m}", seed_of(f"{n}{m}", 0), recipe, CPU)
+        enrol(cut, n, Option.parse((*OPTIONS, *FULL)[m]), f"{n}{m}", seed_of(f"{n}{m}", 0), recipe, CPU)
         for n, m in chosen
     ]
 
@@ -40,8 +47,9 @@ ALL = [(n, m) for n in range(4) for m in range(len(OPTIONS))]
 
 def variances(cut: Cut, data: Dataset, pool: ThreadPoolExecutor) -> list[Tensor]:
     moments = [ChannelMoments() for _ in cut.names]
-    for maps in passes(cut, batches.statistics(data, RECIPE), CPU, pool):
-        add_all(moments, maps[1:])
+    with passes(cut, batches.statistics(data, RECIPE), CPU, pool) as maps_of_batches:
+        for maps in maps_of_batches:
+            add_all(moments, maps[1:])
     return [guarded(moment.variance) for moment in moments]
 
 
@@ -56,19 +64,12 @@ def run(
     recipe: Recipe = RECIPE,
 ) -> int:
     steps = recipe.steps(len(data.split("training")))
-    images = batches.training(data, recipe, first_step)
+    dividing_by = variances(cut, data, pool)
     done = first_step
-    for done in distill(
-        taught,
-        passes(cut, images, CPU, pool),
-        variances(cut, data, pool),
-        recipe,
-        steps=steps,
-        first_step=first_step,
-        pool=pool,
-    ):
-        if done == until:
-            break
+    with passes(cut, batches.training(data, recipe, first_step), CPU, pool) as maps:
+        for done in distill(taught, maps, dividing_by, recipe, steps=steps, first_step=first_step, pool=pool):
+            if done == until:
+                break
     return done
 
 
@@ -108,6 +109,23 @@ def test_it_is_plain_training_with_the_nsr(small_cut: Cut, digits: Dataset, pool
         torch.testing.assert_close(trained, tensor, rtol=1e-4, atol=1e-4)
 
 
+def test_bfloat16_is_nearly_float32(small_cut: Cut, digits: Dataset, pool: ThreadPoolExecutor) -> None:
+    """Convolutions and matrix products compute in it; weights and qualities do not."""
+    trained = []
+    for precision in ("float32", "bfloat16"):
+        recipe = Recipe(epochs=3, batch_size=32, seed=3, precision=precision)
+        taught = students(small_cut, [(0, 0), (1, 5), (2, 3)], recipe)
+        run(small_cut, digits, taught, pool, recipe=recipe)
+        held_out = measured(small_cut, digits, taught, pool)
+        trained.append(taught)
+        assert all(t.dtype == torch.float32 for s in taught for t in s.module.parameters())
+        nsrs = [held_out.nsr(s, v) for s, v in zip(taught, variances(small_cut, digits, pool), strict=False)]
+        if precision == "float32":
+            expected = nsrs
+    assert nsrs == pytest.approx(expected, rel=0.1)
+    assert bits(trained[0][1]) != bits(trained[1][1])
+
+
 def test_threads_do_not_change_a_bit(small_cut: Cut, digits: Dataset) -> None:
     results = []
     for threads in (1, 3):
@@ -124,7 +142,7 @@ def test_resumed_is_uninterrupted_bit_for_bit(
     small_cut: Cut, digits: Dataset, pool: ThreadPoolExecutor, step: int, optimizer: str
 ) -> None:
     recipe = Recipe(epochs=2.25, batch_size=32, seed=3, optimizer=optimizer)
-    chosen = [(0, 0), (1, 2), (2, 1), (3, 3)]
+    chosen = [(0, 0), (1, 2), (2, 1), (3, 3), (0, 4), (1, 5), (3, 6)]
     whole = students(small_cut, chosen, recipe)
     run(small_cut, digits, whole, pool, recipe=recipe)
     first = students(small_cut, chosen, recipe)
@@ -134,6 +152,39 @@ def test_resumed_is_uninterrupted_bit_for_bit(
     assert unpack(second, saved) == step
     run(small_cut, digits, second, pool, first_step=step, recipe=recipe)
     assert [bits(student) for student in second] == [bits(student) for student in whole]
+
+
+def test_no_pass_is_under_way_behind_passes(
+    small_cut: Cut, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would go on beside what comes next, on the same reference."""
+    said: list[str] = []
+
+    def slow(*_: object) -> list[Tensor]:
+        said.append("begins")
+        time.sleep(0.05)
+        said.append("ends")
+        return []
+
+    monkeypatch.setattr("services.distiller.distill.feature_maps", slow)
+    images = [torch.rand(2, 1, 8, 8)] * 3
+    with passes(small_cut, images, CPU, pool) as maps:
+        next(maps)
+    assert said == ["begins", "ends"] * 2
+
+
+def test_a_step_that_fails_waits_for_those_beside_it(pool: ThreadPoolExecutor) -> None:
+    done: list[int] = []
+
+    def act(number: int) -> None:
+        if number == 0:
+            raise KeyError
+        time.sleep(0.05)
+        done.append(number)
+
+    with pytest.raises(KeyError):
+        for_each(range(4), pool, act)
+    assert sorted(done) == [1, 2, 3]
 
 
 def test_a_checkpoint_serves_a_part_of_its_group_but_no_other(small_cut: Cut) -> None:
@@ -176,10 +227,12 @@ def test_batches_are_the_same_from_any_step(digits: Dataset) -> None:
 def measured(
     cut: Cut, data: Dataset, taught: list[Student], pool: ThreadPoolExecutor, kl: Cut | None = None
 ) -> HeldOut:
-    recalibrate_all(taught, passes(cut, batches.calibration(data, RECIPE), CPU, pool), pool)
+    with passes(cut, batches.calibration(data, RECIPE), CPU, pool) as maps_of_batches:
+        recalibrate_all(taught, maps_of_batches, pool)
     held_out = HeldOut(taught, kl)
-    for maps in passes(cut, batches.held_out(data, RECIPE), CPU, pool):
-        held_out.add(maps, pool)
+    with passes(cut, batches.held_out(data, RECIPE), CPU, pool) as maps_of_batches:
+        for maps in maps_of_batches:
+            held_out.add(maps, pool)
     return held_out
 
 
@@ -196,6 +249,32 @@ def test_quality_is_the_nsr_on_the_quality_part(
         expected = nsr(maps[3], taught[0].module(maps[2]), variance)
     assert held_out.nsr(taught[0], variance) == pytest.approx(expected.item(), rel=1e-4)
     assert held_out.nsr(taught[1], variance) == pytest.approx(0, abs=1e-9)
+
+
+class Hasty(nn.Module):
+    """A reference whose blocks work in place, as torchvision's often do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 4, 3, padding=1)
+        self.first = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(4, 4, 3, padding=1))
+        self.second = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(4, 4, 3, padding=1))
+        self.head = nn.Linear(4, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.second(self.first(self.stem(x))).mean(dim=(2, 3)))
+
+
+def test_the_references_own_block_leaves_the_maps_of_others_alone(pool: ThreadPoolExecutor) -> None:
+    torch.manual_seed(0)
+    hasty = cut(Hasty(), ("first", "second"), (1, 8, 8))
+    own, skip = (enrol(hasty, 1, Option.of(f), f, 0, RECIPE, CPU) for f in ("reference", "skip"))
+    maps = hasty.feature_maps(torch.rand(2, 1, 8, 8))
+    before = [y.clone() for y in maps]
+    held_out = HeldOut([own, skip])
+    held_out.add(maps, pool)
+    assert all(torch.equal(a, b) for a, b in zip(maps, before, strict=True))
+    assert held_out.nsr(own, torch.ones(4)) < 1e-9 < held_out.nsr(skip, torch.ones(4))
 
 
 def test_longer_training_gives_better_quality(

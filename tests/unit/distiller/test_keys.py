@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
 
 from donna.space import Option
-from services.distiller.keys import block_key, seed_of, source_key
+from services.distiller.keys import METHOD, block_key, seed_of, source_key
 from services.distiller.recipe import Recipe
 
 SOURCE: dict[str, Any] = {
@@ -25,8 +26,13 @@ BLOCK: dict[str, Any] = {
 
 
 def test_keys_are_stable() -> None:
-    """Pinned: a key that moves without a change of METHOD throws away every trained block there is."""
-    assert block_key(**BLOCK) == block_key(**BLOCK)
+    """Written out: a key that moves without a change of METHOD throws away every trained block there is."""
+    recipe = (
+        '{"batch_size":64,"calibration_batches":32,"epochs":2,"learning_rate":0.003,"optimizer":"adamw",'
+        '"precision":"float32","quality_points":3,"replace_one_quality":false,"seed":0,"warmup_fraction":0.1,"weight_decay":0.0}'
+    )
+    said = f'{{"block":"stage1","method":"{METHOD}","option":"skip()","recipe":{recipe},"source":"s"}}'
+    assert block_key(**BLOCK) == hashlib.sha256(said.encode()).hexdigest()
     assert source_key(**SOURCE) == source_key(
         **{**SOURCE, "reference": {**SOURCE["reference"], "provenance": {}}}
     )

@@ -21,7 +21,7 @@ from .conftest import REQUEST
 
 def sized(macs: int) -> Variant:
     costs = Costs(parameters=0, macs=macs, weight_bytes=0, activation_bytes=0)
-    return Variant(n=0, m=0, option=Option.of("skip"), key="", costs=costs)
+    return Variant(n=0, m=0, option=Option.of("skip"), key="", costs=costs, kept_bytes=0)
 
 
 def test_the_sample_spans_the_sizes_and_stands_for_their_mean() -> None:

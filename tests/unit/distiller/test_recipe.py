@@ -20,6 +20,7 @@ from services.distiller.recipe import Recipe
         ({"batch_size": 2.5}, ["batch_size"]),
         ({"learning_rate": -0.1, "weight_decay": -1}, ["learning_rate", "weight_decay"]),
         ({"optimizer": "adma"}, ["optimizer"]),
+        ({"precision": "float16"}, ["precision"]),
         ({"seed": -1}, ["seed"]),
         ({"epoch": 1}, ["epoch"]),
         ({"quality_points": 0, "calibration_batches": 0}, ["quality_points", "calibration_batches"]),

@@ -165,7 +165,7 @@ def test_a_plan_is_shown_without_a_job(service: Service) -> None:
     recipe = pb.DistillationRecipe(**{**REQUEST["recipe"], "seed": 99})
     planned = service.create(spec(recipe=recipe), validate_only=True)
     assert planned.name == ""
-    assert planned.plan.blocks_to_train == 12
+    assert (planned.plan.blocks_to_train, planned.plan.workers) == (12, 3)
     assert planned.plan.estimated_memory_bytes > 0
     assert planned.plan.estimated_s > 0
     assert planned.plan.estimated_from == "measured: 2 steps of 8 of 12 blocks on 2 threads of a CPU"
@@ -199,7 +199,7 @@ def test_qualities_are_told_against_training(service: Service, library: pb.Block
 def test_every_field_of_a_recipe_comes_back(service: Service) -> None:
     recipe = pb.DistillationRecipe(
         epochs=3, batch_size=16, learning_rate=0.1, weight_decay=0.2, seed=4, optimizer="sgd",
-        replace_one_quality=True, warmup_fraction=0, calibration_batches=5, quality_points=2,
+        replace_one_quality=True, warmup_fraction=0, calibration_batches=5, quality_points=2, precision="bfloat16",
     )  # fmt: skip
     normalisation = common_pb2.Normalisation(mean=[0.25], std=[0.5])
     data = common_pb2.Dataset(
@@ -307,3 +307,21 @@ def test_everything_that_can_be_named_is_listed(service: Service) -> None:
     assert all(p.description for p in providers)
     family = next(p for p in providers if p.name == "inverted_residual")
     assert list(family.arguments_schema["required"]) == ["kernel", "expansion"]
+
+
+def test_a_dataset_is_described(service: Service) -> None:
+    found = service.stub.InspectDataset(pb.InspectDatasetRequest(dataset=spec().dataset))
+    assert (list(found.class_names), list(found.input_shape)) == ([str(n) for n in range(10)], [1, 8, 8])
+    split = found.dataset.split
+    assert (split.training, split.quality, split.validation, split.test) == (128, 40, 40, 40)
+    own = load(REQUEST["dataset"]).normalisation
+    assert (list(found.dataset.normalisation.mean), list(found.dataset.normalisation.std)) == (
+        list(own.mean),
+        list(own.std),
+    )
+    wrong = spec().dataset
+    wrong.split.training = 5000
+    with pytest.raises(InvalidArgument, match="split"):
+        service.stub.InspectDataset(pb.InspectDatasetRequest(dataset=wrong))
+    with pytest.raises(InvalidArgument, match="dataset: is required"):
+        service.stub.InspectDataset(pb.InspectDatasetRequest())

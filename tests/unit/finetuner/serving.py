@@ -14,12 +14,13 @@ from donna.jobs import JobStore
 from donna.jobs.database import open_database
 from donna.jobs.engine import Engine
 from donna.jobs.placement import Threads
+from donna.remembered import Remembered
 from donna.rpc.channel import Remote, open_channel
 from donna.rpc.server import Endpoint, Server
 from donna.v1 import finetuner_pb2 as pb
 from donna.v1 import finetuner_pb2_grpc
 from services.finetuner.servicer import FinetunerServicer
-from services.finetuner.work import FinetuneWork
+from services.finetuner.work import FinetuneWork, files
 
 
 class Service:
@@ -39,11 +40,12 @@ class Service:
 def served(folder: Path, artifacts: ArtifactStore) -> Iterator[Service]:
     """Starts the service; stops it, with its threads, at the end."""
     store = JobStore(open_database(f"sqlite:///{folder / 'finetuner.db'}"))
-    work = FinetuneWork(artifacts, None, device="cpu")
+    recall = Remembered(store, artifacts, files).recall
+    work = FinetuneWork(artifacts, None, device="cpu", recall=recall)
     engine = Engine(store, work, Threads(store, work, limit=1))
     endpoint = Endpoint(
         add=finetuner_pb2_grpc.add_FinetunerServiceServicer_to_server,
-        servicer=FinetunerServicer(engine, work.admission),
+        servicer=FinetunerServicer(engine, work.admission, workers=3),
         name=pb.DESCRIPTOR.services_by_name["FinetunerService"].full_name,
     )
     loop = asyncio.new_event_loop()

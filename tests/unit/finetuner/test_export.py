@@ -6,13 +6,15 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 
 from donna.data import load
 from donna.errors import FailedPrecondition
 from donna.space import Architecture
 from services.finetuner import assembly
 from services.finetuner import export as exporting
-from services.finetuner.evaluate import evaluate, logits
+from services.finetuner.agreement import Agreement, problem
+from services.finetuner.evaluate import all_logits, evaluate, logits, measure
 from services.finetuner.export import export
 from services.finetuner.quantize import calibration, quantize
 from services.finetuner.request import ExportSettings
@@ -34,43 +36,51 @@ def network(world):
 
 @pytest.mark.parametrize("opset", [18, 19, 20])
 def test_format_and_parity(network, dataset, opset):
-    part = dataset.split("validation")
-    exported = export(network, part, ExportSettings(opset=opset), {"donna.architecture": "0-1-2-0"})
+    exported = export(network, dataset, ExportSettings(opset=opset))
     proto = onnx.load_model_from_string(exported.onnx)
     onnx.checker.check_model(proto)
     assert proto.ir_version == 10
     assert [o.version for o in proto.opset_import if o.domain == ""] == [opset]
-    assert {p.key: p.value for p in proto.metadata_props}["donna.architecture"] == "0-1-2-0"
-    assert exported.num_samples == 300
-    assert exported.top1_agreement == 1.0
-    assert exported.max_abs_diff < 1e-3
-    assert exported.accuracy == pytest.approx(evaluate(network, part).accuracy)
+    assert exported.agreement.num_samples == 256
+    assert exported.agreement.top1_agreement == 1.0
+    assert exported.agreement.max_abs_diff < 1e-3
+    part = dataset.split("validation")
+    assert torch.allclose(exported.run(next(part.batches(40))[0]), logits(network, part)[:40], atol=1e-3)
 
 
-def test_a_small_part_is_not_all_that_is_compared(network):
-    part = load({**DATASET, "split": {**DATASET["split"], "validation": 40}}).split("validation")
-    exported = export(network, part, ExportSettings(), {})
-    assert exported.num_samples == 256
-    assert exported.top1_agreement == 1.0
-    assert exported.accuracy == evaluate(network, part).accuracy
+@pytest.mark.parametrize(
+    ("sizes", "compared"),
+    [
+        ({"training": 512, "quality": 64}, 256),
+        ({"training": 200, "quality": 64}, 256),
+        ({"training": 200, "quality": 30}, 230),
+        ({"training": 200, "quality": 0}, 200),
+    ],
+)
+def test_what_is_compared_is_not_what_is_evaluated(sizes, compared):
+    dataset = load({**DATASET, "split": {**DATASET["split"], **sizes}})
+    rows = set(exporting.samples(dataset).rows.tolist())
+    assert len(rows) == compared
+    assert not rows & set(dataset.split("validation").rows) | rows & set(dataset.split("test").rows)
+    assert set(dataset.source.labels[sorted(rows)]) == set(range(10))
 
 
 def test_normalisation_inside_the_graph_takes_pixels(network, dataset):
-    part = dataset.split("validation")
-    exported = export(network, part, ExportSettings(include_normalization=True), {})
-    assert exported.top1_agreement == 1.0
+    exported = export(network, dataset, ExportSettings(include_normalization=True))
     session = onnxruntime.InferenceSession(exported.onnx)
+    part = dataset.split("validation")
     pixels = dataset.source.images(part.rows)
     found = session.run(["y"], {"x": pixels})[0].argmax(axis=1)
-    assert (found == part.labels).mean() == pytest.approx(exported.accuracy)
+    assert (found == part.labels).mean() == pytest.approx(evaluate(network, part).accuracy)
 
 
 def test_a_fixed_batch_is_fixed(network, dataset):
-    exported = export(network, dataset.split("validation"), ExportSettings(batch_size=7), {})
+    exported = export(network, dataset, ExportSettings(batch_size=7))
     session = onnxruntime.InferenceSession(exported.onnx)
     assert session.get_inputs()[0].shape == [7, 1, 8, 8]
-    assert exported.num_samples == 300
-    assert exported.top1_agreement == 1.0
+    assert session.get_outputs()[0].shape == [7, 10]
+    assert exported.agreement.num_samples == 256
+    assert exported.agreement.top1_agreement == 1.0
 
 
 def test_a_wrong_graph_is_replaced_by_the_next_exporter(network, dataset, monkeypatch):
@@ -89,9 +99,9 @@ def test_a_wrong_graph_is_replaced_by_the_next_exporter(network, dataset, monkey
         return data
 
     monkeypatch.setattr(exporting, "to_onnx", broken)
-    exported = export(network, dataset.split("validation"), ExportSettings(), {})
+    exported = export(network, dataset, ExportSettings())
     assert used == ["torchscript", "dynamo"]
-    assert exported.max_abs_diff < 1e-3
+    assert exported.agreement.max_abs_diff < 1e-3
 
 
 def test_when_no_exporter_is_right_the_error_says_what_each_did(network, dataset, monkeypatch):
@@ -100,7 +110,30 @@ def test_when_no_exporter_is_right_the_error_says_what_each_did(network, dataset
 
     monkeypatch.setattr(exporting, "to_onnx", none)
     with pytest.raises(FailedPrecondition, match="torchscript: RuntimeError; dynamo: RuntimeError"):
-        export(network, dataset.split("validation"), ExportSettings(), {})
+        export(network, dataset, ExportSettings())
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ([[1.0, 0.0, -2.0], [0.5, 0.5 - 1e-6, 0.0]], None),
+        ([[1.0, 0.0, -2.0], [0.5 - 1e-6, 0.5, 0.0]], None),  # a tie
+        ([[1.0, 0.0, -2.0], [0.4995, 0.5001, 0.0]], "1 of 2 images have another top-1"),
+        ([[1.0, 0.0, -2.25], [0.5, 0.4997, 0.0]], "logits differ by 0.25"),
+        ([[1.0, 0.0, float("nan")], [0.5, 0.4997, 0.0]], "logits differ by nan"),
+    ],
+)
+def test_other_logits_are_told_from_rounding(found, said):
+    expected = torch.tensor([[1.0, 0.0, -2.0], [0.5, 0.4997 if said else 0.5, 0.0]])
+    assert problem(expected, torch.tensor(found)) == said
+
+
+def test_agreements_add_up():
+    expected = torch.eye(3)
+    one = Agreement.of(expected, expected)
+    two = Agreement.of(expected, torch.tensor([[0.0, 1, 0], [0, 1, 0], [0, 0, 1.5]]))
+    assert (one + two) == Agreement(num_samples=6, same_top1=5, max_abs_diff=1.0)
+    assert (one + two).top1_agreement == 5 / 6
 
 
 def test_metadata_says_what_a_user_needs(dataset):
@@ -109,8 +142,6 @@ def test_metadata_says_what_a_user_needs(dataset):
     said = metadata(
         name="0-1",
         options=["a()", "b()"],
-        accuracy=0.5,
-        accuracy_on="test",
         class_names=dataset.class_names,
         normalisation=dataset.normalisation,
         inside=False,
@@ -133,23 +164,21 @@ def float_bytes(model: bytes) -> int:
     "settings", [ExportSettings(), ExportSettings(batch_size=16, include_normalization=True)]
 )
 def test_int8_is_smaller_and_nearly_as_right(world, dataset, settings):
-    part = dataset.split("validation")
-    reference = world.cut.model
-    exported = export(reference, part, settings, {"donna.architecture": "reference"})
-    quantised = quantize(exported.onnx, dataset.split("training"), settings)
-    compared = exporting.compare(quantised, logits(reference, part), part, settings)
-    assert float_bytes(quantised) < 0.2 * float_bytes(exported.onnx)
-    assert compared.accuracy > exported.accuracy - 0.05
-    assert compared.top1_agreement > 0.9
-    assert compared.max_abs_diff > 0
-    proto = onnx.load_model_from_string(quantised)
+    reference, part = world.cut.model, dataset.split("validation")
+    exported = export(reference, dataset, settings)
+    quantised = quantize(reference, exported.onnx, dataset, settings)
+    assert float_bytes(quantised.onnx) < 0.2 * float_bytes(exported.onnx)
+    expected, found = all_logits(reference, part, [quantised.run])
+    labels = torch.from_numpy(part.labels)
+    assert measure(found, labels).accuracy > measure(expected, labels).accuracy - 0.05
+    assert quantised.agreement.num_samples == 256
+    assert quantised.agreement.top1_agreement > 0.9
+    assert quantised.agreement.max_abs_diff > 0
+    proto = onnx.load_model_from_string(quantised.onnx)
     onnx.checker.check_model(proto)
     assert proto.ir_version == 10
     kinds = {onnx.TensorProto.DataType.Name(t.data_type) for t in proto.graph.initializer}
     assert "INT8" in kinds
-    said = {p.key: p.value for p in proto.metadata_props}
-    assert said["donna.architecture"] == "reference"
-    assert said["donna.quantisation"].startswith("int8")
 
 
 def test_calibration_reads_training_images_only(dataset):

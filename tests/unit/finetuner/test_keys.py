@@ -4,6 +4,7 @@ import copy
 
 import pytest
 
+from donna import data
 from donna.space import Architecture
 from services.finetuner import keys
 from services.finetuner.recipe import Recipe
@@ -70,6 +71,18 @@ def test_another_look_at_the_same_training_trains_nothing(world, changed):
     found, base = task(world, **changed), task(world)
     assert found.spec["training_key"] == base.spec["training_key"]
     assert found.key != base.key
+
+
+def test_data_is_read_once_for_a_request_and_anew_for_the_next(world, monkeypatch):
+    loaded = []
+    real = data.load
+    monkeypatch.setattr(data, "load", lambda *given, **named: loaded.append(1) or real(*given, **named))
+    work = FinetuneWork(world.store, None)
+    for _ in range(2):
+        admitted = work.admission.admit(request(world))
+        work.admission.plan(admitted)
+        work.tasks(admitted.to_dict())
+    assert len(loaded) == 2
 
 
 def test_random_weights_do_not_depend_on_the_librarys(world):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import onnx
 import pytest
 
+import donna
 from donna.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from donna.rpc.messages import dict_to_struct
 from donna.v1 import common_pb2
@@ -98,16 +100,17 @@ def test_export_and_the_test_part_come_from_weights_that_are_known(service: Serv
     assert exported.job.cost.networks_trained == 0
     assert network.weights == trained.networks[0].weights
     assert network.model.top1_agreement == 1.0
-    assert network.model.num_samples == 300
     assert network.model.accuracy == pytest.approx(network.accuracy)
-    assert network.int8_model.num_samples == 300
-    assert network.int8_model.onnx.size_bytes != network.model.onnx.size_bytes
-    proto = onnx.load_model_from_string(world.store.get_bytes(network.model.onnx.sha256))
-    said = {p.key: p.value for p in proto.metadata_props}
-    assert said["donna.architecture"] == "0-1-2-0"
-    assert said["donna.accuracy_on"] == "test"
-    assert said["donna.provenance.licence"] == "Apache-2.0"
-    assert said["donna.library"] == world.library.digest
+    for model in (network.model, network.int8_model):
+        assert model.num_samples == 256 + 300
+        proto = onnx.load_model_from_string(world.store.get_bytes(model.onnx.sha256))
+        said = {p.key: p.value for p in proto.metadata_props}
+        assert said["donna.architecture"] == "0-1-2-0"
+        assert (said["donna.accuracy"], said["donna.accuracy_on"]) == (f"{model.accuracy:.6f}", "test")
+        assert said["donna.provenance.licence"] == "Apache-2.0"
+        assert said["donna.library"] == world.library.digest
+        assert json.loads(said["donna.versions"])["donna"] == donna.__version__
+        assert ("donna.quantisation" in said) == (model is not network.model)
 
 
 def test_the_reference_is_trained_with_labels_only_and_then_evaluated(service: Service) -> None:
@@ -120,6 +123,21 @@ def test_the_reference_is_trained_with_labels_only_and_then_evaluated(service: S
     evaluated = service.run(reference_spec(reference=reference, recipe=pb.FinetuneRecipe(epochs=0)))
     assert evaluated.networks[0].accuracy == trained.accuracy
     assert evaluated.job.cost.networks_trained == 0
+
+
+def test_results_whose_files_are_gone_are_made_again(service: Service, world: World) -> None:
+    """A model that is gone is exported again, weights that are gone are trained again."""
+    recipe = pb.FinetuneRecipe(epochs=1, soft_weight=0.5, learning_rate=2e-3, batch_size=64, seed=31)
+    asked = spec(world, OTHER, recipe=recipe, export=pb.ExportSpec())
+    first = service.run(asked).networks[0]
+    for gone, trained in ((first.model.onnx, 0), (first.weights, 1)):
+        world.store.remove(gone.sha256)
+        job = service.run(asked)
+        (again,) = job.networks
+        assert (job.job.cost.networks_trained, again.reused) == (trained, False)
+        assert again.weights == first.weights
+        assert world.store.has(gone.sha256)
+    assert service.run(asked).networks[0].reused
 
 
 def test_random_initialisation_is_another_network_than_the_librarys(service: Service, world: World) -> None:
@@ -136,6 +154,8 @@ def test_a_network_that_diverges_has_a_reason_and_others_go_on(service: Service,
     assert job.job.state == common_pb2.JOB_STATE_SUCCEEDED
     assert {n.error.reason for n in job.networks} == {"DIVERGED"}
     assert "lower the learning rate" in job.networks[0].error.message
+    again = service.run(spec(world, ARCHITECTURE, recipe=recipe))
+    assert not again.networks[0].reused, "it is tried again, however small the hope"
 
 
 @pytest.mark.parametrize(
@@ -188,11 +208,14 @@ def test_validate_only_makes_nothing(service: Service, world: World) -> None:
 
 
 def test_a_plan_says_what_is_known_and_how_long_the_rest_takes(service: Service, world: World) -> None:
-    def planned(batch_size: int, *architectures: pb.Network) -> pb.FinetunePlan:
+    def validated(batch_size: int, *architectures: pb.Network) -> pb.FinetuneJob:
         recipe = pb.FinetuneRecipe(epochs=2, learning_rate=1e-3, seed=11, batch_size=batch_size)
         asked = spec(world, *architectures, recipe=recipe)
         request = pb.CreateFinetuneJobRequest(spec=asked, validate_only=True)
-        return service.stub.CreateFinetuneJob(request).finetune_job.plan
+        return service.stub.CreateFinetuneJob(request).finetune_job
+
+    def planned(batch_size: int, *architectures: pb.Network) -> pb.FinetunePlan:
+        return validated(batch_size, *architectures).plan
 
     first = planned(48, ARCHITECTURE, OTHER)
     assert (first.networks_to_train, first.networks_to_reuse, first.network_epochs) == (2, 0, 4)
@@ -203,6 +226,9 @@ def test_a_plan_says_what_is_known_and_how_long_the_rest_takes(service: Service,
     assert (second.networks_to_train, second.networks_to_reuse, second.network_epochs) == (1, 1, 2)
     assert second.estimated_s == pytest.approx(done.train_s)
     assert "trained like this took" in second.estimated_from
+    assert second.workers == 3
+    (known,) = validated(48, ARCHITECTURE, OTHER).networks
+    assert known.reused and known.network == ARCHITECTURE and known.weights.sha256 == done.weights.sha256
     assert planned(32, OTHER).estimated_s == 0  # other batches, another pace
 
 

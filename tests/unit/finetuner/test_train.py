@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from donna.data import load
+from donna.errors import FailedPrecondition
 from donna.nets import weights
 from donna.space import Architecture
 from services.finetuner import assembly
 from services.finetuner.checkpoint import Checkpoint
 from services.finetuner.evaluate import evaluate, logits
+from services.finetuner.group import Group
 from services.finetuner.recipe import Recipe
 from services.finetuner.teacher import LiveTeacher, StoredTeacher, teacher
 from services.finetuner.train import Diverged, calibrate, train
@@ -105,6 +108,61 @@ def test_evaluation_is_what_numpy_says(world, dataset):
 def test_a_network_that_diverges_says_so(world, network, dataset):
     with pytest.raises(Diverged, match=r"the loss became (nan|inf) in epoch \d"):
         train(network, dataset.split("training"), Recipe(epochs=4, learning_rate=100, optimizer="sgd"), None)
+
+
+def test_weights_that_the_last_step_broke_are_seen(world, network, dataset):
+    """The loss of that step was computed before it."""
+    recipe = Recipe(epochs=1, batch_size=512, learning_rate=1e38, optimizer="sgd", warmup_fraction=0)
+    with pytest.raises(Diverged, match="is no longer finite after the last step"):
+        train(network, dataset.split("training"), recipe, None)
+
+
+def test_statistics_are_of_whole_batches_alone(world, network):
+    """The last batch here is one image, which a layer behind 1x1 maps cannot normalise, and must not count as much."""
+    split = {**DATASET["split"], "training": 257, "quality": 64}
+    part = load({**DATASET, "split": split}).split("training")
+    calibrate(network, part, 3)
+    seen = []
+    network.register_forward_pre_hook(lambda _, images: seen.append(len(images[0])))
+    calibrate(network, part, 3)
+    assert seen == [128, 128]
+
+
+def test_more_than_logits_in_training_is_refused(dataset):
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(64, 10)
+
+        def forward(self, x):
+            logits = self.layer(x.flatten(1))
+            return (logits, logits) if self.training else logits
+
+    with pytest.raises(FailedPrecondition, match="gives a tuple in training"):
+        train(Two(), dataset.split("training"), RECIPE, None)
+
+
+def test_processes_draw_different_numbers(network, dataset):
+    def first(rank):
+        seeds = []
+
+        def on_step(*_):
+            seeds.append(torch.initial_seed())
+
+        group = Group(rank=rank, size=1)
+        recipe = Recipe(epochs=1, batch_size=64, seed=7)
+        train(network, dataset.split("training"), recipe, None, group=group, on_step=on_step)
+        return seeds[0]
+
+    assert first(0) == 7 * 1_000_003
+    assert len({first(rank) for rank in range(3)}) == 3
+
+
+def test_logits_that_are_too_many_are_not_kept(world, dataset, monkeypatch):
+    part = dataset.split("training")
+    assert isinstance(teacher(world.cut.model, part), StoredTeacher)
+    monkeypatch.setattr("services.finetuner.teacher.STORED_BYTES", 512 * 10 * 4 - 1)
+    assert isinstance(teacher(world.cut.model, part), LiveTeacher)
 
 
 def test_from_scratch_shares_no_weights_with_the_library(world):

@@ -9,13 +9,15 @@ import onnxruntime as ort
 import pytest
 import torch
 from torch import nn
+from torchvision.models import VisionTransformer
 
 from donna.graphs import check, fill, stitch, strip
+from donna.nets import families
 from donna.nets.cut import cut
 from donna.nets.export import to_onnx
 from donna.nets.network import assemble
 from donna.nets.small_cnn import SmallCnn
-from donna.space import expand
+from donna.space import Option, expand
 
 OPTIONS = (
     *expand(
@@ -41,11 +43,12 @@ def reference_cut():
 
 
 def settle(module: nn.Module) -> nn.Module:
-    """Normalisation statistics that are not the identity, so that folding them has to be right."""
+    """Normalisation statistics that are not the identity, so that folding them has to be right, and that keep a signal
+    from fading, so that what comes in matters for what comes out."""
     for layer in module.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.running_mean.normal_(0, 0.1)
-            layer.running_var.uniform_(0.5, 2.0)
+            layer.running_var.uniform_(0.02, 0.2)
     return module.eval()
 
 
@@ -57,17 +60,61 @@ def run(model: bytes, x: np.ndarray) -> np.ndarray:
 def test_equals_the_assembled_network(reference_cut, seed):
     torch.manual_seed(seed)
     chosen = [random.Random(f"{seed}/{n}").choice(OPTIONS) for n in range(4)]
-    network = settle(assemble(reference_cut, chosen))
-    shapes = [reference_cut.input_shape, *reference_cut.input_shapes, reference_cut.output_shapes[-1]]
-    modules = [reference_cut.stem, *(network.block(n) for n in range(4)), reference_cut.head]
-    fragments = [to_onnx(module, shape) for module, shape in zip(modules, shapes, strict=True)]
+    equals(reference_cut, chosen)
+
+
+def equals(whole, chosen):
+    network = assemble(whole, chosen)
+    for n, option in enumerate(chosen):
+        if option.family != "reference":
+            settle(network.block(n))
+    shapes = [whole.input_shape, *whole.input_shapes, whole.output_shapes[-1]]
+    blocks = (network.block(n) for n in range(len(chosen)))
+    fragments = [
+        to_onnx(module, s) for module, s in zip((whole.stem, *blocks, whole.head), shapes, strict=True)
+    ]
     stitched = stitch(fragments).SerializeToString()
     check(stitched)
     for batch in (1, 5):
-        x = torch.randn(batch, 1, 8, 8)
+        x = torch.randn(batch, *whole.input_shape)
         with torch.no_grad():
             expected = network(x).numpy()
+        assert batch == 1 or np.ptp(expected, axis=0).max() > 0.1
         np.testing.assert_allclose(run(stitched, x.numpy()), expected, rtol=1e-4, atol=1e-4)
     bare = stitch([strip(check(fragment)) for fragment in fragments])
     assert bare.ByteSize() < len(stitched)
     assert np.isfinite(run(fill(bare).SerializeToString(), x.numpy())).all()
+
+
+FAMILIES = {
+    "basic": {"kernel": 3, "groups": 2, "width": 0.5},
+    "bottleneck": {"kernel": 3, "groups": 2, "width": 0.5},
+    "convnext": {"expansion": 2},
+    "fused_inverted_residual": {"kernel": 3, "expansion": 2, "attention": "squeeze_excite"},
+    "inverted_residual": {"kernel": 5, "expansion": 2, "convolution": "grouped"},
+    "reference": {},
+    "skip": {},
+    "transformer": {"heads": 2, "depth": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def sequence_cut():
+    torch.manual_seed(0)
+    model = VisionTransformer(8, 4, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32, num_classes=10)
+    torch.nn.init.normal_(model.heads.head.weight)  # torchvision's are zero
+    return cut(model.eval(), [f"encoder.layers.encoder_layer_{n}" for n in range(2)], (3, 8, 8))
+
+
+def test_every_family_is_stitched():
+    assert set(FAMILIES) == set(families.REGISTRY.names())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_networks_of_every_family_equal_the_assembled_ones(reference_cut, sequence_cut, family):
+    torch.manual_seed(0)
+    option = Option.of(family, FAMILIES[family])
+    if family != "transformer":
+        equals(reference_cut, [option] * 4)
+    if family in ("transformer", "skip", "reference"):
+        equals(sequence_cut, [option, Option.of("reference")])  # without any attention no image would matter

@@ -11,19 +11,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
-JOBS = "/apis/batch/v1/namespaces/lab/jobs"
 TEMPLATES = "/api/v1/namespaces/lab/podtemplates"
+PODS, EVENTS = "/api/v1/namespaces/lab/pods", "/api/v1/namespaces/lab/events"
 Pod = Callable[[dict[str, Any], int], int]
 
 
 class Cluster:
-    """State of the server. `faults` are answered first, one a request: (method, status, headers)."""
+    """State of the server. `faults` are answered first, one a request: (method, status, headers); `refusal` is what
+    every creation of a Job is answered while it is set: (status, message). `pods_there` and `events_there` are listed
+    as they are, to whoever selects those of a Job."""
 
     def __init__(self, pods: Pod | None = None) -> None:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.templates: dict[str, dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
         self.requests: list[str] = []
+        self.pods_there: list[dict[str, Any]] = []
+        self.events_there: list[dict[str, Any]] = []
+        self.refusal: tuple[int, str] | None = None
         self.faults: list[tuple[str, int, dict[str, str]]] = []
         self.forgotten = 0
         self.delay_s = 0.0
@@ -102,6 +107,13 @@ class Cluster:
             _send(http, fault[1], _status(fault[1], "injected"), fault[2])
         elif url.path.startswith(TEMPLATES):
             self._one(http, self.templates, url.path)
+        elif url.path in (PODS, EVENTS):
+            selector = query.get("labelSelector") or query["fieldSelector"]
+            assert "job-name=" in selector or "involvedObject.name=" in selector
+            items = self.pods_there if url.path == PODS else self.events_there
+            _send(http, 200, {"kind": "List", "metadata": {}, "items": items})
+        elif method == "POST" and self.refusal is not None:
+            _send(http, self.refusal[0], _status(*self.refusal))
         elif method == "POST":
             self._create(http, body)
         elif method == "DELETE":
@@ -136,12 +148,12 @@ class Cluster:
         for index in range(job["spec"]["completions"]):
             failures = 0
             while (code := self._pods(job, index)) != 0:
-                failures += 1
-                fatal = code in job["spec"]["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"]
                 if name not in self.jobs:
                     return
-                if fatal or failures > job["spec"]["backoffLimitPerIndex"]:
-                    reason = "PodFailurePolicy" if fatal else "MaxFailedIndexesExceeded"
+                action = _on_exit(job, code)
+                failures += action == "Count"
+                if action == "FailJob" or failures > job["spec"]["backoffLimitPerIndex"]:
+                    reason = "PodFailurePolicy" if action == "FailJob" else "MaxFailedIndexesExceeded"
                     self.set_condition(name, "Failed", reason, f"index {index} exited with {code}")
                     return
         if name in self.jobs:
@@ -182,6 +194,12 @@ class Cluster:
             pass
         finally:
             http.close_connection = True
+
+
+def _on_exit(job: dict[str, Any], code: int) -> str:
+    """What the first rule of the failure policy says that knows the code."""
+    rules = job["spec"]["podFailurePolicy"]["rules"]
+    return next((r["action"] for r in rules if code in r.get("onExitCodes", {}).get("values", ())), "Count")
 
 
 def _labelled(job: dict[str, Any], selector: str) -> bool:

@@ -1,6 +1,7 @@
 """The engine from the creation of a job to its end, with workers in threads."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from donna.errors import Cancelled, NotFound, Unavailable
-from donna.jobs import Job, JobState, JobStore, Report, Task, TaskSpec, TaskState, Work
+from donna.errors import Cancelled, FailedPrecondition, NotFound, Unavailable
+from donna.jobs import Job, JobState, JobStore, Report, Task, TaskSpec, TaskState, Work, outage
 from donna.jobs import engine as engine_module
-from donna.jobs.engine import Engine, TaskReport, run_task
+from donna.jobs.engine import REPORT_INTERVAL_S, Engine, TaskReport, run_task
 from donna.jobs.lease import Leases
 from donna.jobs.placement import Threads
 from tests.unit.jobs.clock import Clock, eventually
@@ -185,6 +186,21 @@ def test_what_is_away_is_tried_again(live: JobStore, start: Start) -> None:
     assert job.cost["device_s"] == 3.0  # what was spent in vain was spent
 
 
+def test_the_cause_of_a_sentence_is_in_the_log(
+    live: JobStore, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    def step(attempt: int, report: Report) -> dict[str, Any]:
+        try:
+            raise KeyError("what really happened")
+        except KeyError as error:
+            raise FailedPrecondition("it cannot be exported") from error
+
+    job = ended(live, start(Scripted(step)).create({}).name)
+    assert job.error is not None
+    assert job.error.message == "it cannot be exported"
+    assert "what really happened" in caplog.text
+
+
 def test_a_join_that_cannot_yet_is_tried_again(live: JobStore, start: Start) -> None:
     def join(attempt: int) -> None:
         if attempt == 1:
@@ -240,6 +256,7 @@ def test_waiting_is_seen_from_outside_until_it_is_over(live: JobStore, start: St
     def step(attempt: int, report: Report) -> dict[str, Any]:
         report.waiting("a device")
         report.progress(1, 2, "another device goes on")
+        time.sleep(1.5 * REPORT_INTERVAL_S)
         report.save({"generation": 1}, fraction=0.5, message="what came before is stored")
         waiting.set()
         go.wait(30)
@@ -335,7 +352,7 @@ def test_progress_does_not_fail_the_work_while_the_store_is_away(
 def test_a_result_is_kept_until_the_store_is_back(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     job = store.create("scripts", {}, [TaskSpec(key="k", spec={})])
     leases = Leases(store, kind="scripts", owner="a")
-    monkeypatch.setattr(engine_module, "SETTLE_PAUSES_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(outage, "LONGEST_PAUSE_S", 0.0)
     complete, calls = leases.complete, []
 
     def flaky(*arguments: Any) -> None:
@@ -352,22 +369,51 @@ def test_a_result_is_kept_until_the_store_is_back(store: JobStore, monkeypatch: 
     assert store.task_states(job.name) == {TaskState.DONE: 1}
 
 
-def test_a_checkpoint_that_cannot_be_stored_is_tried_again_not_a_defect(
-    store: JobStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+def test_work_stands_still_while_its_checkpoint_cannot_be_stored(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = store.create("scripts", {}, [TaskSpec(key="", spec={})])
     leases = Leases(store, kind="scripts", owner="a")
+    monkeypatch.setattr(outage, "LONGEST_PAUSE_S", 0.0)
+    report_, calls = leases.report, []
+
+    def flaky(*arguments: Any, **named: Any) -> None:
+        calls.append(named)
+        if len(calls) < 3:
+            _away()
+        report_(*arguments, **named)
 
     def step(attempt: int, report: Report) -> dict[str, Any]:
         with monkeypatch.context() as patch:
-            patch.setattr(leases, "report", _away)
-            report.save({"epoch": 1})
-        return {}
+            patch.setattr(leases, "report", flaky)
+            report.save({"epoch": 1}, part=(0, {"n": 1}))
+        return {"attempt": attempt, "saved": report.saved(), "parts": report.saved_parts()}
 
     task = leases.claim()
     assert task is not None
     run_task(leases, Scripted(step), task, threading.Event())
-    assert store.task_states(job.name) == {TaskState.QUEUED: 1}
+    assert len(calls) == 3
+    assert store.tasks(job.name)[0].result == {"attempt": 1, "saved": {"epoch": 1}, "parts": [{"n": 1}]}
+
+
+def test_a_worker_that_is_told_to_stop_waits_for_no_store(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = store.create("scripts", {}, [TaskSpec(key="", spec={})])
+    leases, stopping = Leases(store, kind="scripts", owner="a"), threading.Event()
+    monkeypatch.setattr(engine_module, "SETTLE_S", 0.3)
+    monkeypatch.setattr(leases, "report", _away)
+    monkeypatch.setattr(leases, "release", _away)
+
+    def step(attempt: int, report: Report) -> dict[str, Any]:
+        stopping.set()
+        report.save({"epoch": 1})
+        raise AssertionError("it was not saved")
+
+    task = leases.claim()
+    assert task is not None
+    run_task(leases, Scripted(step), task, stopping)
+    assert store.task_states(job.name) == {TaskState.RUNNING: 1}, "until its lease has run out"
 
 
 def test_the_lease_of_a_long_task_is_renewed_beside_it(

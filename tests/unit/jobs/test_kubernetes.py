@@ -3,18 +3,22 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kubernetes import client
 
+from donna.errors import InvalidArgument
 from donna.jobs import JobState, JobStore, TaskSpec, TaskState
 from donna.jobs.database import open_database
 from donna.jobs.engine import Engine
+from donna.jobs.index_worker import run_index
 from donna.jobs.kubernetes_job import JobOptions, job_manifest
 from donna.jobs.kubernetes_placement import KubernetesJobs
-from donna.jobs.one_task import run_one_task
+from donna.placement import worker_placement
+from donna.settings import TrainingSettings
 from tests.unit.jobs.clock import eventually
 from tests.unit.jobs.cluster import Cluster
 from tests.unit.jobs.squares import Squares, runs
@@ -48,7 +52,7 @@ def cluster(own: JobStore) -> Iterator[Cluster]:
     def pod(job: dict[str, Any], index: int) -> int:
         worker = job["spec"]["template"]["spec"]["containers"][0]
         assert worker["args"][0] == "--job" and worker["args"][2:] == ["--index", "$(JOB_COMPLETION_INDEX)"]
-        ended = run_one_task(own, Squares(), worker["args"][1], index, stopping=stopping, wait_s=0.05)
+        ended = run_index(own, Squares(), worker["args"][1], index, stopping=stopping, wait_s=0.05)
         return 0 if ended else 143
 
     stopping = threading.Event()
@@ -157,7 +161,7 @@ def test_a_pod_started_twice_changes_nothing(own: JobStore, tmp_path: Path) -> N
     stopping = threading.Event()
     pods = [
         threading.Thread(
-            target=run_one_task,
+            target=run_index,
             args=(own, Squares(), job.name, 0),
             kwargs={"stopping": stopping, "wait_s": 0.05},
         )
@@ -174,12 +178,47 @@ def test_a_pod_started_twice_changes_nothing(own: JobStore, tmp_path: Path) -> N
     assert own.get(job.name).cost["measurements"] == 1
 
 
+def test_a_pod_goes_on_with_tasks_that_nobody_works_on(own: JobStore, tmp_path: Path) -> None:
+    """The pods of those start in vain, and a pod whose own task is done starts nothing."""
+    spec = {"count": 5, "held": [3], "folder": str(tmp_path)}
+    job = own.create("squares", spec, Squares().tasks(spec))
+    other = own.create("squares", {**spec, "keyed": False}, Squares().tasks({**spec, "keyed": False}))
+    stopping = threading.Event()
+    holder = threading.Thread(
+        target=run_index, args=(own, Squares(), job.name, 3), kwargs={"stopping": stopping}
+    )
+    holder.start()
+    eventually(lambda: runs(tmp_path))
+    assert run_index(own, Squares(), job.name, 1, stopping=stopping)
+    assert own.task_states(job.name) == {TaskState.DONE: 4, TaskState.RUNNING: 1}
+    assert run_index(own, Squares(), job.name, 2, stopping=stopping)
+    assert Counter(n for n, _, _ in runs(tmp_path)) == dict.fromkeys(range(5), 1), "and of no other job"
+    assert own.task_states(other.name) == {TaskState.QUEUED: 5}
+    (tmp_path / "open-3").touch()
+    holder.join(30)
+
+
+def test_a_pod_that_is_deleted_counts_as_no_failure(own: JobStore, tmp_path: Path) -> None:
+    """It ends with the code of a worker that was told to stop, more often than a pod may fail."""
+    codes = [143] * (OPTIONS.retries + 2) + [0]
+    cluster = Cluster(pods=lambda job, index: codes.pop(0))
+    cluster.templates["distiller-worker"] = TEMPLATE
+    api = client.ApiClient(client.Configuration(host=cluster.start()))
+    placement = KubernetesJobs(own, "squares", api, namespace="lab", options=OPTIONS)
+    job = own.create("squares", {}, [TaskSpec(key="", spec={"n": 5, "folder": str(tmp_path)})])
+    placement.place(1)
+    eventually(lambda: not codes)
+    assert own.get(job.name).error is None
+    placement.close()
+    cluster.stop()
+
+
 def test_a_stopped_pod_puts_its_task_back_and_does_not_count_as_done(own: JobStore, tmp_path: Path) -> None:
     job = own.create("squares", {}, [TaskSpec(key="", spec={"n": 5, "held": [5], "folder": str(tmp_path)})])
     stopping = threading.Event()
     said: list[bool] = []
     pod = threading.Thread(
-        target=lambda: said.append(run_one_task(own, Squares(), job.name, 0, stopping=stopping))
+        target=lambda: said.append(run_index(own, Squares(), job.name, 0, stopping=stopping))
     )
     pod.start()
     eventually(lambda: runs(tmp_path))
@@ -188,7 +227,7 @@ def test_a_stopped_pod_puts_its_task_back_and_does_not_count_as_done(own: JobSto
     assert said == [False]
     assert own.task(job.name, 0).state is TaskState.QUEUED
     own.cancel(job.name)
-    assert run_one_task(own, Squares(), job.name, 0, stopping=threading.Event())
+    assert run_index(own, Squares(), job.name, 0, stopping=threading.Event())
 
 
 @pytest.mark.parametrize("fault", [429, 500, 503])
@@ -235,6 +274,7 @@ def test_a_slow_api_delays_and_breaks_nothing(engine: Engine, cluster: Cluster, 
 
 def test_a_job_that_fails_fails_with_the_cluster_s_words(own: JobStore, tmp_path: Path) -> None:
     cluster = Cluster(pods=lambda job, index: 2)
+    cluster.pods_there = [pod("Failed", state={"terminated": {"exitCode": 137, "reason": "OOMKilled"}})]
     cluster.templates["distiller-worker"] = TEMPLATE
     api = client.ApiClient(client.Configuration(host=cluster.start()))
     engine = Engine(own, Squares(), KubernetesJobs(own, "squares", api, namespace="lab", options=OPTIONS))
@@ -244,6 +284,7 @@ def test_a_job_that_fails_fails_with_the_cluster_s_words(own: JobStore, tmp_path
     error = own.get(job.name).error
     assert error is not None and error.reason == "WORKERS_FAILED"
     assert "PodFailurePolicy: index 0 exited with 2" in error.message
+    assert error.message.endswith("; pod distiller-1f-0 ended with code 137 (OOMKilled)")
     engine.close()
     cluster.stop()
 
@@ -260,6 +301,128 @@ def test_a_template_that_is_wrong_fails_the_job(
     eventually(state(engine.store, job.name, JobState.FAILED))
     error = engine.store.get(job.name).error
     assert error is not None and error.reason == reason and "distiller-worker" in error.message
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_job_that_the_cluster_cannot_take_fails_with_its_words(
+    engine: Engine, cluster: Cluster, tmp_path: Path, status: int
+) -> None:
+    cluster.refusal = (status, "spec.template: Invalid value")
+    job = engine.create({"count": 1, "folder": str(tmp_path)})
+    eventually(state(engine.store, job.name, JobState.FAILED))
+    error = engine.store.get(job.name).error
+    assert error is not None and error.reason == "BAD_TEMPLATE"
+    assert error.message == (
+        f"the cluster refuses its Job: the cluster answers {status}: spec.template: Invalid value"
+    )
+
+
+def pod(phase: str, **more: Any) -> dict[str, Any]:
+    """A pod of one container, as the API serves it."""
+    state, conditions = more.get("state"), more.get("conditions", [])
+    status = {"phase": phase, "conditions": conditions}
+    if state is not None:
+        container = {"name": "worker", "image": "i", "imageID": "", "ready": False, "restartCount": 0}
+        status["containerStatuses"] = [{**container, "state": state}]
+    return {"metadata": {"name": "distiller-1f-0"}, "status": status}
+
+
+def event(message: str, at: str, kind: str = "Warning") -> dict[str, Any]:
+    return {
+        "metadata": {"name": "e"}, "involvedObject": {}, "type": kind, "message": message, "lastTimestamp": at,
+    }  # fmt: skip
+
+
+NO_NODE = {
+    "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+    "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+}  # fmt: skip
+PULLING = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
+QUOTA = 'pods "x" is forbidden: exceeded quota: compute'
+
+
+@pytest.mark.parametrize(
+    ("pods", "events", "said"),
+    [
+        (
+            [pod("Pending", conditions=[NO_NODE])],
+            [],
+            "a node for pod distiller-1f-0: 0/3 nodes are available",
+        ),
+        (
+            [pod("Succeeded"), pod("Pending", state=PULLING)],
+            [],
+            "pod distiller-1f-0: ImagePullBackOff: Back-off",
+        ),
+        ([pod("Running", state={"running": {}})], [], "pod distiller-1f-0, which runs and has not begun"),
+        (
+            [],
+            [event("old", "2026-01-01T00:00:00Z"), event(QUOTA, "2026-01-02T00:00:00Z")],
+            f"its pods: {QUOTA}",
+        ),
+        (
+            [],
+            [event("created pod", "2026-01-02T00:00:00Z", "Normal")],
+            "the cluster to start pods of its Job dis",
+        ),
+    ],
+)
+def test_a_job_on_which_nobody_works_says_what_it_waits_for(
+    own: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pods: Any, events: Any, said: str
+) -> None:
+    monkeypatch.setattr("donna.jobs.kubernetes_placement.SILENT_S", 0.1)
+    cluster = Cluster()  # whose pods do nothing
+    cluster.templates["distiller-worker"] = TEMPLATE
+    cluster.pods_there, cluster.events_there = pods, events
+    api = client.ApiClient(client.Configuration(host=cluster.start()))
+    engine = Engine(own, Squares(), KubernetesJobs(own, "squares", api, namespace="lab", options=OPTIONS))
+    engine.start()
+    job = engine.create({"count": 1, "folder": str(tmp_path)})
+    eventually(state(own, job.name, JobState.WAITING))
+    assert own.get(job.name).waiting_for.startswith(said)
+    assert run_index(own, Squares(), job.name, 0, stopping=threading.Event()), "a pod that comes late"
+    eventually(state(own, job.name, JobState.SUCCEEDED))
+    engine.close()
+    cluster.stop()
+
+
+def test_a_job_that_no_queue_admits_says_so(
+    own: JobStore, place: Place, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("donna.jobs.kubernetes_placement.SILENT_S", 0.1)
+    engine = Engine(own, Squares(), place(replace(OPTIONS, queue="gpus")))
+    engine.start()
+    job = engine.create({"count": 1, "folder": str(tmp_path)})
+    eventually(state(own, job.name, JobState.WAITING))
+    assert own.get(job.name).waiting_for.endswith("is suspended and waits for queue gpus to admit it")
+    engine.close()
+
+
+def test_a_cluster_that_refuses_for_now_is_told_and_asked_again(
+    engine: Engine, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("donna.jobs.kubernetes_placement.SILENT_S", 0.1)
+    cluster.refusal = (403, "exceeded quota: count/jobs.batch=8")
+    job = engine.create({"count": 1, "folder": str(tmp_path)})
+    eventually(state(engine.store, job.name, JobState.WAITING))
+    assert "the cluster answers 403: exceeded quota: count/jobs" in engine.store.get(job.name).waiting_for
+    cluster.refusal = None
+    eventually(state(engine.store, job.name, JobState.SUCCEEDED))
+
+
+def test_an_api_that_is_away_is_what_the_job_waits_for(
+    own: JobStore, place: Place, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("donna.jobs.kubernetes_placement.SILENT_S", 0.1)
+    engine = Engine(own, Squares(), place())
+    cluster.stop()
+    engine.start()
+    job = engine.create({"count": 1, "folder": str(tmp_path)})
+    eventually(state(own, job.name, JobState.WAITING))
+    assert "the cluster's API does not answer" in own.get(job.name).waiting_for
+    cluster.start()
+    eventually(state(own, job.name, JobState.SUCCEEDED))
+    engine.close()
 
 
 def test_jobs_of_others_are_left_alone(engine: Engine, cluster: Cluster, tmp_path: Path) -> None:
@@ -317,3 +480,23 @@ def test_the_manifest_is_what_the_api_takes() -> None:
     template = {"metadata": {}, "spec": {"containers": [{"name": "worker", "image": "donna/distiller:1"}]}}
     made = job_manifest("squares/1f", 7, template, OPTIONS)
     kubernetes_validate.validate(made, "1.36", strict=True)
+
+
+def test_a_pod_speaks_to_its_own_cluster(
+    own: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And to no other that a configuration in its home names; this one has no account, and says so."""
+    (tmp_path / "config").write_text(
+        '{"apiVersion": "v1", "kind": "Config", "current-context": "c", "users": [],'
+        ' "clusters": [{"name": "c", "cluster": {"server": "http://elsewhere"}}],'
+        ' "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}]}'
+    )
+    monkeypatch.setattr(
+        "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config")
+    )
+    settings = TrainingSettings(placement="kubernetes")
+    assert worker_placement(settings, own, "squares", "distiller", limit=1)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    with pytest.raises(InvalidArgument, match="no cluster is configured"):
+        worker_placement(settings, own, "squares", "distiller", limit=1)

@@ -1,5 +1,7 @@
 """Leases with fencing, in a time that the test moves."""
 
+import time
+
 import pytest
 from sqlalchemy.exc import IntegrityError
 
@@ -192,6 +194,10 @@ def test_trying_again_waits_and_ends(store: JobStore, clock: Clock) -> None:
     a = worker(store, "a")
     for _ in range(MAX_ATTEMPTS - 1):
         a.fail(must(a.claim()), ERROR, retry_in_s=3.0, cost={"compute_s": 1.0})
+        assert (store.get(job.name).state, store.get(job.name).waiting_for) == (
+            JobState.WAITING,
+            ERROR.message,
+        )
         assert a.claim() is None
         clock.pass_s(2.9)
         assert a.claim() is None
@@ -226,6 +232,27 @@ def test_a_clock_that_jumps_ahead_counts_nothing_twice(store: JobStore, clock: C
         slow.complete(first, {"by": "slow"}, {"compute_s": 9.0})
     assert store.tasks(job.name)[0].result == {"by": "quick"}
     assert store.get(job.name).cost == {"compute_s": 1.0}
+
+
+def test_after_a_silence_nobody_takes_what_may_still_be_worked_at(
+    store: JobStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store was away for longer than leases last, or this worker was; the same key elsewhere waits, too."""
+    now = time.monotonic()
+    monkeypatch.setattr("donna.jobs.outage.time.monotonic", lambda: now)
+    create(store, "k", "new")
+    worker_a, b = worker(store, "a"), worker(store, "b")
+    task = must(worker_a.claim())
+    create(store, "k", second=True)
+    now += 60
+    clock.pass_s(60)
+    assert must(b.claim()).key == "new", "what nobody has begun waits for nobody"
+    for _ in range(3):
+        assert b.claim() is None
+        now += 1.9
+    assert b.claim() is None
+    now += 0.4
+    assert must(b.claim()).index == task.index
 
 
 def test_two_jobs_never_compute_the_same_key_at_once(store: JobStore, clock: Clock) -> None:
@@ -276,6 +303,16 @@ def test_a_result_remembered_after_creation_answers_at_claim(store: JobStore) ->
     assert a.claim(job.name) is None
     stored = store.tasks(job.name)[1]
     assert (stored.state, stored.reused, stored.result) == (TaskState.DONE, True, {"square": 4})
+
+
+def test_a_result_with_an_error_is_not_remembered(store: JobStore) -> None:
+    """Else what failed once would stay failed in every later job."""
+    job = create(store, "k")
+    a = worker(store, "a")
+    a.complete(must(a.claim()), {"error": {"reason": "DIVERGED"}}, {})
+    assert store.tasks(job.name)[0].state is TaskState.DONE
+    again = create(store, "k")
+    assert must(a.claim()).job == again.name
 
 
 def test_what_is_remembered_twice_costs_once(store: JobStore) -> None:

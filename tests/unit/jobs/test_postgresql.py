@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
+from bench.line import Line
 from donna.errors import Unavailable
 from donna.jobs import JobStore, TaskSpec, postgresql
 from donna.jobs.database import open_database
 from donna.jobs.lease import Leases
 from donna.jobs.store import as_unavailable
-from tests.trust.line import Line
 
 KIND = "squares"
 

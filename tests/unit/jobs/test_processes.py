@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from donna.jobs import JobStore, TaskState
+from donna.jobs import JobState, JobStore, TaskState
 from donna.jobs.engine import Engine
 from donna.jobs.placement import Processes
 from tests.unit.jobs.clock import eventually
@@ -86,6 +86,10 @@ def test_a_service_whose_workers_keep_dying_is_not_healthy(
     assert engine.alive
     name = engine.create({"count": 1, "folder": str(tmp_path)}).name
     eventually(lambda: not engine.alive)
+    eventually(
+        lambda: live.get(name).waiting_for.startswith("a worker that lives: one after the other ended")
+    )
+    assert live.get(name).state is JobState.WAITING
     live.cancel(name)  # nothing is to do any more, and after a while nothing is known against it
     monkeypatch.setattr("donna.jobs.placement.STEADY_S", 0.0)
     eventually(lambda: engine.alive)

@@ -78,6 +78,6 @@ def test_a_volume_that_is_mounted_read_only_is_told(tmp_path: Path, monkeypatch:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("donna.service.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("donna.durable.tempfile.TemporaryFile", refuse)
     with pytest.raises(FailedPrecondition, match="the state folder cannot be written: Read-only file system"):
         open_stores(ServiceSettings(state=tmp_path), "predictor")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -41,6 +43,15 @@ def test_feature_maps_take_one_pass_that_ends_at_the_last_block(small_cut: Cut) 
     small_cut.model.head.register_forward_hook(lambda *_: passes.append("head"))
     small_cut.feature_maps(torch.rand(2, 1, 8, 8))
     assert passes == ["stem"]
+
+
+def test_passes_at_the_same_time_do_not_hear_each_other(small_cut: Cut) -> None:
+    images = [torch.rand(2, 1, 8, 8) for _ in range(24)]
+    expected = [small_cut.feature_maps(batch) for batch in images]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(small_cut.feature_maps, images))
+    for theirs, alone in zip(found, expected, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(theirs, alone, strict=True))
 
 
 def test_costs_of_the_parts_add_up_to_the_whole(small_cut: Cut) -> None:

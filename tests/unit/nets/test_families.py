@@ -55,6 +55,7 @@ EXAMPLES: dict[str, tuple[list[Any], list[Option]]] = {
         [
             *expand("basic", {"kernel": 3, "activation": list(ACTIVATIONS)}),
             *expand("basic", {"kernel": 5, "width": [0.5, 2], "depth": 2}),
+            *expand("basic", {"kernel": 3, "width": 0.5, "groups": [2, 8], "depth": 2}),
         ],
     ),
     "convnext": (
@@ -136,6 +137,31 @@ def test_builds_trains_is_written_counted_and_exported(
     assert run_onnx(exported, x[:3]).shape == (3, *output_shape)
 
 
+X, H = 8 * 8 * 8, 16 * 8 * 8
+"""Numbers of the map before and behind a block of `MAPS[0]`, and of one with twice the channels."""
+
+
+@pytest.mark.parametrize(
+    ("option", "numbers"),
+    [
+        # While the second hidden map is normalised: what was convolved, before and behind; and the shortcut.
+        (Option.of("inverted_residual", IR), X + 3 * H),
+        (
+            Option.of("inverted_residual", {**IR, "depth": 3}),
+            X + X + 3 * H,
+        ),  # and the input of the block itself
+        (Option.of("inverted_residual", {**IR, "attention": "squeeze_excite"}), X + 3 * H),
+        (Option.of("fused_inverted_residual", IR), X + 2 * H),
+        (Option.of("basic", {"kernel": 3}), X + 3 * X),
+        (Option.of("convnext", {"expansion": 2}), X + 2 * H),  # an activation that does not work in place
+        (Option.of("skip"), X),
+    ],
+    ids=str,
+)
+def test_the_peak_of_activations_is_what_one_counts_by_hand(option: Option, numbers: int) -> None:
+    assert count(make(option, *MAPS[0]).eval(), MAPS[0][0]).activation_bytes == 4 * numbers
+
+
 def test_initial_weights_are_a_function_of_the_seed() -> None:
     option = EXAMPLES["inverted_residual"][1][0]
     first, second = make(option, *MAPS[0]), make(option, *MAPS[0])
@@ -202,6 +228,11 @@ def test_a_place_that_no_stride_reaches_is_refused(shapes: Any) -> None:
 def test_a_transformer_that_does_not_fit_says_why(heads: int, shapes: Any, why: str) -> None:
     with pytest.raises(InvalidArgument, match=why):
         families.build(Option.of("transformer", {"heads": heads}), *shapes)
+
+
+def test_groups_that_do_not_divide_the_channels_are_refused() -> None:
+    with pytest.raises(InvalidArgument, match="3 groups do not divide 8 channels"):
+        families.build(Option.of("basic", {"kernel": 3, "groups": 3}), *MAPS[0])
 
 
 def test_a_name_is_given_once() -> None:

@@ -30,6 +30,15 @@ def test_a_convolution_on_a_small_map_is_the_convolution(
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(("groups", "dtype"), [(8, torch.float32), (1, torch.bfloat16), (4, torch.bfloat16)])
+def test_depthwise_convolutions_stay_in_float32_on_a_cpu(groups: int, dtype: torch.dtype) -> None:
+    module = SmallMapConv2d(8, 8, 3, padding=1, groups=groups)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = module(torch.randn(2, 8, 5, 5))
+    assert y.dtype == dtype
+    assert module(torch.randn(2, 8, 5, 5)).dtype == torch.float32
+
+
 @pytest.mark.parametrize(
     ("channels", "expansion", "expected"), [(8, 2, 16), (3, 1, 8), (10, 1.5, 16), (24, 6, 144)]
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from donna.pipeline.baselines import ROOM, baseline_search, baselines, uniform
+from donna.pipeline.baselines import baseline_search, baselines, uniform
 from donna.space import Architecture
 from donna.v1 import common_pb2, searcher_pb2
 from tests.unit.predictor.spaces import library, random_tables
@@ -27,9 +27,9 @@ def test_the_search_measures_them_and_nothing_bounds_it() -> None:
         max_measurements=3,
     )
     before = spec.SerializeToString()
-    found = baseline_search(spec, [Architecture(choices=(0, 0)), Architecture(choices=(1, 1))])
+    found = baseline_search(spec, [Architecture(choices=(0, 0)), Architecture(choices=(1, 1))], 7)
     assert [list(a.choices) for a in found.initial] == [[0, 0], [1, 1]]
-    assert (found.population, found.generations, found.max_measurements) == (2 + ROOM, 1, 0)
+    assert (found.population, found.generations, found.max_measurements) == (4, 1, 7)
     assert not found.bounds and found.predictor == "predictors/1"
     assert spec.SerializeToString() == before
 

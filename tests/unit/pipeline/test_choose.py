@@ -7,24 +7,26 @@ from typing import Any
 
 import pytest
 
+from donna.pipeline.devices import name_devices
 from donna.pipeline.display import Silence
 from donna.pipeline.folder import RunFolder
+from donna.pipeline.outcome import Reference
 from donna.pipeline.run import Run
 from donna.pipeline.spec import parse_spec
 from donna.pipeline.turns import Latency
+from donna.pipeline.work import Work
 from donna.v1 import common_pb2, searcher_pb2
 from tests.integration.conftest import TINY
 
 
-@pytest.mark.parametrize(("reference_ms", "winners"), [(3.5, [0, 1]), (9.0, [1, 2])])
+@pytest.mark.parametrize(("reference_ms", "winners"), [(3.5, [0, 1]), (9.0, [2, 3])])
 def test_the_budget_is_what_the_reference_takes_now(
     reference_ms: float, winners: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client: Any = type("Client", (), {"profilers": {"local": "127.0.0.1:1"}})
-    spec = parse_spec(TINY)
-    run = Run(client, spec, RunFolder(tmp_path, spec), Silence())
-    run.outcome.reference_costs = {"latency_ms:local": 1000.0}  # what it took long before
-    run.outcome.search = searcher_pb2.Search(
+    client: Any = None
+    spec = name_devices(parse_spec(TINY), [searcher_pb2.SearchDevice(name="local", device="devices/1")])
+    work = Work(client, spec, RunFolder(tmp_path, spec), Silence(), ["local"])
+    search = searcher_pb2.Search(
         front=[
             searcher_pb2.FrontPoint(
                 architecture=common_pb2.Architecture(choices=[n, n]),
@@ -35,7 +37,7 @@ def test_the_budget_is_what_the_reference_takes_now(
         ]
     )
     latency = Latency(rounds_ms=(reference_ms,) * 5, num_settled=5)
-    monkeypatch.setattr(run, "_measure", lambda models, bar: {name: {"local": latency} for name in models})
-    run.choose()
-    assert run.outcome.chosen == winners
-    assert run.outcome.beside_search["local"].median_ms == reference_ms
+    monkeypatch.setattr(work, "measure", lambda models, bar: {name: {"local": latency} for name in models})
+    beside, chosen = Run(work).choose(search, Reference(weights=None, onnx=b"", costs={}))
+    assert [list(point.architecture.choices) for point in chosen] == [[n, n] for n in winners]
+    assert beside["local"].median_ms == reference_ms

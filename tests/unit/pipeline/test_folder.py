@@ -36,6 +36,31 @@ def test_another_spec_is_refused_unless_told_to_overwrite(tmp_path: Path) -> Non
     assert replaced.result() is None
 
 
+def test_what_another_run_has_left_goes(tmp_path: Path) -> None:
+    RunFolder(tmp_path, read_spec(DIGITS)).write("models/digits-3.onnx", b"an old winner")
+    for name in ("front.csv", "report.html"):
+        (tmp_path / name).write_text("old")
+    (tmp_path / "notes.txt").write_text("the user's own")
+    RunFolder(tmp_path, read_spec(DIGITS, ["seed=1"]), overwrite=True)
+    files = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {"run.json", "spec.yaml", "notes.txt"}
+
+
+def test_a_run_is_checked_once(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, read_spec(DIGITS))
+    assert not folder.checked
+    folder.keep_plan({"library": 1.23456})
+    again = RunFolder(tmp_path, read_spec(DIGITS))
+    assert again.checked and again.planned_s == {"library": 1.235}
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"run_id": "1"}'])
+def test_a_file_that_is_no_run_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(InvalidArgument, match=r"run\.json is not a file of a run"):
+        RunFolder(tmp_path, read_spec(DIGITS))
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidArgument, match="cannot be written"):

@@ -10,9 +10,11 @@ import pytest
 from donna.pipeline.display import Silence
 from donna.pipeline.folder import RunFolder
 from donna.pipeline.improvement import rounds_of
+from donna.pipeline.outcome import Found
 from donna.pipeline.run import Run
 from donna.pipeline.spec import Spec, parse_spec
-from donna.v1 import common_pb2, distiller_pb2, finetuner_pb2, predictor_pb2, searcher_pb2
+from donna.pipeline.work import Work
+from donna.v1 import common_pb2, finetuner_pb2, predictor_pb2, searcher_pb2
 from tests.integration.conftest import TINY
 
 Choices = tuple[int, ...]
@@ -32,13 +34,12 @@ class Services:
     """Finetunes to 0.5 + 0.01 for each choice, predicts 0.1 too much, finds the next of the given fronts."""
 
     def __init__(self, fronts: list[list[Choices]]) -> None:
-        self.profilers = {"local": "127.0.0.1:1"}
         self.predictor = self
         self.fronts = fronts
         self.created: dict[str, Any] = {}
 
-    def create(self, spec: Any, request_id: str) -> Any:
-        phase = request_id.partition("-")[2]
+    def ensure(self, spec: Any, key: str, on_change: Any) -> Any:
+        phase = key.partition("-")[2]
         self.created[phase] = spec
         if isinstance(spec, finetuner_pb2.FinetuneSpec):
             networks = [
@@ -57,9 +58,6 @@ class Services:
             for c in self.fronts[sum("search" in phase for phase in self.created) - 1]
         ]
         return searcher_pb2.Search(name=f"searches/{phase}", spec=spec, front=front, job=SUCCEEDED)
-
-    def wait(self, resource: Any, on_change: Any) -> Any:
-        return resource
 
     def SampleArchitectures(self, request: Any) -> Any:
         assert request.design == predictor_pb2.SAMPLING_DESIGN_D_OPTIMAL
@@ -84,52 +82,52 @@ class Services:
         )
 
 
-def improved(tmp_path: Path, fronts: list[list[Choices]], **improve: int) -> tuple[Run, Services]:
+def improved(tmp_path: Path, fronts: list[list[Choices]], **improve: int) -> tuple[Found, Work, Services]:
     """A run with samples (0, 0) to (0, 2) and judge (4, 4), searched once and then improved."""
     spec: Spec = parse_spec({**TINY, "improve": improve})
     services: Any = Services(fronts)
-    run = Run(services, spec, RunFolder(tmp_path / "run", spec), Silence())
-    run.outcome.library = distiller_pb2.BlockLibrary(manifest=LIBRARY)
+    work = Work(services, spec, RunFolder(tmp_path / "run", spec), Silence(), ["local"])
+    run = Run(work)
     samples, judges = [sample((0, m)) for m in range(3)], [sample((4, 4))]
-    run.search(LIBRARY, run.fit_predictor(LIBRARY, samples, judges))
-    run.improve(LIBRARY, samples, judges)
-    return run, services
+    fitted = run.fit_predictor(LIBRARY, samples, judges)
+    begun = Found(fitted=fitted, search=run.search(LIBRARY, fitted.predictor))
+    return run.improve(LIBRARY, begun, samples, judges), work, services
 
 
 def test_each_round_finetunes_unknown_networks_of_the_last_front(tmp_path: Path) -> None:
     first, second, third = [(0, 1), (1, 1), (1, 2), (2, 2)], [(1, 1), (3, 1), (3, 2), (4, 4)], [(3, 3)]
-    run, services = improved(tmp_path, [first, second, third], rounds=2, networks=2)
+    found, work, services = improved(tmp_path, [first, second, third], rounds=2, networks=2)
     finetuned = {
         phase: [tuple(n.architecture.choices) for n in spec.networks]
         for phase, spec in services.created.items()
         if "samples" in phase
     }
     assert finetuned == {
-        "improve-1-samples-1": [(1, 1), (1, 2)],
-        "improve-2-samples-1": [(3, 1), (3, 2)],  # not (1, 1), which is known, nor (4, 4), which judges
+        "improve-1-samples": [(1, 1), (1, 2)],
+        "improve-2-samples": [(3, 1), (3, 2)],  # not (1, 1), which is known, nor (4, 4), which judges
     }
     assert [len(s.samples) for p, s in services.created.items() if "predictor" in p] == [3, 5, 7]
-    begun = services.created["improve-2-search-1"]
+    begun = services.created["improve-2-search"]
     assert [tuple(a.choices) for a in begun.initial] == second
     assert begun.predictor == "predictors/7"
-    assert [tuple(p.architecture.choices) for p in run.outcome.search.front] == third
-    assert run.outcome.predictor.name == "predictors/7"
-    assert {"improve-1-samples", "improve-2-search"} <= set(run.outcome.costs)  # in the ledger
+    assert [tuple(p.architecture.choices) for p in found.search.front] == third
+    assert found.fitted.predictor.name == "predictors/7"
+    assert {"improve-1-samples", "improve-2-search"} <= set(work.costs)  # in the ledger
 
-    told = rounds_of(run.outcome.rounds)
+    told = rounds_of(found.rounds)
     assert [r["predictor"] for r in told] == ["predictors/3", "predictors/5"]
     assert [len(r["finetuned"]) for r in told] == [2, 2]
     assert told[0]["mean_abs_error_front"] == pytest.approx(0.1)
     assert told[0]["kendall_tau_front"] is None  # undefined, and JSON has no NaN
     # The same run again asks for the same jobs.
-    _, repeated = improved(tmp_path, [first, second, third], rounds=2, networks=2)
+    _, _, repeated = improved(tmp_path, [first, second, third], rounds=2, networks=2)
     assert repeated.created == services.created
 
 
 def test_it_ends_when_the_front_is_known_and_is_off_by_default(tmp_path: Path) -> None:
-    run, _ = improved(tmp_path, [[(1, 1), (0, 1)], [(1, 1)]], rounds=5, networks=2)
-    assert run.outcome.rounds == []  # a single unknown network ranks nothing
-    run, _ = improved(tmp_path / "more", [[(1, 1), (2, 1)], [(1, 1), (2, 1)]], rounds=5, networks=8)
-    assert len(run.outcome.rounds) == 1
-    run, services = improved(tmp_path / "off", [[(1, 1), (2, 1)]])
-    assert run.outcome.rounds == [] and len(services.created) == 2
+    found, _, _ = improved(tmp_path, [[(1, 1), (0, 1)], [(1, 1)]], rounds=5, networks=2)
+    assert not found.rounds  # a single unknown network ranks nothing
+    found, _, _ = improved(tmp_path / "more", [[(1, 1), (2, 1)], [(1, 1), (2, 1)]], rounds=5, networks=8)
+    assert len(found.rounds) == 1
+    found, _, services = improved(tmp_path / "off", [[(1, 1), (2, 1)]])
+    assert not found.rounds and len(services.created) == 2

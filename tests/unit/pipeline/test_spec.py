@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
 from donna.errors import InvalidArgument, NotFound
-from donna.pipeline.messages import block_library
+from donna.pipeline import messages
+from donna.pipeline.messages import block_library, reference_alone
 from donna.pipeline.spec import Spec, parse_spec, read_spec
+from donna.v1 import common_pb2, finetuner_pb2
 
 DIGITS = Path(__file__).parents[3] / "examples" / "digits.yaml"
 
@@ -38,6 +41,8 @@ def test_the_example_is_valid_and_large_enough() -> None:
         ("distillation", "epoch", 1, "distillation.epoch"),
         ("dataset", "provider", None, "dataset.provider"),
         ("search", "population", 1, "search.population"),
+        ("predictor", "holdout", 1, "predictor.holdout"),
+        ("finetune", "fixed_batch", 8, "spec"),
         ("search", "objectives", ["speed"], "search.objectives[0].metric"),
         ("search", "bounds", [{"metric": "macs"}], "search.bounds[0]"),
         ("finetune", "winners", 0, "finetune.winners"),
@@ -58,6 +63,7 @@ def test_normalisation_and_recipe_reach_the_services() -> None:
         "calibration_batches": 7,
         "quality_points": 5,
         "replace_one_quality": True,
+        "precision": "bfloat16",
     }
     values = raw()
     values["dataset"]["normalise"] = {"mean": [0.25], "std": [0.5]}
@@ -67,6 +73,34 @@ def test_normalisation_and_recipe_reach_the_services() -> None:
     assert {name: getattr(message.recipe, name) for name in given} == given
     assert message.recipe.HasField("warmup_fraction")
     assert not block_library(parse_spec(raw()), None).dataset.HasField("normalisation")
+
+
+def test_what_the_contract_knows_can_be_said() -> None:
+    values = raw()
+    values["predictor"] |= {"ridge_strengths": [0.1, 1.0], "qualities": ["nsr"], "interval_coverage": 0.8}
+    values["search"]["measurement"] = {"affinity": [0, 1], "provider_options": {"a": "b"}, "batch_size": 2}
+    values["finetune"] |= {"include_normalization": True, "fixed_batch": 2, "processes": 2}
+    spec = parse_spec(values)
+    fitted = messages.predictor(spec, common_pb2.Artifact(), [])
+    assert (list(fitted.ridge_strengths), list(fitted.qualities), fitted.interval_coverage) == (
+        [0.1, 1.0],
+        ["nsr"],
+        0.8,
+    )
+    measured = messages.measurement(spec)
+    assert list(measured.affinity) == [0, 1] and dict(measured.provider_options) == {"a": "b"}
+    winners = messages.winners(spec, common_pb2.Artifact(), [])
+    assert winners.export.include_normalization and winners.export.batch_size == 2
+    assert winners.recipe.processes == 2
+
+
+def test_what_json_does_not_have_is_named() -> None:
+    values = raw()
+    values["dataset"]["arguments"] = {"since": datetime.date(2024, 1, 1)}
+    with pytest.raises(
+        InvalidArgument, match=r"dataset\.arguments: 2024-01-01 is a date, write it in quotes"
+    ):
+        parse_spec(values)
 
 
 def test_an_unknown_section_is_named() -> None:
@@ -82,11 +116,44 @@ def test_overrides_are_yaml_and_checked() -> None:
         read_spec(DIGITS, ["search.seed"])
 
 
-def test_weights_and_training_exclude_each_other() -> None:
-    values = raw()
-    values["reference"]["weights"] = "w.safetensors"
-    with pytest.raises(InvalidArgument, match="not both"):
-        parse_spec(values)
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ({"weights": "w.safetensors", "train": {"epochs": 1}}, "either weights or train, not both"),
+        (
+            {"weights": "w.safetensors", "pretrained": True},
+            "either a file of weights or those of the provider",
+        ),
+        (
+            {"weights": "w.safetensors", "arguments": {"weights": "library"}},
+            "either a file of weights or those",
+        ),
+        ({}, "has no trained weights"),
+        ({"arguments": {"weights": "none"}}, "has no trained weights"),
+        ({"pretrained": False}, "has no trained weights"),
+    ],
+)
+def test_the_weights_come_from_one_place(source: dict, sentence: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"^reference: .*{sentence}"):
+        parse_spec(raw() | {"reference": {"provider": "torchvision", **source}})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"weights": "w.safetensors"},
+        {"train": {"epochs": 1}},
+        {"pretrained": True},
+        {"arguments": {"weights": "library"}},
+        {"arguments": {"weights": "library"}, "train": {"epochs": 1}},
+    ],
+)
+def test_the_provider_s_own_weights_are_a_source_too(source: dict) -> None:
+    spec = parse_spec(raw() | {"reference": {"provider": "torchvision", **source}})
+    message = reference_alone(spec, None)
+    assert message.recipe.initialization == finetuner_pb2.INITIALIZATION_PRETRAINED
+    assert message.recipe.epochs == (1 if "train" in source else 0)
+    assert not message.reference.HasField("weights")
 
 
 def test_files_that_are_no_spec(tmp_path: Path) -> None:

@@ -90,5 +90,5 @@ def test_what_is_missing_is_said(folder: Path, tmp_path: Path, monkeypatch: pyte
     with pytest.raises(NotFound, match="no folder of a complete run"):
         log_to_mlflow(tmp_path)
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(FailedPrecondition, match=r"pip install 'donna\[mlflow\]'"):
+    with pytest.raises(FailedPrecondition, match=r"the extra donna\[mlflow\]"):
         log_to_mlflow(folder)

@@ -64,7 +64,8 @@ COMMANDS = {
     "dumpsys": """
         case $1 in
         battery) printf 'Current Battery Service state:\\n  AC powered: false\\n  USB powered: true\\n'
-                 printf '  Wireless powered: false\\n  level: 87\\n  temperature: 291\\n' ;;
+                 printf '  Wireless powered: false\\n  level: 87\\n'
+                 echo "  temperature: $(cat "$PHONE/temperature")" ;;
         thermalservice) echo 'IsStatusOverride: false'; echo 'Thermal Status: 0' ;;
         deviceidle) echo "doze $2" >> "$PHONE/calls" ;;
         esac""",
@@ -75,17 +76,19 @@ COMMANDS = {
 
 
 class PhoneDaemon:
-    """Listens on a loopback port of its own. `authorised` False refuses every key; `full` fails every push."""
+    """Listens on a loopback port of its own. `authorised` False refuses every key; `full` fails every push, `stuck`
+    never ends one."""
 
     def __init__(self, folder: Path, *, authorised: bool = True) -> None:
         self.folder = folder
         self.authorised = authorised
-        self.full = False
+        self.full = self.stuck = False
         self.pushed: list[str] = []
         self.commands: list[str] = []
         (folder / "storage").mkdir(parents=True)
         (folder / "bin").mkdir()
         (folder / "free").write_text("1000000")
+        (folder / "temperature").write_text("291")
         (folder / "calls").touch()
         for name, script in COMMANDS.items():
             path = folder / "bin" / name
@@ -282,6 +285,8 @@ class _Stream:
             if kind == b"DONE":
                 break
             data += self._read(size)
+        if phone.stuck:
+            return
         if phone.full:
             complaint = b"No space left on device"
             self._write(struct.pack("<4sI", b"FAIL", len(complaint)) + complaint)

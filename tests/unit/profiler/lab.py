@@ -52,8 +52,9 @@ class Lab:
         told = {"file": str(self.quick)} | runner
         return {"serial": phone.serial, "runner": told, "cool_down_s": 0}
 
-    def device(self, phone: PhoneDaemon, **runner: object) -> AdbDevice:
-        phones = Phones.model_validate({"phones": [self.configured(phone, **runner)]})
+    def device(self, phone: PhoneDaemon, *, cool_down_s: float = 0, **runner: object) -> AdbDevice:
+        told = self.configured(phone, **runner) | {"cool_down_s": cool_down_s}
+        phones = Phones.model_validate({"phones": [told]})
         connection = Connection(serial=phone.serial, host="127.0.0.1", port=self.port)
         return AdbDevice(phones.phones[0], connection)
 

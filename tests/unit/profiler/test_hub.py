@@ -31,6 +31,10 @@ from donna.v1 import (
     searcher_pb2_grpc,
 )
 from donna.v1 import profiler_pb2 as pb
+from services.profiler.description import Descriptions
+from services.profiler.devices import Devices
+from services.profiler.hub import dialler
+from services.profiler.settings import ProfilerSettings
 from tests.unit.graphs import fragments as make
 from tests.unit.profiler import agent
 
@@ -186,6 +190,14 @@ def test_strangers_and_wrong_hellos_are_refused(tmp_path, hub, told):
         assert answers(remote)
 
 
+@pytest.mark.parametrize("field", ["TLS_CERTIFICATE", "TOKEN_FILE", "TOKENS"])
+def test_an_agent_whose_answers_could_not_come_through_the_stream_does_not_start(tmp_path, field):
+    settings = ProfilerSettings(state=tmp_path, hub="127.0.0.1:1", **{field.lower(): "some file"})
+    with pytest.raises(InvalidArgument, match="an agent that dials a hub serves it in plain text") as refused:
+        dialler(settings, Devices([]), Descriptions([]))
+    assert [v.field for v in refused.value.violations] == [field.lower()]
+
+
 def test_a_name_is_kept_for_its_agent_until_that_has_been_away_for_long(tmp_path, monkeypatch) -> None:
     (tmp_path / "agents.json").write_text(json.dumps({"lab": "its own instance"}))
     hub = Hub(tmp_path)
@@ -267,5 +279,9 @@ def test_searcher_and_command_show_agents_that_dialled_in(tmp_path):
             words = ["devices", "--endpoint", f"searcher={address}"]
             told = {"DONNA_TOKEN_FILE": str(token), "COLUMNS": "200"}
             (device,) = json.loads(CliRunner().invoke(build(), [*words, "--json"], env=told).stdout)
-            assert (device["host"], device["backend"], device["available"]) == ("lab", "onnxruntime", True)
+            assert (device["profiler"], device["backend"], device["reachable"]) == (
+                "lab",
+                "onnxruntime",
+                True,
+            )
             assert device["kind"] in CliRunner().invoke(build(), words, env=told).stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
 
 import pytest
 
@@ -26,8 +27,14 @@ def store(tmp_path):
     return ModelStore(tmp_path / "models", quota_bytes=1 << 20, limits=Limits(size_bytes=1 << 16))
 
 
+def begin(store, sha256, total_bytes, offset=0):
+    arrival = store.arrival()
+    arrival.begin(sha256, total_bytes, offset)
+    return arrival
+
+
 def put(store, data, sha256=None):
-    arrival = store.arrival(sha256 or sha(data), len(data), 0)
+    arrival = begin(store, sha256 or sha(data), len(data))
     try:
         arrival.write(data)
         return arrival.finish()
@@ -45,14 +52,14 @@ def test_what_comes_in_comes_out(store):
 
 def test_an_interrupted_upload_goes_on_where_it_stopped(store):
     data = model(0)
-    first = store.arrival(sha(data), len(data), 0)
+    first = begin(store, sha(data), len(data), 0)
     first.write(data[:100])
     first.close()
     assert store.partial_bytes(sha(data)) == 100
     assert store.missing([sha(data)]) == [sha(data)]
     with pytest.raises(InvalidArgument, match=r"chunk.offset: must be 0 or 100, got 99"):
-        store.arrival(sha(data), len(data), 99)
-    second = store.arrival(sha(data), len(data), 100)
+        begin(store, sha(data), len(data), 99)
+    second = begin(store, sha(data), len(data), 100)
     second.write(data[100:])
     second.finish()
     second.close()
@@ -62,7 +69,7 @@ def test_an_interrupted_upload_goes_on_where_it_stopped(store):
 
 def test_starting_over_forgets_the_first_part(store):
     data = model(0)
-    first = store.arrival(sha(data), len(data), 0)
+    first = begin(store, sha(data), len(data), 0)
     first.write(b"something else")
     first.close()
     assert put(store, data) == len(data)
@@ -84,22 +91,22 @@ def test_what_is_no_onnx_is_refused_and_nothing_kept(store):
 
 def test_one_upload_of_a_file_at_a_time(store):
     data = model(0)
-    first = store.arrival(sha(data), len(data), 0)
+    first = begin(store, sha(data), len(data), 0)
     with pytest.raises(Unavailable, match="being uploaded"):
-        store.arrival(sha(data), len(data), 0)
+        begin(store, sha(data), len(data), 0)
     first.close()
     assert put(store, data) == len(data)
 
 
 def test_too_large_is_refused_before_a_byte_is_taken(store):
     with pytest.raises(ResourceExhausted, match="this host keeps at most 65536") as caught:
-        store.arrival("0" * 64, (1 << 16) + 1, 0)
+        begin(store, "0" * 64, (1 << 16) + 1)
     assert caught.value.reason == "MODEL_TOO_LARGE"
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "", "A" * 64, "0" * 63, "0" * 63 + "\n"])
 def test_a_name_that_is_no_hash_is_refused(store, name):
-    for call in (store.get, lambda n: store.missing([n]), lambda n: store.arrival(n, 10, 0)):
+    for call in (store.get, lambda n: store.missing([n]), lambda n: begin(store, n, 10)):
         with pytest.raises(InvalidArgument, match="64 lower-case hexadecimal digits"):
             call(name)
 
@@ -116,6 +123,57 @@ def test_the_least_recently_used_leave_first(tmp_path):
     with pytest.raises(FailedPrecondition, match="upload it first") as caught:
         store.get(sha(data[1]))
     assert caught.value.reason == "MODEL_MISSING"
+
+
+def test_what_came_in_part_counts_too_and_leaves_when_room_is_needed(tmp_path):
+    data = [model(seed) for seed in range(4)]
+    store = ModelStore(tmp_path, quota_bytes=3 * len(data[0]) + 10)
+    for age, each in enumerate(data[:2]):
+        arrival = begin(store, sha(each), len(each))
+        arrival.write(each[:-1])
+        arrival.close()
+        os.utime(tmp_path / "partial" / sha(each), (age, age))
+    put(store, data[2])
+    put(store, data[3])
+    assert [store.partial_bytes(sha(each)) for each in data[:2]] == [0, len(data[1]) - 1]
+    assert store.missing(map(sha, data[2:])) == []
+
+
+def test_uploads_that_are_under_way_have_their_room(tmp_path):
+    data = [model(seed) for seed in range(3)]
+    store = ModelStore(tmp_path, quota_bytes=2 * len(data[0]) + 10)
+    arrivals = [begin(store, sha(each), len(each)) for each in data[:2]]
+    with pytest.raises(ResourceExhausted, match="2 uploads have taken this host's quota") as caught:
+        begin(store, sha(data[2]), len(data[2]))
+    assert caught.value.retry_after_s
+    arrivals[0].close()
+    assert put(store, data[2])
+    arrivals[1].write(data[1])
+    assert arrivals[1].finish()
+
+
+def test_an_upload_that_could_not_begin_is_in_nobodys_way(store, tmp_path):
+    data = model(0)
+    partial = tmp_path / "models" / "partial"
+    partial.rename(tmp_path / "away")
+    partial.touch()
+    with pytest.raises(OSError):
+        begin(store, sha(data), len(data))
+    partial.unlink()
+    (tmp_path / "away").rename(partial)
+    assert put(store, data)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_told_however_late_it_is_noticed(store, tmp_path):
+    data = model(0)
+    (tmp_path / "models" / "partial" / sha(data)).symlink_to("/dev/full")
+    arrival = begin(store, sha(data), len(data))
+    arrival.write(data[:10])  # stays in a buffer
+    with pytest.raises(ResourceExhausted, match="No space left") as caught:
+        arrival.finish()
+    assert caught.value.reason == "DISK_FULL"
+    arrival.close()
 
 
 def test_a_damaged_file_is_missing(store, tmp_path):

@@ -70,7 +70,7 @@ def test_the_phone_describes_itself(lab, phone):
     assert len(fingerprint["runner_sha256"]) == 64
     assert fingerprint["memory"].startswith("MemTotal:")
     assert "ro.irrelevant" not in fingerprint.values()
-    assert device.identity.kind == "Loopback-Model One"
+    assert device.identity.kind == "Loopback-Model-One"
     state = device.state()
     assert {
         "battery_c": "29.1",
@@ -131,6 +131,40 @@ def test_a_full_phone(lab, phone):
     assert "has 0 bytes left" in message
     (phone.folder / "free").write_text("1000000")
     assert device.measure(GOOD, SETTINGS, lambda: None).samples_ms
+
+
+def test_a_warm_phone_is_waited_for_beside_the_deadline_and_not_for_ever(lab, phone, monkeypatch):
+    monkeypatch.setattr("services.profiler.phones.adb_device.COOL_LOOK_S", 0.1)
+    temperature = phone.folder / "temperature"
+    temperature.write_text("412")
+    reason, message = reason_of(lab.device(phone))
+    assert reason == "DEVICE_TOO_WARM"
+    assert "battery at 41.2 C" in message
+    device = lab.device(phone, cool_down_s=60)
+    threading.Timer(2.5, temperature.write_text, ["305"]).start()
+    # Cooling takes longer than the deadline, which is for the runs.
+    assert device.measure(GOOD, agent_settings(deadline_ms=2000.0), lambda: None).samples_ms
+
+
+def test_a_phone_that_was_too_warm_is_away_until_it_is_cool(lab, phone):
+    temperature = phone.folder / "temperature"
+    temperature.write_text("412")
+    device = lab.device(phone)
+    assert reason_of(device)[0] == "DEVICE_TOO_WARM"
+    assert "is too warm" in device.unavailable_reason()
+    assert device.fingerprint()  # it can be queued for
+    temperature.write_text("305")
+    assert device.unavailable_reason() == ""
+
+
+def test_a_phone_that_hangs_is_lost(lab, phone, monkeypatch):
+    monkeypatch.setattr("services.profiler.phones.connection.ANSWER_S", 1)
+    device = lab.device(phone)
+    device.measure(GOOD, SETTINGS, lambda: None)
+    phone.stuck = True
+    reason, message = reason_of(device)
+    assert reason == "DEVICE_LOST"
+    assert "nothing heard for 1 s while it was sent a file" in message
 
 
 def test_an_unauthorised_phone(lab):

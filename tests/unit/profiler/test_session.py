@@ -56,8 +56,3 @@ def test_what_is_bound_is_what_would_be_fed(session, monkeypatch):
     assert [name for name, _ in bound] == list(feeds)
     np.testing.assert_array_equal(bound[0][1], feeds["x"])
     assert feeds["x"].shape == (2, 3, 8, 8)
-
-
-def test_accelerators_are_timed_on_the_device():
-    for provider in ("CUDAExecutionProvider", "TensorrtExecutionProvider", "ROCMExecutionProvider"):
-        assert runtime._ON_DEVICE[provider] == "cuda"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,15 @@ from donna.errors import InvalidArgument
 from services.profiler.measurement import MeasurementSettings, cache_key, fragments_sha256
 
 DEFAULT = MeasurementSettings()
+
+
+def test_the_contract_says_what_a_zero_means():
+    proto = (Path(__file__).parents[3] / "protos/donna/v1/common.proto").read_text()
+    message = proto.partition("message MeasurementSettings {")[2].partition("}")[0]
+    found = re.findall(r"; 0 means ([\d.]+)\.\n +\w+ (\w+) =", message)
+    told = {name: float(value) for value, name in found}
+    counts = {name: value for name, value in DEFAULT.to_json().items() if type(value) in (int, float)}
+    assert told == counts
 
 
 def test_json_round_trip():

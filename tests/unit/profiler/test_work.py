@@ -11,6 +11,7 @@ from donna.jobs.engine import Engine
 from donna.jobs.store import JobStore
 from donna.v1 import profiler_pb2 as pb
 from services.profiler.canary import CanaryLog, canary_model
+from services.profiler.description import Descriptions
 from services.profiler.device import Identity
 from services.profiler.devices import Devices
 from services.profiler.measurement import Measured
@@ -26,7 +27,11 @@ from tests.unit.profiler.test_turns import until
 GOOD = make.conv(3, 4, 8).SerializeToString()
 
 
-IDENTITY = Identity(id="a", kind="k", backend="none", description="", providers=("CPU",))
+def identity(name: str) -> Identity:
+    return Identity(id=name, kind="k", backend="none", description="", providers=("CPU",))
+
+
+IDENTITY = identity("a")
 
 
 @dataclass
@@ -80,7 +85,7 @@ def parts(tmp_path, device):
     work = MeasurementWork(devices, models, canaries)
     turns = Turns(store, work, ["devices/a"])
     engine = Engine(store, work, turns)
-    yield engine, ProfilerServicer(engine, devices, turns, models, canaries)
+    yield engine, ProfilerServicer(engine, devices, Descriptions([device]), turns, models, canaries)
     if engine.alive:
         engine.close()
     database.dispose()
@@ -149,3 +154,13 @@ def test_brief_answers_leave_out_what_the_asker_knows(parts):
     whole.ClearField("settings")
     del whole.result.samples_ms[:]
     assert brief == whole
+
+
+def test_only_so_many_measurements_are_kept(parts, monkeypatch):
+    monkeypatch.setattr("services.profiler.servicer.PRUNE_EVERY", 1)
+    engine, servicer = parts
+    servicer._keep = 2
+    engine.start()
+    names = [ended(engine, ask(servicer, skip_cache=True)).name for _ in range(5)]
+    listed = servicer.ListMeasurements(pb.ListMeasurementsRequest(), None).measurements
+    assert [m.name for m in listed] == names[:-4:-1]  # two that had ended when the last was created

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from donna.artifacts import ArtifactStore
-from donna.errors import DataLoss, DonnaError, FailedPrecondition, InvalidArgument, NotFound
+from donna.errors import DataLoss, DonnaError, InvalidArgument, NotFound, ResourceExhausted
 from donna.rpc.artifact_servicer import artifact_endpoint
 from donna.rpc.channel import Remote, open_channel
 from donna.v1 import artifacts_pb2 as pb
@@ -98,6 +98,7 @@ START = chunk(sha256=SHA256, total_bytes=len(DATA), data=DATA[:MIB])
         ([START, chunk(offset=0, data=b"x")], InvalidArgument, "chunk.offset"),  # once more
         ([START, chunk(offset=-1, data=b"x")], InvalidArgument, "chunk.offset"),
         ([START, *LATER], InvalidArgument, "chunk.data"),  # truncated
+        ([chunk(sha256=SHA256, total_bytes=len(DATA))], InvalidArgument, "chunk.data"),  # empty
         (list(upload(sha256=OTHER)), DataLoss, None),
         (list(upload(data=DATA[:-1] + b"\x00")), DataLoss, None),
     ],
@@ -134,7 +135,7 @@ def test_a_full_disk_ends_an_upload_at_once(
         lambda path, mode="r": opened(Path("/dev/full") if mode == "xb" else path, mode.replace("x", "w")),
     )
     many = bytes(40 * MIB)  # more than is buffered anywhere on the way
-    with pytest.raises(FailedPrecondition, match="No space left on device"):
+    with pytest.raises(ResourceExhausted, match="No space left on device"):
         remote.UploadArtifact(upload(many, hashlib.sha256(many).hexdigest()))
     monkeypatch.undo()
     assert files(store) == []

@@ -193,6 +193,38 @@ def test_a_certificate_and_a_key_that_do_not_fit(authority: Authority) -> None:
         server_credentials(authority.issue("one")[0], authority.issue("other")[1])
 
 
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        (("", "", "x"), "tls_certificate"),
+        (("", "x", ""), "tls_certificate"),
+        (("x", "", ""), "tls_key"),
+        (("x", "", "x"), "tls_key"),
+    ],
+)
+def test_a_server_with_half_of_tls_is_refused(given: tuple[str, str, str], missing: str) -> None:
+    """Not served in plain text: whoever set one of the files asked for the opposite."""
+    with pytest.raises(InvalidArgument) as caught:
+        server_credentials(*given)
+    assert [violation.field for violation in caught.value.violations] == [missing]
+    assert server_credentials("", "", "") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        (("", "x", "x"), "hub_tls_ca"),
+        (("x", "x", ""), "hub_tls_key"),
+        (("x", "", "x"), "hub_tls_certificate"),
+    ],
+)
+def test_a_client_with_half_of_tls_is_refused(given: tuple[str, str, str], missing: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        channel_credentials(*given, settings="hub_tls")
+    assert [violation.field for violation in caught.value.violations] == [missing]
+    assert channel_credentials("", "", "") is None
+
+
 def test_secrets_that_cannot_be_read_name_their_setting(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
     for path, words in ((tmp_path / "none", "cannot be read"), (tmp_path / "empty", "is empty")):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -13,12 +18,14 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from donna.artifacts import ArtifactStore
-from donna.errors import DeadlineExceeded, ResourceExhausted
+from donna.errors import DeadlineExceeded, NotFound, ResourceExhausted
 from donna.jobs import JobStore, TaskSpec
 from donna.jobs.database import open_database
 from donna.rpc.artifact_servicer import artifact_endpoint
+from donna.rpc.authentication import Gate
+from donna.rpc.boundary import Boundary
 from donna.rpc.channel import Remote, open_channel
-from donna.rpc.limits import MOST
+from donna.rpc.limits import MOST, Limit
 from donna.v1 import artifacts_pb2, common_pb2
 from donna.v1 import profiler_pb2 as pb
 from donna.v1.artifacts_pb2_grpc import ArtifactServiceStub
@@ -198,3 +205,51 @@ def test_probes_need_no_token_and_so_are_few(monkeypatch: pytest.MonkeyPatch) ->
                 return False
 
         eventually(room)
+
+
+def test_nobody_logs_what_a_caller_who_has_gone_would_have_been_told() -> None:
+    """However its going and the end of the call fall together."""
+    loud: list[dict[str, Any]] = []
+
+    class Context:
+        async def read(self) -> bytes:
+            return b""
+
+    async def go(boundary: Boundary, turns: int) -> None:
+        begun, ended = threading.Event(), threading.Event()
+
+        def method(_message: Any, _context: Any) -> None:
+            begun.set()
+            ended.wait(30)
+            raise NotFound("there is no such device")
+
+        handler = SimpleNamespace(unary_unary=method, request_deserializer=bytes)
+        limit = Limit(1, "calls")
+        limit.take()
+        call = asyncio.create_task(boundary._in_a_thread(handler, limit, Context()))
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
+        if turns < 0:
+            call.cancel()
+            await asyncio.sleep(0.01)
+        ended.set()
+        time.sleep(0.05)  # the loop stands still, and hears of the end only afterwards
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        call.cancel()
+        with suppress(asyncio.CancelledError, NotFound):
+            await call
+        limit.take()  # the place is free again
+        await asyncio.sleep(0.01)
+
+    async def everything() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: loud.append(context))
+        boundary = Boundary(Gate())
+        for turns in range(-1, 4):
+            await go(boundary, turns)
+            gc.collect()
+            await asyncio.sleep(0)
+        boundary.close()
+
+    asyncio.run(everything())
+    assert not loud, loud[0]

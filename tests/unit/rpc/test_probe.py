@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from donna.rpc.authentication import digest_of, read_tokens
 from donna.rpc.probe import main, probe
 from donna.rpc.secret import main as make_secrets
 from donna.rpc.secret import make_secret
@@ -31,3 +32,12 @@ def test_a_secret_is_made_once_and_for_the_group_at_most(tmp_path: Path) -> None
     assert make_secrets([str(token), str(tmp_path / "other")]) == 0
     assert token.read_text() == before != (tmp_path / "other").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "token"]
+
+
+def test_a_service_is_given_the_digest_of_a_token(tmp_path: Path) -> None:
+    """The holder of the token is let in by whoever knows the digest alone; made again, both stay."""
+    token, admitted = tmp_path / "callers" / "token", tmp_path / "admitted" / "tokens" / "searcher"
+    for _ in range(2):
+        assert make_secrets([f"{token}:{admitted}"]) == 0
+        assert read_tokens("", str(admitted.parent)) == {digest_of(token.read_text()): "searcher"}
+    assert token.read_text() not in admitted.read_text()

@@ -4,6 +4,8 @@ import inspect
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
 
 import grpc
 import pytest
@@ -187,13 +189,60 @@ def test_a_server_that_is_restarted_is_waited_for_when_it_was_there_before() -> 
         stranger = Remote(ProfilerServiceStub, channel, deadline_s=20, patience_s=30)
         with pytest.raises(errors.Unavailable):
             stranger.GetDevice(request)
-        stranger._answered = True
+        stranger._line.answered = True
         waiting = pool.submit(lambda: answers.append(stranger.GetDevice(request).device.name))
         time.sleep(6)  # longer than the channel itself tries
         assert not waiting.done()
         with serving(endpoint(Small()), listen=address):
             waiting.result(30)
     assert answers == ["devices/1"]
+
+
+def test_one_that_says_when_to_come_back_is_asked_again_then() -> None:
+    refusals = iter([errors.ResourceExhausted("too many jobs", retry_after_s=0.2)] * 2)
+    small, asked = Small(), []
+
+    def refuse(request: object) -> None:
+        asked.append(time.monotonic())
+        if (error := next(refusals, None)) is not None:
+            raise error
+
+    small.answer = refuse
+    request = pb.GetDeviceRequest(name="devices/1")
+    with serving(endpoint(small)) as address, open_channel(address) as channel:
+        with pytest.raises(errors.ResourceExhausted, match="too many jobs"):
+            Remote(ProfilerServiceStub, channel, deadline_s=20).GetDevice(request)  # it has no patience
+        patient = Remote(ProfilerServiceStub, channel, deadline_s=20, patience_s=10)
+        assert patient.GetDevice(request).device.name == "devices/1"
+        assert asked[-1] - asked[-2] >= 0.2
+        told: list[str] = []
+        refusals = iter([errors.ResourceExhausted("too many jobs", retry_after_s=60.0)])
+        hasty = Remote(ProfilerServiceStub, channel, patience_s=10, while_away=lambda: told.append("waiting"))
+        with pytest.raises(errors.ResourceExhausted):  # that is longer than it would wait
+            hasty.GetDevice(request)
+        assert not told
+
+
+def test_a_request_that_is_a_stream_is_sent_once() -> None:
+    """What was taken from an iterator is gone: sent again, it would be a shorter upload that passes for a whole one."""
+    calls: list[int] = []
+
+    class Upload(grpc.StreamUnaryMultiCallable):
+        def __call__(self, request_iterator: Any, **_: Any) -> Any:
+            calls.append(len(list(request_iterator)))
+            raise Broken
+
+        future = with_call = None  # type: ignore[assignment]
+
+    class Broken(grpc.RpcError):
+        code = lambda self: grpc.StatusCode.UNAVAILABLE  # noqa: E731
+        details = trailing_metadata = lambda self: None
+
+    remote = Remote(lambda channel: SimpleNamespace(UploadModel=Upload()), Any, patience_s=10)
+    remote._line.answered = True
+    with pytest.raises(errors.Unavailable):
+        remote.UploadModel(iter([1, 2, 3]))
+    assert calls == [3]
 
 
 def test_a_method_that_the_service_lacks(remote: Remote) -> None:

@@ -50,7 +50,7 @@ class FakePredictor(predictor_pb2_grpc.PredictorServiceServicer):
 class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
     """Measures `true_latency_ms`. `script(choices, attempt)` may return a word: a failure reason, UNSTABLE, HANG,
     QUEUE (until `queue_length` is 0), AWAY or "" for a plain success; or what the call ends with: a status of the
-    connection, or an error."""
+    connection, or an error. A measurement takes `pause_s` to create, and runs for `runs_s` after that."""
 
     def __init__(
         self,
@@ -63,9 +63,11 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
         kind: str = "cpu-2c",
         pause_s: float = 0.0,
         offset_ms: float = 0.0,
+        runs_s: float = 0.0,
     ) -> None:
         self.library, self.script, self.noise, self.factor = library, script, noise, factor
-        self.devices, self.kind, self.pause_s = devices, kind, pause_s
+        self.devices, self.kind, self.pause_s, self.runs_s = devices, kind, pause_s, runs_s
+        self._running: dict[str, tuple[float, profiler_pb2.Measurement]] = {}
         self.offset_ms, self.away, self.queue_length = offset_ms, False, 0
         self.models: dict[str, ModelProto] = {}
         self.uploads: Counter[str] = Counter()
@@ -77,6 +79,7 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
         self._by_request: dict[str, profiler_pb2.Measurement] = {}
         self._measurements: dict[str, profiler_pb2.Measurement] = {}
         self._attempts: Counter[tuple[int, ...]] = Counter()
+        self.request_ids: dict[tuple[int, ...], set[str]] = {}
 
     def ListDevices(self, request: Any, context: Any) -> profiler_pb2.ListDevicesResponse:
         return profiler_pb2.ListDevicesResponse(
@@ -125,6 +128,7 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
             names = [self.models[sha256].graph.name for sha256 in fragments[1:-1]]
             choices = tuple(int(name.rpartition(" ")[2]) for name in names)
             self._attempts[choices] += 1
+            self.request_ids.setdefault(choices, set()).add(request.request_id)
             word = self.script(choices, self._attempts[choices])
             if isinstance(word, grpc.StatusCode):
                 context.abort(word, "the line broke")
@@ -160,7 +164,7 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
         plain = self.true_ms(choices)
         g = np.random.default_rng([*choices, self.measured[choices]])
         latency_ms = plain * (1.0 + self.noise * g.standard_normal())
-        return profiler_pb2.Measurement(
+        ended = profiler_pb2.Measurement(
             name=name,
             job=common_pb2.Job(state=SUCCEEDED),
             result=profiler_pb2.MeasurementResult(
@@ -171,22 +175,34 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
                 fingerprint_sha256=hashlib.sha256(self.kind.encode()).hexdigest(),
             ),
         )
+        if not self.runs_s:
+            return ended
+        self._running[name] = time.monotonic() + self.runs_s, ended
+        return profiler_pb2.Measurement(name=name, job=common_pb2.Job(state=RUNNING))
+
+    def _now(self, name: str) -> profiler_pb2.Measurement:
+        """A measurement as it stands."""
+        ends_at, ended = self._running.get(name, (0.0, None))
+        if ended is not None and time.monotonic() > ends_at:
+            self._measurements[name].CopyFrom(ended)
+        return self._measurements[name]
 
     def GetMeasurement(self, request: Any, context: Any) -> profiler_pb2.GetMeasurementResponse:
-        return profiler_pb2.GetMeasurementResponse(measurement=self._measurements[request.name])
+        return profiler_pb2.GetMeasurementResponse(measurement=self._now(request.name))
 
     def CancelMeasurement(self, request: Any, context: Any) -> profiler_pb2.CancelMeasurementResponse:
         self.cancelled.append(request.name)
         return profiler_pb2.CancelMeasurementResponse(measurement=self._measurements[request.name])
 
     def WatchMeasurement(self, request: Any, context: Any) -> Iterator[Any]:
-        measurement = self._measurements[request.name]
+        measurement = self._now(request.name)
         if measurement.job.state == QUEUED and not self.queue_length:
             measurement.job.state = FAILED
             measurement.job.error.reason = "CANCELLED"
-        yield profiler_pb2.WatchMeasurementResponse(measurement=self._measurements[request.name])
-        while context.is_active() and self._measurements[request.name].job.state in (RUNNING, QUEUED):
-            time.sleep(0.02)
+        yield profiler_pb2.WatchMeasurementResponse(measurement=measurement)
+        while context.is_active() and self._now(request.name).job.state in (RUNNING, QUEUED):
+            time.sleep(0.005)
+        yield profiler_pb2.WatchMeasurementResponse(measurement=self._now(request.name))
 
 
 class Fake:

@@ -149,6 +149,8 @@ def test_whatever_a_broken_connection_says_the_search_goes_on(artifacts, fake, s
     assert search.num_measured["cpu"] == 40
     assert broken <= set(profiler.measured)
     assert not failures(service, search)
+    # What was asked may be under way: it is asked for again, not anew.
+    assert {len(profiler.request_ids[choices]) for choices in broken} == {1}
 
 
 def test_a_search_says_that_its_device_is_busy(artifacts, fake, searcher, monkeypatch) -> None:

@@ -9,8 +9,10 @@ import socket
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from donna.errors import FailedPrecondition, InvalidArgument
+from donna.jobs import JobStore
 from donna.v1 import searcher_pb2 as pb
 from tests.unit.jobs.clock import eventually
 from tests.unit.searcher.fakes import FakePredictor, FakeProfiler
@@ -87,4 +89,20 @@ def test_what_is_not_there_and_who_is_not_meant(searcher) -> None:
         searcher(live_listen=address)
     with pytest.raises(InvalidArgument, match="must be a loopback address"):
         searcher(live_listen="0.0.0.0:8080")
+    service.parts.close()
+
+
+def test_a_store_that_is_away_is_a_sentence_that_refreshes(searcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = free_address()
+    service = searcher(live_listen=address)
+
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("select", {}, Exception("connection refused"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JobStore, "list", away)
+        status, headers, page = ask(address, "/")
+    assert (status, page) == (503, "the job store does not answer; nothing was changed")
+    assert int(headers["Refresh"]) > 0
+    assert ask(address, "/")[0] == 200
     service.parts.close()

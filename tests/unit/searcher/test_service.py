@@ -290,6 +290,28 @@ def test_validate_only_fills_the_feasibility_table_and_stores_nothing(artifacts,
     assert caught.value.violations[0].field == "bounds[macs]"
 
 
+def test_a_check_without_a_library_looks_at_what_needs_none(artifacts, fake, searcher) -> None:
+    profiler = FakeProfiler(build_library(NUM_OPTIONS, artifacts))
+    service = searcher(profilers=f"cpu={fake(profiler).address}")
+    asked = pb.SearchSpec(objectives=[pb.Objective(metric=LATENCY[0], device="cpu")])
+    request = pb.CreateSearchRequest(spec=asked, validate_only=True)
+    checked = service.remote.CreateSearch(request).search
+    assert checked.spec.population == 100 and not checked.spec.HasField("library")
+    assert not profiler.measured
+    for change, field in (
+        ({"algorithm": pb.SEARCH_ALGORITHM_EXACT}, "spec.latency_mode"),
+        ({"bounds": [pb.Bound(metric=LATENCY[0], device="gpu", max=1)]}, r"spec.bounds\[0\].device"),
+        ({"objectives": [pb.Objective(metric=MACS[0])] * 2}, "spec.objectives"),
+    ):
+        wrong = pb.SearchSpec()
+        wrong.CopyFrom(asked)
+        wrong.MergeFrom(pb.SearchSpec(**change))
+        with pytest.raises(InvalidArgument, match=f"{field}: "):
+            service.remote.CreateSearch(pb.CreateSearchRequest(spec=wrong, validate_only=True))
+    with pytest.raises(InvalidArgument, match="sha256"):
+        service.remote.CreateSearch(pb.CreateSearchRequest(spec=asked))
+
+
 def test_a_check_measures_a_few_networks_and_needs_no_predictor(artifacts, fake, searcher) -> None:
     library = build_library(NUM_OPTIONS, artifacts)
     profiler = FakeProfiler(library)

@@ -118,5 +118,5 @@ def test_nothing_is_started_without_an_endpoint() -> None:
 
 def test_without_the_extra_it_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "opentelemetry.instrumentation.grpc", None)
-    with pytest.raises(FailedPrecondition, match=r"pip install 'donna\[tracing\]'"):
+    with pytest.raises(FailedPrecondition, match=r"the extra donna\[tracing\]"):
         start_tracing("predictor", "http://127.0.0.1:1")

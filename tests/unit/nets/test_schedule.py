@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from services.finetuner.schedule import factor
+from donna.nets.schedule import factor
 
 
 def test_values_by_hand():

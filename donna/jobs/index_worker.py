@@ -1,4 +1,4 @@
-"""The worker of one task of one job: what a pod of an Indexed Job is."""
+"""The worker of one index of a job: what a pod of an Indexed Job is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger("donna.jobs")
 WAIT_S = 1.0
 
 
-def run_one_task(
+def run_index(
     store: JobStore,
     work: Work,
     job: str,
@@ -30,25 +30,33 @@ def run_one_task(
 ) -> bool:
     """Works until this task has ended, or its job; False when told to stop before.
 
-    While another worker holds the task, or computes its key, this one waits: started twice, it changes nothing.
+    While another worker holds the task, or computes its key, this one waits: started twice, it changes nothing. Once at
+    work it goes on with other tasks of the job that nobody works on: their own pods find nothing left to do, and a
+    start costs more than many a task.
     """
     leases = Leases(store, kind=work.kind, owner=worker_name(), ttl_s=lease_s)
+    worked = False
     while not stopping.is_set():
         try:
-            if _ended(store, job, index):
+            ended = has_ended(store, job, index)
+            if ended and not worked:
                 return True
-            task = leases.claim(job, index)
+            task = leases.claim(job, None if ended else index)
+            if ended and task is None:
+                return True
         except STORE_ERRORS:
             log.warning("the store does not answer; trying again", exc_info=True)
             task = None
         if task is not None:
             run_task(leases, work, task, stopping)
+            worked = True
         else:
             stopping.wait(wait_s)
     return False
 
 
-def _ended(store: JobStore, job: str, index: int) -> bool:
+def has_ended(store: JobStore, job: str, index: int) -> bool:
+    """Whether nothing is left to do of this task."""
     try:
         return store.get(job).state.ended or store.task(job, index).state in (
             TaskState.DONE,

@@ -1,0 +1,42 @@
+"""Files that are there, whole, after a loss of power."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+_PROBE = bytes(4096)
+
+
+def place(written: Path, final: Path) -> None:
+    """Gives a file that is synced its name. The name outlives a loss of power only when the folder is synced too."""
+    written.replace(final)
+    sync_folder(final.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """The names in it are on the disk."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def write(path: Path, text: str) -> None:
+    """The file with this text: the former one, or the new one, and never half of it."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    with beside.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    place(beside, path)
+
+
+def probe(folder: Path) -> None:
+    """Writes something that nobody sees. Raises OSError when the folder is gone, read-only, or its disk full."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(_PROBE)
+        file.flush()
+        os.fsync(file.fileno())
