@@ -141,6 +141,7 @@ def test_a_device_that_changed_is_measured_again(artifacts, fake, searcher) -> N
             break
     service.stop()
     before = set(profiler.measured)
+    profiler.measured.clear()
     profiler.kind, profiler.factor = "cpu-after-an-update", 0.5
     service = searcher(**addresses)
     *_, last = service.remote.WatchSearch(pb.WatchSearchRequest(name=name), deadline_s=60)
@@ -148,11 +149,5 @@ def test_a_device_that_changed_is_measured_again(artifacts, fake, searcher) -> N
     assert len(last.search.generations) == 6
     for point in last.search.front:
         assert point.latency_ms["cpu"] == pytest.approx(profiler.true_ms(tuple(point.architecture.choices)))
-    found = {tuple(point.architecture.choices) for point in last.search.front}
-    again = found & before
-    assert all(profiler.measured[choices] > 1 for choices in again)
-    X = np.array(sorted(profiler.measured))
-    F = np.c_[
-        -true_accuracy(library, X, second_order=False), [profiler.true_ms(tuple(row)) for row in X.tolist()]
-    ]
-    assert found == set(map(tuple, X[non_dominated(F)].tolist()))
+    check_front(last.search, profiler)  # of what was measured since
+    assert before & set(profiler.measured)
