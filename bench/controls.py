@@ -97,6 +97,9 @@ def run(client: Client, options: argparse.Namespace, seed: int) -> dict[str, lis
                 )
             )
         )
+        for network in job.networks:
+            if network.error.reason:
+                raise SystemExit(f"seed {seed}, {way}: {network.error.message}")
         accuracies[way] = [network.accuracy for network in job.networks]
         sys.stderr.write(f"seed {seed}, {way}: {np.mean(accuracies[way]):.4f}\n")
     return accuracies

@@ -9,6 +9,9 @@ All train the same blocks of the same reference on the same batches of random 32
 others have torch's own threads, as many as ours. Each runs in a process of its own, so that none profits from what
 another has set. Times are of `--steps` steps after a first one that is not counted, the least of `--repeats` that
 take turns. The first number of options is measured in all three ways, further ones in ours, for the growth.
+
+- whole_build: all that a worker does for a library of the first number of options (whole_build.py), in an epoch of
+  `--build-steps` steps; 0 leaves it out. What it takes beside its steps is told for each block.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bench.whole_build import build_s
 from donna.nets import families, references
 from donna.nets.costs import count
 from donna.nets.cut import Cut, cut
@@ -185,17 +189,29 @@ def training_flops(whole: Cut, chosen: Sequence[Option]) -> int:
     )
 
 
+def whole_build(
+    whole: Cut, chosen: Sequence[Option], images: Sequence[Tensor], threads: int, device: str
+) -> Callable[[], float]:
+    """As many steps as there are batches, and everything around them."""
+    compute.one_thread_each()
+    return lambda: build_s(whole, chosen, len(images), len(images[0]), threads, device)
+
+
 WAYS: dict[str, Callable[[Cut, Sequence[Option], Sequence[Tensor], int, str], Callable[[], float]]] = {
     "ours": ours,
     "one_at_a_time": one_at_a_time,
     "students_alone": students_alone,
+    "whole_build": whole_build,
 }
 
 
-def in_a_process(way: str, number: int, given: argparse.Namespace) -> float:
+COMPARED = ("ours", "one_at_a_time", "students_alone")
+
+
+def in_a_process(way: str, number: int, given: argparse.Namespace, steps: int) -> float:
     """Seconds of one way, in an interpreter of its own."""
-    told = {"only": way, "options": number}
-    told |= {name: getattr(given, name) for name in ("steps", "batch_size", "threads", "device")}
+    told = {"only": way, "options": number, "steps": steps}
+    told |= {name: getattr(given, name) for name in ("batch_size", "threads", "device")}
     words = [word for name, value in told.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     child = subprocess.run(
         [sys.executable, "-m", "bench.distill", *words], check=True, stdout=subprocess.PIPE, text=True
@@ -203,11 +219,25 @@ def in_a_process(way: str, number: int, given: argparse.Namespace) -> float:
     return float(child.stdout)
 
 
+def _build(number: int, given: argparse.Namespace, step_s: float) -> dict[str, float]:
+    taken_s = in_a_process(
+        "whole_build", number, given, given.build_steps - 1
+    )  # one more is made, which counts here
+    steps_s = given.build_steps * step_s
+    return {
+        "steps": given.build_steps,
+        "seconds": taken_s,
+        "share_of_steps": steps_s / taken_s,
+        "seconds_beside_steps_for_each_block": (taken_s - steps_s) / (number * len(BLOCKS)),
+    }
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--options", type=int, nargs="+", choices=(24, 48, 96), default=[24])
     parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--build-steps", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -223,11 +253,11 @@ def main() -> None:
     product = matrix_flops(given.threads, given.device)
     results = []
     for number in given.options:
-        ways = tuple(WAYS) if number == given.options[0] else ("ours",)
+        ways = COMPARED if number == given.options[0] else COMPARED[:1]
         seconds: dict[str, float] = {}
         for _ in range(given.repeats):
             for way in ways:
-                taken = in_a_process(way, number, given)
+                taken = in_a_process(way, number, given, given.steps)
                 seconds[way] = min(taken, seconds.get(way, taken))
         flops = training_flops(whole, options(number)) * given.batch_size * given.steps / seconds["ours"]
         result: dict[str, Any] = {
@@ -241,6 +271,8 @@ def main() -> None:
         if len(ways) > 1:
             result["times_faster_than_one_at_a_time"] = seconds["one_at_a_time"] / seconds["ours"]
             result["share_of_students_alone"] = seconds["ours"] / seconds["students_alone"]
+            if given.build_steps:
+                result["whole_build"] = _build(number, given, seconds["ours"] / given.steps)
         results.append(result)
     report = {
         "bench": "distill",

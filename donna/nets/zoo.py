@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from donna.errors import FailedPrecondition, InvalidArgument
@@ -30,6 +31,7 @@ _PARAMETERS = (
 )
 _PLAIN_WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 """torch's own variable: its loader heeds it for this process, whatever a library asks of it."""
+MAX_PARAMETERS = 1_000_000_000
 _FIELD = "reference.arguments.name"
 
 
@@ -40,9 +42,9 @@ def _torchvision(name: str, num_classes: int, weights: str) -> nn.Module:
     _check(name, known, "torchvision")
     # Two models have classifiers on the way, whose logits they return beside their own while they train.
     plain: dict[str, Any] = {"aux_logits": False} if name in ("googlenet", "inception_v3") else {}
+    if plain and weights == "none":
+        plain["init_weights"] = True  # what they do today, without a warning that they may not tomorrow
     if weights == "none":
-        if plain:
-            plain["init_weights"] = True  # what they do today, without a warning that they may not tomorrow
         return models.get_model(name, weights=None, num_classes=num_classes, **plain)
     # torchvision refuses another number of classes together with weights; it says so in its own words.
     return _loading(name, lambda: models.get_model(name, weights="DEFAULT", num_classes=num_classes, **plain))
@@ -52,6 +54,7 @@ def _timm(name: str, num_classes: int, weights: str) -> nn.Module:
     import timm
 
     _check(name, timm.list_models(), "timm")
+    _check_size(lambda: timm.create_model(name, pretrained=False, num_classes=num_classes))
     if weights == "none":
         return timm.create_model(name, pretrained=False, num_classes=num_classes)
     return _loading(name, lambda: timm.create_model(name, pretrained=True, num_classes=num_classes))
@@ -62,6 +65,19 @@ def _check(name: str, known: list[str], library: str) -> None:
         close = difflib.get_close_matches(name, known, n=3)
         hint = f"did you mean {' or '.join(close)}?" if close else f"it has {len(known)} others"
         raise InvalidArgument.of(_FIELD, f"{library} has no classification model {name!r}; {hint}")
+
+
+def _check_size(build: Callable[[], nn.Module]) -> None:
+    """Counts the parameters without memory for them: a name is all that it takes to ask a service for gigabytes.
+    (torchvision has nothing so large.)"""
+    try:
+        with torch.device("meta"):
+            parameters = sum(parameter.numel() for parameter in build().parameters())
+    except (NotImplementedError, RuntimeError):  # a model that computes numbers as it is made
+        return
+    if parameters > MAX_PARAMETERS:
+        said = f"has {parameters:,} parameters, a reference can have {MAX_PARAMETERS:,}"
+        raise InvalidArgument.of(_FIELD, said)
 
 
 def _loading(name: str, load: Callable[[], nn.Module]) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,13 @@ def test_what_is_wrong_is_named(description: dict[str, object], field: str) -> N
     with pytest.raises(InvalidArgument) as refused:
         references.build(description)
     assert [violation.field for violation in refused.value.violations] == [field]
+
+
+def test_a_giant_is_refused_before_it_takes_memory() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InvalidArgument, match=r"arguments.name: has 1,272,2\d\d,\d\d\d parameters"):
+        references.build({"provider": "timm", "arguments": {"name": "regnety_2560", "num_classes": 10}})
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 20  # KiB
 
 
 def test_the_seed_decides_the_weights() -> None:

@@ -279,5 +279,5 @@ def test_searcher_and_command_show_agents_that_dialled_in(tmp_path):
             words = ["devices", "--endpoint", f"searcher={address}"]
             told = {"DONNA_TOKEN_FILE": str(token), "COLUMNS": "200"}
             (device,) = json.loads(CliRunner().invoke(build(), [*words, "--json"], env=told).stdout)
-            assert (device["host"], device["backend"], device["available"]) == ("lab", "onnxruntime", True)
+            assert (device["profiler"], device["backend"], device["reachable"]) == ("lab", "onnxruntime", True)
             assert device["kind"] in CliRunner().invoke(build(), words, env=told).stdout
