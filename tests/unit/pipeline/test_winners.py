@@ -44,8 +44,9 @@ def test_with_several_devices_each_counts() -> None:
     points = [(0.90, 1.0, 9.0), (0.90, 9.0, 1.0), (0.91, 1.2, 8.8), (0.97, 8.0, 8.0)]
     assert 1 not in choose_winners([point[:2] for point in points], 3)
     assert choose_winners(points, 3) == [2, 3, 1]
-    within_one = [(0.90, 1.0, 9.0), (0.97, 8.0, 8.0), (0.96, 7.9, 7.9), (0.99, 9.0, 9.0)]
-    assert choose_winners(within_one, 3, budget=(8.5, 8.5)) == [0, 2, 1]  # the last one costs more in both
+    within_one = [(0.97, 1.0, 8.6), (0.95, 8.4, 8.0), (0.99, 9.0, 9.0)]
+    assert choose_winners(within_one, 1, budget=(8.5, 8.5)) == [0]  # the last one costs more in both
+    assert choose_winners(within_one[1:], 1, budget=(8.5, 8.5)) == [0]
     assert choose_winners(points, 2, budget=(2.0, None)) == [0, 2]
     assert choose_winners([(0.9,), (0.8,)], 1) == [0]
 
