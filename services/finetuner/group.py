@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from donna.errors import FailedPrecondition
@@ -63,6 +62,23 @@ class Group:
         return total / self.size
 
 
+class _Sum(torch.autograd.Function):
+    """The sum of a tensor over all processes; the gradient of each term is the sum of the gradients that the processes
+    found for their copy of the total. Ours, since torch's own went to another name within the versions we take."""
+
+    @staticmethod
+    def forward(_ctx: object, x: Tensor) -> Tensor:  # type: ignore[override]
+        total = x.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_ctx: object, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        total = gradient.contiguous().clone()
+        distributed.all_reduce(total)
+        return total
+
+
 class _SharedBatchNorm(_BatchNorm):
     """Batch normalisation over the batches of all processes, each of the same size; (B, C) or (B, C, ...)."""
 
@@ -72,9 +88,9 @@ class _SharedBatchNorm(_BatchNorm):
             return super().forward(x)
         axes, per_channel = (0, *range(2, x.ndim)), (-1, *[1] * (x.ndim - 2))
         count = x.numel() // x.shape[1] * distributed.get_world_size()
-        mean = all_reduce(x.sum(dim=axes)) / count
+        mean = _Sum.apply(x.sum(dim=axes)) / count
         centred = x - mean.view(per_channel)
-        variance = all_reduce(centred.square().sum(dim=axes)) / count
+        variance = _Sum.apply(centred.square().sum(dim=axes)) / count
         self._remember(mean.detach(), variance.detach() * count / max(1, count - 1))
         y = centred * torch.rsqrt(variance + self.eps).view(per_channel)
         if self.weight is None:
