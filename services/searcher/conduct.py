@@ -36,7 +36,8 @@ def conduct(search: Search, store_evaluations: Callable[[bytes], str]) -> dict[s
     search.standing.rows = survey(search.spec, search.library, search.accuracy)
     feasibility.check(search.standing.rows)
     _check_smallest(search)
-    search.report.publish(search.standing.start())
+    if search.report.saved() is None:  # else watchers have a front already, and would lose it
+        search.report.publish(search.standing.start())
     proposals: Proposals = (
         ExactProposals(search) if search.spec.algorithm == EXACT else EvolutionProposals(search)
     )

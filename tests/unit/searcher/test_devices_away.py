@@ -217,6 +217,48 @@ def test_a_profiler_that_moves_or_is_not_known_yet_is_waited_for(artifacts, fake
     assert len(profiler.measured) == 60
 
 
+def test_what_an_absent_device_has_measured_is_still_known_after_a_restart(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    one, two = (FakeProfiler(library, pause_s=0.01, system=system) for system in ("1", "2"))
+    service, _ = start(searcher, fake, library, {"one": one, "two": two})
+    message = spec(library, ACCURACY, (common.METRIC_LATENCY_MS, "cpu-2c"), generations=4)
+    name = service.remote.CreateSearch(pb.CreateSearchRequest(spec=message)).search.name
+
+    def search() -> pb.Search:
+        return service.remote.GetSearch(pb.GetSearchRequest(name=name)).search
+
+    until(lambda: len(search().generations) >= 2)
+    service.stop()
+    two.away = True
+    before = sum(two.measured.values())
+    assert before > 10
+    service, _ = start(searcher, fake, library, {"one": one, "two": two})
+    until(lambda: search().job.state == common.JOB_STATE_SUCCEEDED)
+    assert search().num_measured == {"cpu-2c": 80}
+    assert sum(two.measured.values()) == before
+    firsts = [{c for c, count in p.measured.items() if count > p.skipped_cache[c]} for p in (one, two)]
+    assert len(firsts[0] & firsts[1]) <= 20  # those of the generation that was under way
+
+
+def test_a_front_stays_visible_while_a_search_that_was_started_again_waits(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    profiler = FakeProfiler(library, pause_s=0.02)
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    message = spec(library, ACCURACY, LATENCY, generations=50)
+    name = service.remote.CreateSearch(pb.CreateSearchRequest(spec=message)).search.name
+
+    def search() -> pb.Search:
+        return service.remote.GetSearch(pb.GetSearchRequest(name=name)).search
+
+    until(lambda: search().front)
+    service.stop()
+    profiler.away = True
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    until(lambda: search().job.state == common.JOB_STATE_WAITING)
+    assert search().front
+    assert search().generations
+
+
 def test_one_profiler_that_hangs_or_refuses_does_not_hide_the_others(
     artifacts, fake, searcher, monkeypatch
 ) -> None:
