@@ -8,10 +8,11 @@ import time
 import grpc
 import pytest
 
-from donna.errors import ResourceExhausted
+from donna.errors import AlreadyExists, FailedPrecondition, ResourceExhausted
 from donna.rpc.channel import Peer
 from donna.v1 import common_pb2 as common
 from donna.v1 import searcher_pb2 as pb
+from services.searcher.bench import _pieces
 from tests.unit.searcher.fakes import FakePredictor, FakeProfiler
 from tests.unit.searcher.libraries import build_library
 from tests.unit.searcher.test_bad_days import failures, start, until
@@ -129,6 +130,8 @@ def test_a_search_says_for_which_of_its_devices_it_waits(artifacts, fake, search
         grpc.StatusCode.INTERNAL,
         grpc.StatusCode.UNKNOWN,
         ResourceExhausted("1000 calls in hand already", retry_after_s=0.01),
+        ResourceExhausted("this host cannot keep the model", reason="DISK_FULL"),
+        FailedPrecondition("the device is lost", reason="DEVICE_LOST"),
     ],
     ids=str,
 )
@@ -151,6 +154,43 @@ def test_whatever_a_broken_connection_says_the_search_goes_on(artifacts, fake, s
     assert not failures(service, search)
     # What was asked may be under way: it is asked for again, not anew.
     assert {len(profiler.request_ids[choices]) for choices in broken} == {1}
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        AlreadyExists("the request_id was used before for another request", reason="REQUEST_ID_REUSED"),
+        FailedPrecondition("5 of the network's files are not on this host", reason="MODEL_MISSING"),
+    ],
+    ids=str,
+)
+def test_what_a_profiler_refuses_for_now_is_asked_anew(artifacts, fake, searcher, refusal) -> None:
+    """A device that has changed with an order in flight, and a host that evicts fragments as they come."""
+    library = build_library(NUM_OPTIONS, artifacts)
+    profiler = FakeProfiler(library, script=lambda choices, attempt: refusal if attempt <= 4 else "")
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    search = run(service, spec(library, ACCURACY, LATENCY, generations=1, population=4))
+    assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
+    assert not failures(service, search)
+    assert min(len(ids) for ids in profiler.request_ids.values()) > 1
+
+
+def test_what_is_lost_after_it_was_sent_again_is_waited_for(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    lost = FailedPrecondition("the device is lost", reason="DEVICE_LOST")
+    missing = FailedPrecondition("5 of the network's files are not on this host", reason="MODEL_MISSING")
+    words = {1: missing, 2: lost}
+    profiler = FakeProfiler(library, script=lambda choices, attempt: words.get(attempt, ""))
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    search = run(service, spec(library, ACCURACY, LATENCY, generations=1, population=4))
+    assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
+
+
+@pytest.mark.parametrize("offset", [0, 5, 9, 10])
+def test_an_upload_goes_on_and_never_without_a_piece(offset: int) -> None:
+    data = b"0123456789"
+    sent = [request.chunk for request in _pieces("digest", data, offset)]
+    assert [(chunk.offset, chunk.data) for chunk in sent] == [(offset % 10, data[offset % 10 :])]
 
 
 def test_a_search_says_that_its_device_is_busy(artifacts, fake, searcher, monkeypatch) -> None:
