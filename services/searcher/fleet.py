@@ -71,6 +71,7 @@ class Fleet:
         self.on_measured: Callable[[], None] = lambda: None
         self.fingerprints: dict[str, dict[str, str]] = (report.saved() or {}).get("fingerprints", {})
         self._pools: dict[str, Pool] = {}
+        self._away: dict[str, str] = {}
         self._busy: dict[tuple[str, str], threading.Lock] = {}
         self._known: dict[str, set[str]] = {}
 
@@ -174,6 +175,7 @@ class Fleet:
         dispatch = Dispatch(
             orders,
             sites={device: self._pools[device].sites for device in orders},
+            away=self._away,
             lane=self._lane,
             spares=self._profilers.ready,
             reopen=self._profilers.reopen,
@@ -184,6 +186,10 @@ class Fleet:
             for done in results:
                 self._remember(done)
                 self.on_measured()
+        # The next round begins with those who helped in this one, and asks first for those who were away.
+        for device, lanes in dispatch.lanes.items():
+            self._pools[device] = replace(self._pools[device], sites=tuple(lane.site for lane in lanes))
+            self._away |= {lane.site.name: lane.away for lane in lanes}
 
     def _lane(
         self, site: Site, waiting: deque[Order], events: queue.Queue[Done | Failed], away: str = ""

@@ -68,12 +68,10 @@ class Lane:
         busy: threading.Lock,
         away: str = "",
     ) -> None:
-        """`away` says why the device has to be asked for before it gets anything to do; `busy` is held while it
-        measures, since a device may have a lane for each name that it answers to."""
+        """`away` says why the device has to be asked for before it gets anything to do, and stays true while it is;
+        `busy` is held while it measures, since a device may have a lane for each name that it answers to."""
         self.site = bench.site
-        self.away = ""
-        if away:
-            self._say_away(away)
+        self.away = away
         self._bench, self._stopping = bench, bench.stopping
         self._attempts, self._retry_s, self._job = attempts, retry_s, job
         self._waiting, self._events, self._busy = waiting, events, busy
@@ -88,7 +86,7 @@ class Lane:
     @property
     def waits_for(self) -> str:
         """Why nothing is measured on the site now; empty while something is, or nothing has to be."""
-        return self.away or self._bench.waits_for
+        return f"{self.site.name} is away: {self.away}" if self.away else self._bench.waits_for
 
     @property
     def idle(self) -> bool:
@@ -221,7 +219,7 @@ class Lane:
         return self._stopping.is_set()
 
     def _say_away(self, reason: str) -> None:
-        self.away = f"{self.site.name} is away: {reason}"
+        self.away = reason or "it does not say why"
 
     def _request_id(self, order: Order) -> str:
         """The same for the same attempt on the same device, so that an answer that was lost is not measured twice."""

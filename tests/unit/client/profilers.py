@@ -14,8 +14,8 @@ from donna.v1 import profiler_pb2 as pb
 
 
 class Profiler(profiler_pb2_grpc.ProfilerServiceServicer):
-    """One device. `on_watch` is called when a measurement is watched, and may raise; `lasting` ones do not end; an id in
-    `used` stands for another request."""
+    """One device. `on_watch` is called when a measurement is watched, and may raise; `lasting` ones do not end; an id
+    in `used` stands for another request."""
 
     def __init__(self) -> None:
         self.models: dict[str, bytes] = {}

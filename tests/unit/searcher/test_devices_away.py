@@ -78,6 +78,26 @@ def test_a_pool_shares_the_work(artifacts, fake, searcher) -> None:
     assert max(one.most_at_once, two.most_at_once) == 1
 
 
+def test_a_member_of_a_pool_that_hangs_is_not_tried_in_every_generation(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    ended, hung = threading.Event(), []
+
+    def hang(choices: tuple[int, ...], attempt: int) -> str:
+        hung.append(choices)
+        ended.wait(20)
+        return "CRASHED"
+
+    one, two = FakeProfiler(library, script=hang), FakeProfiler(library, pause_s=0.01)
+    one.GetDevice = lambda request, context: ended.wait(20)  # type: ignore[assignment, method-assign]
+    service, _ = start(searcher, fake, library, {"one": one, "two": two}, call_deadline_s=0.5)
+    pool = (common.METRIC_LATENCY_MS, "cpu-2c")
+    search = run(service, spec(library, ACCURACY, pool, generations=3))
+    ended.set()
+    assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
+    assert len(hung) == 1
+    assert len(two.measured) == 60
+
+
 def test_a_lost_device_gets_a_new_request_after_its_return(artifacts, fake, searcher) -> None:
     library = build_library(NUM_OPTIONS, artifacts)
     lost: list[tuple[int, ...]] = []

@@ -68,6 +68,7 @@ def test_a_lane_that_hangs_is_replaced() -> None:
     dispatch = Dispatch(
         {"phone": deque(orders)},
         sites={"phone": (PHONE,)},
+        away={},
         lane=lane,
         spares=lambda kinds: (),
         reopen=reopened.append,
