@@ -122,7 +122,7 @@ class Lane:
     def _run(self, away: str) -> None:
         try:
             if away:
-                self._wait_for_device(away, self._retry_s)
+                self._wait_for_device(away)
             while not self._stopping.is_set():
                 try:
                     self._order = self._waiting.popleft()
