@@ -13,6 +13,7 @@ from donna.rpc.channel import Peer
 from donna.v1 import common_pb2 as common
 from donna.v1 import searcher_pb2 as pb
 from services.searcher.bench import _pieces
+from services.searcher.profilers import Profilers
 from tests.unit.searcher.fakes import FakePredictor, FakeProfiler
 from tests.unit.searcher.libraries import build_library
 from tests.unit.searcher.test_bad_days import failures, start, until
@@ -317,6 +318,29 @@ def test_a_front_stays_visible_while_a_search_that_was_started_again_waits(artif
     until(lambda: search().job.state == common.JOB_STATE_WAITING)
     assert search().front
     assert search().generations
+
+
+def test_a_kind_whose_devices_are_not_ready_is_waited_for(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    profiler = FakeProfiler(library)
+    profiler.away = True
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    message = spec(library, ACCURACY, (common.METRIC_LATENCY_MS, "cpu-2c"), generations=1)
+    name = service.remote.CreateSearch(pb.CreateSearchRequest(spec=message)).search.name
+
+    def job() -> common.Job:
+        return service.remote.GetSearch(pb.GetSearchRequest(name=name)).search.job
+
+    until(lambda: job().state == common.JOB_STATE_WAITING)
+    assert job().waiting_for == "device cpu-2c: cpu cannot be measured on: it is unplugged"
+    profiler.away = False
+    until(lambda: job().state == common.JOB_STATE_SUCCEEDED)
+
+
+def test_a_connection_that_was_closed_meanwhile_is_a_device_that_is_away() -> None:
+    profilers = Profilers({"cpu": Peer(address="127.0.0.1:1")})
+    profilers._known["cpu"].channel.close()
+    assert profilers.survey() == ({}, {"cpu": "the connection to it was renewed"})
 
 
 def test_one_profiler_that_hangs_or_refuses_does_not_hide_the_others(
