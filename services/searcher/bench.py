@@ -33,6 +33,8 @@ SLICE_S = 2.0
 """A watch is renewed this often, so that a cancelled search does not wait for a measurement."""
 QUEUED_S = 5.0
 """A measurement that queues longer than this behind those of others is waited for, and the search says so."""
+IS_BUSY = "is busy"
+"""In the words for a device that is there and measures for others."""
 AVAILABLE_S = 5.0
 """Deadline of the question whether a device is there."""
 
@@ -185,7 +187,7 @@ class Bench:
                 raise MeasurementEnded("DEVICE_AWAY", f"it waits for {waits_for}")
             if state == common_pb2.JOB_STATE_QUEUED and time.monotonic() - created > QUEUED_S:
                 queue = self._device().queue_length
-                self.waits_for = f"{self.site.name} is busy, {queue} measurements wait for it"
+                self.waits_for = f"{self.site.name} {IS_BUSY}, {queue} measurements wait for it"
             else:
                 self.waits_for = ""
             if state == common_pb2.JOB_STATE_RUNNING:

@@ -312,7 +312,10 @@ def test_a_check_without_a_library_looks_at_what_needs_none(artifacts, fake, sea
         service.remote.CreateSearch(pb.CreateSearchRequest(spec=asked))
 
 
-def test_a_check_measures_a_few_networks_and_needs_no_predictor(artifacts, fake, searcher) -> None:
+def test_a_check_measures_a_few_networks_and_needs_no_predictor(
+    artifacts, fake, searcher, monkeypatch
+) -> None:
+    monkeypatch.setattr("services.searcher.glance.AWAY_S", 0.1)
     library = build_library(NUM_OPTIONS, artifacts)
     profiler = FakeProfiler(library)
     service = searcher(profilers=f"cpu={fake(profiler).address},gone=127.0.0.1:1")
