@@ -350,10 +350,12 @@ def test_an_unreachable_latency_bound_fails_after_the_smallest_networks(artifact
     assert search.job.state == common.JOB_STATE_FAILED
     assert search.job.error.reason == "BOUND_UNREACHABLE"
     assert "the smallest one takes" in search.job.error.message
-    assert float(search.job.error.metadata["smallest"]) == pytest.approx(
-        min(true_latency_ms(library, every(library))), rel=0.05
-    )
-    assert len(profiler.measured) <= 3
+    latency_ms = true_latency_ms(library, every(library))
+    told = {name: float(search.job.error.metadata[name]) for name in ("smallest", "median", "largest")}
+    assert told["smallest"] == pytest.approx(latency_ms.min(), rel=0.05)
+    assert told["smallest"] < told["median"] < told["largest"]
+    assert told["largest"] == pytest.approx(latency_ms.max(), rel=0.05)
+    assert len(profiler.measured) <= 5
 
 
 def test_bounds_that_exclude_each_other_fail_with_the_nearest(artifacts, fake, searcher) -> None:
