@@ -103,7 +103,7 @@ def _confirm(search: Search, found: Found) -> None:
         unsettled = np.flatnonzero([record.note == UNSTABLE for record in records])
         doubtful = found.X[rows][np.union1d(near, unsettled)]
         told = f"measuring the front again on {device}"
-        search.stage.enter(0.98, 0.01, max(1, len(doubtful)), told)
+        search.stage.enter(0.98, 0.01, len(doubtful), told)
         search.fleet.measure(doubtful, [device], repeat=1)
 
 
