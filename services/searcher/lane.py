@@ -109,15 +109,14 @@ class Lane:
     def give_up(self) -> None:
         """Stops it, and gives what it has in hand to the others: whatever it says later is not listened to."""
         self.stop()
-        order = self._order
-        if order is not None and self._release():
+        if (order := self._release()) is not None:
             self._waiting.appendleft(order)
 
-    def _release(self) -> bool:
-        """Whether the order in hand was still this lane's; now it is not any more."""
+    def _release(self) -> Order | None:
+        """The order in hand if it was still this lane's; now it is not any more."""
         with self._holding:
             order, self._order = self._order, None
-        return order is not None
+        return order
 
     def _run(self, away: str) -> None:
         try:
@@ -179,17 +178,18 @@ class Lane:
                     fingerprint=self.site.fingerprint,
                 ),
             )
-        # A network that takes devices down goes last, so that the others get their turn.
-        self._hand_back(order, first=end.reason != "DEVICE_LOST")
+        else:
+            # A network that takes devices down goes last, so that the others get their turn.
+            self._hand_back(order, first=end.reason != "DEVICE_LOST")
         if end.reason == "DEVICE_LOST" or end.reason in BLAMELESS:
             self._wait_for_device(end.message)
 
     def _done(self, order: Order, record: Record) -> None:
-        if self._release():
+        if self._release() is not None:
             self._events.put(Done(order=order, record=record))
 
     def _hand_back(self, order: Order, *, first: bool) -> None:
-        if self._release():
+        if self._release() is not None:
             (self._waiting.appendleft if first else self._waiting.append)(order)
 
     def _wait_for_device(self, reason: str, pause_s: float | None = None) -> None:
