@@ -120,7 +120,9 @@ def choices(message: Any) -> Choices:
 
 
 def agreement(client: Client, predictor: predictor_pb2.Predictor, unseen: Samples) -> dict[str, float]:
-    """Tau and mean absolute error on networks that no predictor was fitted to."""
+    """Tau and mean absolute error on networks that no predictor was fitted to; nothing where there are too few."""
+    if len(unseen) < 2:
+        return {}
     request = predictor_pb2.EvaluatePredictorRequest(predictor=predictor.name, samples=unseen)
     judged = client.predictor.EvaluatePredictor(request)
     return {
@@ -163,7 +165,10 @@ def main() -> None:
                 folder = state / f"bench-improve-{spec.digest()[:8]}"
                 found.append(compare(client, spec, folder, with_control=given.control))
     summary = {
-        name: {key: spread([seed[name][key] for seed in found]) for key in found[0][name]}
+        name: {
+            key: spread([seed[name][key] for seed in found if key in seed[name]])
+            for key in dict.fromkeys(key for seed in found for key in seed[name])
+        }
         for name in ("before", "after", "searched_again", "whole_space")
         if name in found[0]
     }

@@ -14,7 +14,9 @@ UPLOAD_DEADLINE_S = 3600.0
 
 
 def chunks(data: bytes, sha256: str, start: int = 0) -> Iterator[common_pb2.Chunk]:
-    """The file from `start` on, piece by piece."""
+    """The file from `start` on, piece by piece; the whole of it when nothing is left: an upload needs a piece."""
+    if start >= len(data):
+        start = 0
     for offset in range(start, len(data), CHUNK_BYTES):
         yield common_pb2.Chunk(
             sha256=sha256, offset=offset, total_bytes=len(data), data=data[offset : offset + CHUNK_BYTES]

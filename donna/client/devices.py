@@ -13,7 +13,7 @@ from typing import Any
 from donna.client.absent import Absent
 from donna.client.artifacts import UPLOAD_DEADLINE_S, chunks
 from donna.client.patience import AWAY, ENDED, Patience, check_succeeded
-from donna.errors import DonnaError, FailedPrecondition, NotFound, Unavailable
+from donna.errors import AlreadyExists, DonnaError, FailedPrecondition, NotFound, Unavailable
 from donna.v1 import common_pb2, profiler_pb2, searcher_pb2
 
 SENDS = 3
@@ -137,6 +137,8 @@ class Devices:
                     on_change(measurement)
                 if measurement.job.state in ENDED:
                     return measurement  # type: ignore[no-any-return]
+            except AlreadyExists:
+                unique = uuid.uuid4().hex  # the device has changed since: for it, this is another request
             except AWAY as error:
                 self._found.pop(device, None)  # when it is back it may be somewhere else
                 patience.wait(error)

@@ -24,7 +24,7 @@ def build(settings: PredictorSettings, store: JobStore, artifacts: ArtifactStore
     engine = Engine(store, work, Threads(store, work, limit=settings.fit_threads))
     endpoint = Endpoint(
         add=add_PredictorServiceServicer_to_server,
-        servicer=PredictorServicer(engine, artifacts, shelf),
+        servicer=PredictorServicer(engine, shelf),
         name=predictor_pb2.DESCRIPTOR.services_by_name["PredictorService"].full_name,
     )
     return Parts(endpoints=[endpoint], engines=[engine], collectors=[ShelfMetrics(shelf)])

@@ -7,7 +7,6 @@ lineage of its library, not to the library: entries added later are predicted fr
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -67,7 +66,7 @@ class Model:
     def to_json(self) -> bytes:
         """Canonical bytes; coefficients are written by column name."""
         raw = {"format": FORMAT, **asdict(self)}
-        raw["coefficients"] = dict(zip(self._columns(self.scales), self.coefficients, strict=True))
+        raw["coefficients"] = dict(zip(self._columns(), self.coefficients, strict=True))
         return json.dumps(raw, separators=(",", ":"), allow_nan=False).encode()
 
     @classmethod
@@ -86,7 +85,7 @@ class Model:
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise DataLoss(f"the stored predictor is not of format {FORMAT!r}") from error
 
-    def _columns(self, scales: Sequence[Scale]) -> list[str]:
+    def _columns(self) -> list[str]:
         return column_names(
-            [f"{scale.name}({block})" for scale in scales for block in self.blocks], self.order
+            [f"{scale.name}({block})" for scale in self.scales for block in self.blocks], self.order
         )

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from donna.artifacts import ArtifactStore
 from donna.errors import FailedPrecondition, InvalidArgument
 from donna.jobs import Job, JobState
 from donna.jobs.engine import Engine
@@ -51,9 +50,8 @@ _ROOM = 1024
 class PredictorServicer(predictor_pb2_grpc.PredictorServiceServicer):
     """Predictors as resources, and prediction in bulk."""
 
-    def __init__(self, engine: Engine, artifacts: ArtifactStore, shelf: Shelf) -> None:
+    def __init__(self, engine: Engine, shelf: Shelf) -> None:
         self._engine = engine
-        self._artifacts = artifacts
         self._shelf = shelf
         self._watcher = Watcher(engine.store, self._watched)
         # A record of thousands of samples takes as long to read as as many predictions.

@@ -33,7 +33,7 @@ class Shelf:
         )  # what is named by its content never changes
 
     def describe(self, sha256: str) -> Artifact:
-        """A library as a predictor names it; its size is 0 once it is gone."""
+        """A library as a predictor names it; its size is 0 where it was gone before anybody asked."""
         try:
             return self._described(sha256)
         except NotFound:

@@ -11,6 +11,7 @@ from typing import Any
 from google.protobuf import json_format
 
 from donna.errors import (
+    AlreadyExists,
     Cancelled,
     DeadlineExceeded,
     DonnaError,
@@ -32,6 +33,8 @@ SLICE_S = 2.0
 """A watch is renewed this often, so that a cancelled search does not wait for a measurement."""
 QUEUED_S = 5.0
 """A measurement that queues longer than this behind those of others is waited for, and the search says so."""
+IS_BUSY = "is busy"
+"""In the words for a device that is there and measures for others."""
 AVAILABLE_S = 5.0
 """Deadline of the question whether a device is there."""
 
@@ -94,8 +97,13 @@ class Bench:
             raise MeasurementEnded("GONE", f"it is not known any more: {error.message}") from error
         except DeadlineExceeded as error:
             raise Unavailable(f"it does not answer ({error.message})") from error
+        except AlreadyExists as error:
+            # What the device is, is part of the request: asked again by the same id, it is another one.
+            raise MeasurementEnded("DEVICE_CHANGED", error.message) from error
         except ResourceExhausted as error:
-            if error.retry_after_s is None:
+            if (
+                error.reason == "MODEL_TOO_LARGE"
+            ):  # the rest passes: a full queue, a disk that somebody clears
                 raise
             said = f"it has no room now: {error.message}"
             raise Unavailable(said, retry_after_s=error.retry_after_s) from error
@@ -116,16 +124,18 @@ class Bench:
         for sha256 in fragments:
             network.append(self.fragments.fragment(sha256))
             self.heard()
-        try:
-            self._send(network)
-            return self._create(network, request_id, skip_cache)
-        except FailedPrecondition as error:
-            if error.reason != "MODEL_MISSING":
-                raise Unavailable(f"it cannot measure: {error.message}") from error
-            # The profiler came back without its store: send everything once more.
-            self.known.clear()
-        self._send(network)
-        return self._create(network, request_id, skip_cache)
+        missing = ""
+        for _ in range(2):
+            try:
+                self._send(network)
+                return self._create(network, request_id, skip_cache)
+            except FailedPrecondition as error:
+                if error.reason != "MODEL_MISSING":
+                    raise Unavailable(f"it cannot measure: {error.message}") from error
+                # The profiler came back without its store: everything is sent once more.
+                self.known.clear()
+                missing = error.message
+        raise MeasurementEnded("MODEL_MISSING", missing)
 
     def _create(self, network: Sequence[Bare], request_id: str, skip_cache: bool) -> profiler_pb2.Measurement:
         hashes = profiler_pb2.FragmentList(sha256=[fragment.sha256 for fragment in network])
@@ -177,7 +187,7 @@ class Bench:
                 raise MeasurementEnded("DEVICE_AWAY", f"it waits for {waits_for}")
             if state == common_pb2.JOB_STATE_QUEUED and time.monotonic() - created > QUEUED_S:
                 queue = self._device().queue_length
-                self.waits_for = f"{self.site.name} is busy, {queue} measurements wait for it"
+                self.waits_for = f"{self.site.name} {IS_BUSY}, {queue} measurements wait for it"
             else:
                 self.waits_for = ""
             if state == common_pb2.JOB_STATE_RUNNING:
@@ -216,6 +226,8 @@ class Bench:
 
 
 def _pieces(sha256: str, data: bytes, offset: int) -> Iterator[profiler_pb2.UploadModelRequest]:
+    if offset >= len(data):
+        offset = 0  # it broke off after the last byte: an upload without a piece is none
     for start in range(offset, len(data), CHUNK):
         chunk = common_pb2.Chunk(
             sha256=sha256, offset=start, total_bytes=len(data), data=data[start : start + CHUNK]

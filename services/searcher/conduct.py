@@ -4,7 +4,7 @@ once more, the result."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from services.searcher.refinement import Proposals, refine
 from services.searcher.repeatability import near_duplicates
 from services.searcher.search import Search
 from services.searcher.spec import EXACT
-from services.searcher.survey import latency_row, smallest_networks, survey
+from services.searcher.survey import latency_row, representatives, smallest_networks, survey
 
 
 def conduct(search: Search, store_evaluations: Callable[[bytes], str]) -> dict[str, Any]:
@@ -36,7 +36,8 @@ def conduct(search: Search, store_evaluations: Callable[[bytes], str]) -> dict[s
     search.standing.rows = survey(search.spec, search.library, search.accuracy)
     feasibility.check(search.standing.rows)
     _check_smallest(search)
-    search.report.publish(search.standing.start())
+    if search.report.saved() is None:  # else watchers have a front already, and would lose it
+        search.report.publish(search.standing.start())
     proposals: Proposals = (
         ExactProposals(search) if search.spec.algorithm == EXACT else EvolutionProposals(search)
     )
@@ -52,17 +53,22 @@ def _check_smallest(search: Search) -> None:
     if search.fleet is None or not bounded:
         return
     search.stage.enter(0.0, 0.02, 1, "measuring the smallest networks")
-    smallest = smallest_networks(search.library)
     metrics = list(dict.fromkeys(bound.metric for bound in bounded))
-    search.fleet.measure(smallest, [metric.device for metric in metrics])
-    rows = [
-        latency_row(search.spec, metric, search.fleet.known(smallest, metric.device)) for metric in metrics
-    ]
     try:
-        feasibility.check([row for row in rows if row is not None])
+        feasibility.check(_latency_rows(search, metrics, smallest_networks(search.library)))
     except FailedPrecondition:
+        # A refusal tells the whole range, and only for one are larger networks measured.
+        rows = _latency_rows(search, metrics, representatives(search.library))
         search.report.publish(search.standing.start())
-        raise
+        feasibility.check(rows)
+
+
+def _latency_rows(search: Search, metrics: Sequence[Metric], X: np.ndarray) -> list[feasibility.Row]:
+    """What these networks take, measured now unless that is known."""
+    assert search.fleet is not None  # noqa: S101 - a search with devices has a fleet
+    found = search.fleet.latency(X, [metric.device for metric in metrics])
+    rows = [latency_row(search.spec, metric, found[metric.device]) for metric in metrics]
+    return [row for row in rows if row is not None]
 
 
 def _with_everything_measured(search: Search, found: Found) -> Found:
@@ -97,7 +103,7 @@ def _confirm(search: Search, found: Found) -> None:
         unsettled = np.flatnonzero([record.note == UNSTABLE for record in records])
         doubtful = found.X[rows][np.union1d(near, unsettled)]
         told = f"measuring the front again on {device}"
-        search.stage.enter(0.98, 0.01, max(1, len(doubtful)), told)
+        search.stage.enter(0.98, 0.01, len(doubtful), told)
         search.fleet.measure(doubtful, [device], repeat=1)
 
 

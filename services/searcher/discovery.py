@@ -7,6 +7,7 @@ name when its pod is replaced: then only its address changes.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +20,7 @@ log = logging.getLogger("donna.searcher")
 
 DEVICE_LABEL = "donna.dev/device"
 PORT_NAME = "grpc"
+MOST = 31
 
 
 def addresses(pods: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -45,8 +47,14 @@ def addresses(pods: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def device_name(text: str) -> str:
-    """A name that searches can use: letters, digits, - and _, at most 31 of them."""
-    return re.sub(r"[^A-Za-z0-9_\-]", "-", text).lstrip("-_")[:31] or "unnamed"
+    """A name that searches can use: letters, digits, - and _, at most MOST of them.
+
+    The nodes of a cluster share long beginnings: a longer one ends in a piece of its hash, so that two stay two.
+    """
+    name = re.sub(r"[^A-Za-z0-9_\-]", "-", text).lstrip("-_") or "unnamed"
+    return (
+        name if len(name) <= MOST else f"{name[: MOST - 7]}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+    )
 
 
 def _join(host: str, port: int) -> str:

@@ -26,26 +26,30 @@ Events = queue.Queue[Done | Failed]
 
 
 class Dispatch:
-    """`orders` and `sites` by device name. `lane(site, waiting, events, away)` starts a lane; `spares(kinds)` finds
-    devices, `reopen(profiler)` replaces the connection to a profiler; `silence_s` is how long a lane may be silent."""
+    """`orders` and `sites` by device name; `away` has why sites were away last, by their names. `lane(site, waiting,
+    events, away)` starts a lane; `spares(kinds)` finds devices, `reopen(profiler)` replaces the connection to a
+    profiler; `silence_s` is how long a lane may be silent.
+
+    `lanes` are there after the round, too: the sites that took part, and which of them are away."""
 
     def __init__(
         self,
         orders: Mapping[str, deque[Order]],
         *,
         sites: Mapping[str, Sequence[Site]],
+        away: Mapping[str, str],
         lane: Callable[[Site, deque[Order], Events, str], Lane],
         spares: Callable[[Collection[str]], Sequence[Site]],
         reopen: Callable[[str], None],
         report: Report,
         silence_s: float,
     ) -> None:
-        self._orders, self._sites = orders, sites
+        self._orders, self._sites, self._away = orders, sites, away
         self._lane, self._spares, self._reopen = lane, spares, reopen
         self._report, self._silence_s = report, silence_s
         self._left = {device: len(waiting) for device, waiting in orders.items()}
         self._events: Events = queue.Queue()
-        self._lanes: dict[str, list[Lane]] = {}
+        self.lanes: dict[str, list[Lane]] = {}
         self._looks: dict[str, tuple[float, Future[Sequence[Site]] | None]] = {}
         self._looking = ThreadPoolExecutor(1, thread_name_prefix="spares")
 
@@ -53,8 +57,10 @@ class Dispatch:
         """What was measured, as it comes. Raises Cancelled when the job is, and what no retry will mend."""
         try:
             for device, waiting in self._orders.items():
-                sites = self._sites[device]
-                self._lanes[device] = [self._lane(site, waiting, self._events, "") for site in sites]
+                self.lanes[device] = [
+                    self._lane(site, waiting, self._events, self._away.get(site.name, ""))
+                    for site in self._sites[device]
+                ]
             while any(self._left.values()):
                 self._look_after()
                 try:
@@ -71,16 +77,17 @@ class Dispatch:
             self._stop()
 
     def _stop(self) -> None:
-        every = [lane for lanes in self._lanes.values() for lane in lanes]
+        every = [lane for lanes in self.lanes.values() for lane in lanes]
         for lane in every:
             lane.stop()
         until = time.monotonic() + STOP_S
         for lane in every:
-            lane.join(until - time.monotonic())
+            if not lane.away:  # else it has nothing in hand, and may be asking a device that hangs
+                lane.join(until - time.monotonic())
         self._looking.shutdown(wait=False, cancel_futures=True)
 
     def _look_after(self) -> None:
-        for device, lanes in self._lanes.items():
+        for device, lanes in self.lanes.items():
             if not self._left[device]:
                 continue
             for i, lane in enumerate(lanes):
@@ -96,7 +103,7 @@ class Dispatch:
     def _waits_for(self) -> str:
         """The devices that have something to do, and nobody does it."""
         told = []
-        for device, lanes in self._lanes.items():
+        for device, lanes in self.lanes.items():
             waits = [lane.waits_for for lane in lanes if not lane.idle]
             if self._left[device] and waits and all(waits):
                 told.append(f"device {device}: {'; '.join(sorted(set(waits)))}")

@@ -58,10 +58,6 @@ class Evaluations:
             words=tuple(words),
         )
 
-    def value(self, metric: Metric) -> np.ndarray:
-        """(A,) values of one metric."""
-        return self.values[:, self.metrics.index(metric)]
-
     def note(self, row: int) -> dict[str, str]:
         """The words of one row by device; no word where there is nothing to say."""
         words = [self.words[code] for code in self.notes[row]]

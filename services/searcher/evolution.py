@@ -17,7 +17,7 @@ from pymoo.core.termination import NoTermination
 
 from donna.errors import InvalidArgument
 from services.searcher.archive import Archive
-from services.searcher.operators import extremes, order_of, uniform_sample
+from services.searcher.operators import distinct, extremes, order_of, uniform_sample
 from services.searcher.pymoo_operators import Given, Mating, RankAndCrowding
 from services.searcher.state import SearchState
 
@@ -54,10 +54,11 @@ class Evolution:
         self.population = population
         known = [initial, extremes(tables)]
         given = [rows for rows in known if rows is not None and len(rows)]
-        self._given = np.concatenate(given) if given else np.zeros((0, len(num_options)), dtype=np.int64)
+        none = np.zeros((0, len(num_options)), dtype=np.int64)
+        self._given = distinct(np.concatenate([none, *given]))
         orders = [order_of(table) for table in tables]
         self._archive = Archive()
-        self._asked: Population | None = None
+        self._asked = Population()
         self._size = float(np.prod(self.num_options, dtype=float))
         self._algorithm = _Search(
             pop_size=population,
@@ -93,21 +94,19 @@ class Evolution:
         self._algorithm.termination.force_termination = False
         rows = [] if found is None else [individual.X for individual in found]
         X = np.array(rows, dtype=np.int64).reshape(-1, N)
-        if len({row.tobytes() for row in X}) == self.population:
+        if len(X) == len(distinct(X)) == self.population:
             self._asked = found
             return X
         # The first sample may hold repetitions, and in a space nearly used up mating finds too few.
-        X = self._fill(X[np.sort(np.unique(X, axis=0, return_index=True)[1])])
+        X = self._fill(distinct(X))
         self._asked = Population.new("X", X)
         return X
 
     def tell(self, X: np.ndarray, F: np.ndarray, G: np.ndarray) -> None:
         """Takes the (A, K) objectives and (A, B) violations of what `ask` returned, in that order."""
-        evaluated = self._asked if self._asked is not None else Population.new("X", X)
-        _set(evaluated, F, G, np.arange(len(X)) + len(self._archive.seen))
+        _set(self._asked, F, G, np.arange(len(X)) + len(self._archive.seen))
         self._archive.add(X, F, G)
-        self._algorithm.tell(infills=evaluated)
-        self._asked = None
+        self._algorithm.tell(infills=self._asked)
 
     @property
     def archive(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -65,8 +65,14 @@ class EvolutionProposals:
         self._search.standing.history = self._loop.history
         told = self._search.standing.running(self._loop) if tell else None
         state, part = self._loop.save()
+        fleet = self._search.fleet
         self._search.report.save(
-            {"round": self.rounds, "extra": self.extra.tolist(), "loop": state},
+            {
+                "round": self.rounds,
+                "extra": self.extra.tolist(),
+                "loop": state,
+                "fingerprints": fleet.fingerprints if fleet is not None else {},
+            },
             part=part,
             partial=told,
             fraction=fraction,

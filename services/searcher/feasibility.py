@@ -48,8 +48,10 @@ def check(rows: Sequence[Row]) -> None:
 def _unmet(bound: Bound, found: Range) -> FailedPrecondition:
     figures = {"smallest": found.smallest, "median": found.median, "largest": found.largest}
     if bound.metric.name == LATENCY_MS:
-        what = f"the smallest one takes {found.smallest:.6g} ms on {bound.metric.device}"
-        figures = {"smallest": found.smallest}
+        what = (
+            f"the smallest one takes {found.smallest:.6g} ms on {bound.metric.device}, the median of those measured "
+            f"{found.median:.6g} ms, the largest {found.largest:.6g} ms"
+        )
     else:
         listed = ", ".join(f"{name} {value:.6g}" for name, value in figures.items())
         what = f"the space has {'' if found.exact else 'about '}{listed}"

@@ -49,8 +49,10 @@ class Limits:
 
 
 class Fleet:
-    """The devices of one search. `records` has what is known: (device name, choices) -> Record;
-    `on_measured` is called after every measurement."""
+    """The devices of one search. `records` has what is known: (device name, choices) -> Record; `fingerprints` those
+    by which it is known: device name -> {site: fingerprint}. They are to be kept in the checkpoint as `fingerprints`: a
+    resumed search finds by them what a device has measured that is away now. `on_measured` is called after every
+    measurement."""
 
     def __init__(
         self,
@@ -67,7 +69,9 @@ class Fleet:
         self._profilers, self._fragments, self._library = profilers, fragments, library
         self._report, self._job, self._settings, self._limits = report, job, settings, limits
         self.on_measured: Callable[[], None] = lambda: None
+        self.fingerprints: dict[str, dict[str, str]] = (report.saved() or {}).get("fingerprints", {})
         self._pools: dict[str, Pool] = {}
+        self._away: dict[str, str] = {}
         self._busy: dict[tuple[str, str], threading.Lock] = {}
         self._known: dict[str, set[str]] = {}
 
@@ -112,11 +116,10 @@ class Fleet:
         if any(orders.values()):
             self._run(orders)
 
-    def recall(self, X: np.ndarray, devices: Iterable[str], *, repeats: int = 0) -> None:
+    def recall(self, X: np.ndarray, devices: Iterable[str]) -> None:
         """Takes on record what the store knows of these networks; measures nothing."""
         for device in devices:
-            for repeat in range(repeats + 1):
-                self._recall(X, device, repeat)
+            self._recall(X, device, repeat=0)
 
     def _recall(self, X: np.ndarray, device: str, repeat: int) -> list[Order]:
         """Orders for what the store does not know."""
@@ -132,10 +135,13 @@ class Fleet:
                         repeat=repeat,
                     )
                 )
+        measured = self.fingerprints.setdefault(device, {})
+        here = {site.name: site.fingerprint for site in (*pool.sites, *pool.spares)}
         keys = {
-            self._key(order, site.fingerprint, own): order
+            self._key(order, fingerprint, own): order
             for order in orders
-            for site in (*pool.sites, *pool.spares)
+            # A device that is here is what it is now; one that is away is still what it was.
+            for fingerprint in dict.fromkeys((measured | here).values())
             for own in (False, True)
         }
         known = self._report.recall(list(keys))
@@ -144,7 +150,9 @@ class Fleet:
             answered.setdefault(keys[key].choices, Record.from_dict(values))
         for order in orders:
             if order.choices in answered:
-                self._take(order, answered[order.choices])
+                record = answered[order.choices]
+                measured.setdefault(record.site, record.fingerprint)
+                self._take(order, record)
         reused = sum(1 for record in answered.values() if record.job != self._job)
         if reused:
             self._report.cost(measurements_reused=reused)
@@ -167,6 +175,7 @@ class Fleet:
         dispatch = Dispatch(
             orders,
             sites={device: self._pools[device].sites for device in orders},
+            away=self._away,
             lane=self._lane,
             spares=self._profilers.ready,
             reopen=self._profilers.reopen,
@@ -177,6 +186,10 @@ class Fleet:
             for done in results:
                 self._remember(done)
                 self.on_measured()
+        # The next round begins with those who helped in this one, and asks first for those who were away.
+        for device, lanes in dispatch.lanes.items():
+            self._pools[device] = replace(self._pools[device], sites=tuple(lane.site for lane in lanes))
+            self._away |= {lane.site.name: lane.away for lane in lanes}
 
     def _lane(
         self, site: Site, waiting: deque[Order], events: queue.Queue[Done | Failed], away: str = ""
@@ -207,6 +220,7 @@ class Fleet:
 
     def _remember(self, done: Done) -> None:
         record = replace(done.record, job=self._job)
+        self.fingerprints[done.order.device][record.site] = record.fingerprint
         own = record.latency_ms is None and record.note not in NOT_RUNNABLE
         key = self._key(done.order, record.fingerprint, own)
         if record.cached:

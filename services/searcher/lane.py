@@ -68,12 +68,10 @@ class Lane:
         busy: threading.Lock,
         away: str = "",
     ) -> None:
-        """`away` says why the device has to be asked for before it gets anything to do; `busy` is held while it
-        measures, since a device may have a lane for each name that it answers to."""
+        """`away` says why the device has to be asked for before it gets anything to do, and stays true while it is;
+        `busy` is held while it measures, since a device may have a lane for each name that it answers to."""
         self.site = bench.site
-        self.away = ""
-        if away:
-            self._say_away(away)
+        self.away = away
         self._bench, self._stopping = bench, bench.stopping
         self._attempts, self._retry_s, self._job = attempts, retry_s, job
         self._waiting, self._events, self._busy = waiting, events, busy
@@ -88,7 +86,7 @@ class Lane:
     @property
     def waits_for(self) -> str:
         """Why nothing is measured on the site now; empty while something is, or nothing has to be."""
-        return self.away or self._bench.waits_for
+        return f"{self.site.name} is away: {self.away}" if self.away else self._bench.waits_for
 
     @property
     def idle(self) -> bool:
@@ -111,20 +109,19 @@ class Lane:
     def give_up(self) -> None:
         """Stops it, and gives what it has in hand to the others: whatever it says later is not listened to."""
         self.stop()
-        order = self._order
-        if order is not None and self._release():
+        if (order := self._release()) is not None:
             self._waiting.appendleft(order)
 
-    def _release(self) -> bool:
-        """Whether the order in hand was still this lane's; now it is not any more."""
+    def _release(self) -> Order | None:
+        """The order in hand if it was still this lane's; now it is not any more."""
         with self._holding:
             order, self._order = self._order, None
-        return order is not None
+        return order
 
     def _run(self, away: str) -> None:
         try:
             if away:
-                self._wait_for_device(away, self._retry_s)
+                self._wait_for_device(away)
             while not self._stopping.is_set():
                 try:
                     self._order = self._waiting.popleft()
@@ -181,17 +178,18 @@ class Lane:
                     fingerprint=self.site.fingerprint,
                 ),
             )
-        # A network that takes devices down goes last, so that the others get their turn.
-        self._hand_back(order, first=end.reason != "DEVICE_LOST")
+        else:
+            # A network that takes devices down goes last, so that the others get their turn.
+            self._hand_back(order, first=end.reason != "DEVICE_LOST")
         if end.reason == "DEVICE_LOST" or end.reason in BLAMELESS:
             self._wait_for_device(end.message)
 
     def _done(self, order: Order, record: Record) -> None:
-        if self._release():
+        if self._release() is not None:
             self._events.put(Done(order=order, record=record))
 
     def _hand_back(self, order: Order, *, first: bool) -> None:
-        if self._release():
+        if self._release() is not None:
             (self._waiting.appendleft if first else self._waiting.append)(order)
 
     def _wait_for_device(self, reason: str, pause_s: float | None = None) -> None:
@@ -221,7 +219,7 @@ class Lane:
         return self._stopping.is_set()
 
     def _say_away(self, reason: str) -> None:
-        self.away = f"{self.site.name} is away: {reason}"
+        self.away = reason or "it does not say why"
 
     def _request_id(self, order: Order) -> str:
         """The same for the same attempt on the same device, so that an answer that was lost is not measured twice."""

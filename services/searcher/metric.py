@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from donna.errors import InvalidArgument
@@ -80,3 +81,13 @@ class Bound:
         return (self.maximum is None or smallest <= self.maximum) and (
             self.minimum is None or largest >= self.minimum
         )
+
+
+def metrics_of(objectives: Sequence[Metric], bounds: Sequence[Bound]) -> tuple[Metric, ...]:
+    """Every metric that is an objective or bounded, each once; the objectives come first."""
+    return tuple(dict.fromkeys((*objectives, *(bound.metric for bound in bounds))))
+
+
+def devices_of(metrics: Sequence[Metric]) -> tuple[str, ...]:
+    """The devices whose latency is among the metrics."""
+    return tuple(metric.device for metric in metrics if metric.name == LATENCY_MS)

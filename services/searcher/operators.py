@@ -64,4 +64,9 @@ def extremes(tables: Sequence[np.ndarray]) -> np.ndarray:
     if not tables:
         return np.zeros((0, 0), dtype=np.int64)
     every = np.stack([np.nanargmin(table, axis=1) for table in tables]).astype(np.int64)
-    return every[np.sort(np.unique(every, axis=0, return_index=True)[1])]
+    return distinct(every)
+
+
+def distinct(X: np.ndarray) -> np.ndarray:
+    """The rows of X without repetitions, in order."""
+    return X[np.sort(np.unique(X, axis=0, return_index=True)[1])]

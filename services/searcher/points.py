@@ -11,7 +11,7 @@ from donna.space import Library
 from donna.space.accuracy_tables import Predictions
 from services.searcher.library_tables import cost
 from services.searcher.measurement import UNSTABLE, Record
-from services.searcher.metric import COSTS, LATENCY_MS, Metric
+from services.searcher.metric import ACCURACY, COSTS, LATENCY_MS, Metric
 from services.searcher.problem import Values
 
 
@@ -28,7 +28,7 @@ def points(
     of the same rows.
     """
     costs = {name: cost(library, X, name) for name in COSTS} if len(X) else {}
-    accuracy = values.get(Metric(name="accuracy"))
+    accuracy = values.get(Metric(name=ACCURACY))
     found = []
     for p, choices in enumerate(X.tolist()):
         entry: dict[str, Any] = {

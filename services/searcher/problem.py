@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from donna.errors import InvalidArgument
-from services.searcher.metric import ACCURACY, COSTS, LATENCY_MS, Bound, Metric
+from services.searcher.metric import ACCURACY, COSTS, LATENCY_MS, Bound, Metric, devices_of, metrics_of
 
 Accuracy = Callable[[np.ndarray], np.ndarray]
 """(A, N) choices -> (A,) predicted accuracies in [0, 1]."""
@@ -75,12 +75,12 @@ class Problem:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Every metric that is an objective or bounded, each once."""
-        return tuple(dict.fromkeys((*self.objectives, *(bound.metric for bound in self.bounds))))
+        return metrics_of(self.objectives, self.bounds)
 
     @property
     def devices(self) -> tuple[str, ...]:
         """The devices whose latency matters."""
-        return tuple(metric.device for metric in self.metrics if metric.name == LATENCY_MS)
+        return devices_of(self.metrics)
 
     def evaluate(self, X: np.ndarray) -> Evaluation:
         """F and G of (A, N) choices.

@@ -28,6 +28,9 @@ from donna.v1 import profiler_pb2, profiler_pb2_grpc
 SURVEY_S = 5.0
 """Deadline of one profiler's answer when all are asked: one that hangs keeps nobody waiting for long."""
 
+NOT_NOW = "DEVICE_NOT_READY"
+"""Reason of an error about devices that are known, and cannot be measured on for the time being."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
@@ -146,7 +149,10 @@ class Profilers:
         token = ""
         while True:
             request = profiler_pb2.ListDevicesRequest(page_size=1000, page_token=token)
-            page = self.remote(profiler).ListDevices(request, deadline_s=deadline_s)
+            try:
+                page = self.remote(profiler).ListDevices(request, deadline_s=deadline_s)
+            except ValueError as error:  # of gRPC: the channel was replaced since we took it
+                raise Unavailable("the connection to it was renewed") from error
             devices.extend(page.devices)
             if not (token := page.next_page_token):
                 break
@@ -210,7 +216,9 @@ class Profilers:
                 site for site in every if site.available and site.kind in kinds and site not in ready
             )
             if not ready and not spares:
-                raise Unavailable(f"{sites[0].name} cannot be measured on: {sites[0].unavailable_reason}")
+                raise Unavailable(
+                    f"{sites[0].name} cannot be measured on: {sites[0].unavailable_reason}", reason=NOT_NOW
+                )
             return Pool(sites=ready or spares, spares=spares if ready else ())
         if silent and (name.partition(".")[0] in silent or name not in found):
             waiting = ", ".join(f"{profiler} ({reason})" for profiler, reason in sorted(silent.items()))
@@ -220,9 +228,10 @@ class Profilers:
 
     def check(self, name: str, field: str) -> None:
         """Raises InvalidArgument when no device is called `name`, FailedPrecondition when the profilers that might
-        know it are away. One that is away itself gets the benefit of the doubt: a search waits for it."""
+        know it are away. One that is away itself gets the benefit of the doubt, and so does one that cannot be
+        measured on now: a search waits for it."""
         try:
             self.pool(name, field)
         except Unavailable as error:
-            if name.partition(".")[0] not in self.names:
+            if error.reason != NOT_NOW and name.partition(".")[0] not in self.names:
                 raise FailedPrecondition(error.message, reason="DEVICE_AWAY") from error

@@ -46,9 +46,9 @@ def refine(search: Search, proposals: Proposals) -> None:
     if fleet is None:
         return proposals.search()
     if not latencies.by_table:
-        _measure_again(search, fleet, proposals)
+        _measure_again(search, fleet, proposals, start=0.02)
         proposals.search()
-        return _measure_again(search, fleet, proposals)
+        return _measure_again(search, fleet, proposals, start=0.97)
     devices = search.spec.devices
     search.stage.enter(0.02, 0.5, latencies.plan.size * len(devices), "measuring single blocks")
     latencies.calibrate(proposals.extra)
@@ -69,12 +69,14 @@ def refine(search: Search, proposals: Proposals) -> None:
             return None  # the front of the corrected values is measured already: it is stable
 
 
-def _measure_again(search: Search, fleet: Fleet, proposals: Proposals) -> None:
+def _measure_again(search: Search, fleet: Fleet, proposals: Proposals, *, start: float) -> None:
     """Measures the front where it was measured on a device that is not the same any more (another driver or system),
-    until all of it is known on this one. In a search that was not interrupted there is nothing to do."""
+    until all of it is known on this one. In a search that was not interrupted there is nothing to do.
+
+    `start` is how far the search is then, as a share of the whole."""
     while (unknown := search.latencies.unknown(X := proposals.front())).any():
         devices = search.spec.devices
         told = f"measuring the front again: {', '.join(devices)} changed since"
-        search.stage.enter(0.97, 0.01, unknown.sum() * len(devices), told)
+        search.stage.enter(start, 0.01, unknown.sum() * len(devices), told)
         fleet.measure(X[unknown], devices)
         proposals.correct()

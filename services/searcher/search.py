@@ -53,10 +53,7 @@ class Search:
     @cached_property
     def stage(self) -> Stage:
         """How far it is."""
-        stage = Stage(self.report)
-        if self.fleet is not None:
-            self.fleet.on_measured = stage.measured
-        return stage
+        return Stage(self.report)
 
 
 class Stage:
@@ -64,14 +61,14 @@ class Stage:
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self.enter(0.0, 1.0, 1.0, "")
+        self._start, self._span, self._expected, self._message = 0.0, 1.0, 1.0, ""
+        self._measured = 0
 
     def enter(self, start: float, span: float, expected: float, message: str) -> None:
         """A part from `start` to `start + span` of the whole, of `expected` measurements, begins."""
         self._start, self._span, self._expected, self._message = start, span, max(1.0, expected), message
         self._measured = 0
-        if message:
-            self._report.progress(start, 1.0, message)
+        self._report.progress(start, 1.0, message)
 
     def measured(self) -> None:
         """One more measurement."""

@@ -68,7 +68,7 @@ class SearcherSettings(ServiceSettings):
 
     def is_plain(self, peer: str) -> bool:
         """Whether a peer, by its name, is on this machine and asks nobody who he is."""
-        return peer in self.plain_peers.split(",")
+        return peer in map(str.strip, self.plain_peers.split(","))
 
     def profiler_addresses(self) -> dict[str, str]:
         """Name -> host:port of every profiler."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.searcher.metric import ACCURACY, LATENCY_MS, Bound, Metric
+from services.searcher.metric import ACCURACY, Bound, Metric, devices_of, metrics_of
 
 NSGA2, EXACT = "NSGA2", "EXACT"
 MEASURED, TABLE, TABLE_REFINED = "MEASURED", "TABLE", "TABLE_REFINED"
@@ -32,12 +32,12 @@ class SearchSpec:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Every metric that is an objective or bounded, each once."""
-        return tuple(dict.fromkeys((*self.objectives, *(bound.metric for bound in self.bounds))))
+        return metrics_of(self.objectives, self.bounds)
 
     @property
     def devices(self) -> tuple[str, ...]:
         """The devices whose latency matters."""
-        return tuple(metric.device for metric in self.metrics if metric.name == LATENCY_MS)
+        return devices_of(self.metrics)
 
     @property
     def needs_predictor(self) -> bool:

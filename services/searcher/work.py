@@ -92,6 +92,8 @@ class SearchWork:
         # Once, and then no candidate travels: a predictor that goes away later is not missed.
         accuracy = patiently(report, "the predictor", lambda: around.accuracy(spec), around.retry_s)
         search = Search(spec=spec, library=library, report=report, accuracy=accuracy, fleet=fleet)
+        if fleet is not None:
+            fleet.on_measured = search.stage.measured
         return conduct(search, lambda data: around.artifacts.put_bytes(data).sha256)
 
     def result(self, job: Job, tasks: list[Task]) -> dict[str, Any]:

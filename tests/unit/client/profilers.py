@@ -8,18 +8,20 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from donna.client import Client, Endpoints
-from donna.errors import FailedPrecondition, NotFound
+from donna.errors import AlreadyExists, FailedPrecondition, NotFound
 from donna.v1 import common_pb2, profiler_pb2_grpc
 from donna.v1 import profiler_pb2 as pb
 
 
 class Profiler(profiler_pb2_grpc.ProfilerServiceServicer):
-    """One device. `on_watch` is called when a measurement is watched, and may raise; `lasting` ones do not end."""
+    """One device. `on_watch` is called when a measurement is watched, and may raise; `lasting` ones do not end; an id
+    in `used` stands for another request."""
 
     def __init__(self) -> None:
         self.models: dict[str, bytes] = {}
         self.created: list[pb.CreateMeasurementRequest] = []
         self.known: dict[str, pb.Measurement] = {}
+        self.used: set[str] = set()
         self.on_watch: Callable[[], None] = lambda: None
         self.lasting = False
 
@@ -47,6 +49,8 @@ class Profiler(profiler_pb2_grpc.ProfilerServiceServicer):
         self.created.append(request)
         if request.network.model_sha256 not in self.models:
             raise FailedPrecondition("the model is not here", reason="MODEL_MISSING")
+        if request.request_id in self.used:
+            raise AlreadyExists("it was used before for another request", reason="REQUEST_ID_REUSED")
         known = self.known.setdefault(
             request.request_id, pb.Measurement(name=f"measurements/{len(self.known)}", device=request.device)
         )

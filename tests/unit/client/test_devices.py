@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from donna.client import JobFailed
+from donna.client.artifacts import chunks
 from donna.client.devices import choose
 from donna.errors import NotFound, Unavailable
 from donna.v1 import common_pb2
@@ -115,6 +116,27 @@ def test_what_a_profiler_has_lost_is_sent_again(profiler: Profiler, address: str
     with client_of(address) as client:
         assert client.devices.measure("board", MODEL).median_ms == 1.5
     assert len({request.request_id for request in profiler.created}) == 3
+
+
+def test_a_device_that_has_changed_is_asked_anew(profiler: Profiler, address: str) -> None:
+    def change() -> None:
+        if len(profiler.created) == 1:
+            profiler.used.update(profiler.known)
+            raise Unavailable("the line broke")
+
+    profiler.on_watch = change
+    with client_of(address) as client:
+        assert client.devices.measure("board", MODEL).median_ms == 1.5
+    first, again, anew = (request.request_id for request in profiler.created)
+    assert first == again != anew
+
+
+@pytest.mark.parametrize("start", [0, 5, len(MODEL) - 1, len(MODEL)])
+def test_an_upload_goes_on_and_never_without_a_piece(start: int) -> None:
+    sent = list(chunks(MODEL, "digest", start))
+    begun = start % len(MODEL)
+    assert sent[0].offset == begun
+    assert b"".join(chunk.data for chunk in sent) == MODEL[begun:]
 
 
 def test_what_the_device_says_is_raised(profiler: Profiler, address: str) -> None:

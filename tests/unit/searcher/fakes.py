@@ -64,11 +64,12 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
         pause_s: float = 0.0,
         offset_ms: float = 0.0,
         runs_s: float = 0.0,
+        system: str = "",
     ) -> None:
         self.library, self.script, self.noise, self.factor = library, script, noise, factor
         self.devices, self.kind, self.pause_s, self.runs_s = devices, kind, pause_s, runs_s
         self._running: dict[str, tuple[float, profiler_pb2.Measurement]] = {}
-        self.offset_ms, self.away, self.queue_length = offset_ms, False, 0
+        self.offset_ms, self.away, self.queue_length, self.system = offset_ms, False, 0, system
         self.models: dict[str, ModelProto] = {}
         self.uploads: Counter[str] = Counter()
         self.measured: Counter[tuple[int, ...]] = Counter()
@@ -81,6 +82,10 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
         self._attempts: Counter[tuple[int, ...]] = Counter()
         self.request_ids: dict[tuple[int, ...], set[str]] = {}
 
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(f"{self.kind} {self.system}".encode()).hexdigest()
+
     def ListDevices(self, request: Any, context: Any) -> profiler_pb2.ListDevicesResponse:
         return profiler_pb2.ListDevicesResponse(
             devices=[
@@ -90,7 +95,7 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
                     available=not self.away,
                     unavailable_reason="it is unplugged" if self.away else "",
                     description=f"fake {device}",
-                    fingerprint_sha256=hashlib.sha256(self.kind.encode()).hexdigest(),
+                    fingerprint_sha256=self.fingerprint,
                 )
                 for device in self.devices
             ]
@@ -172,7 +177,7 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
                 median_low_ms=latency_ms * 0.999,
                 median_high_ms=latency_ms * 1.001,
                 unstable=word == "UNSTABLE",
-                fingerprint_sha256=hashlib.sha256(self.kind.encode()).hexdigest(),
+                fingerprint_sha256=self.fingerprint,
             ),
         )
         if not self.runs_s:

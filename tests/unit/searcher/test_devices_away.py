@@ -8,10 +8,12 @@ import time
 import grpc
 import pytest
 
-from donna.errors import ResourceExhausted
+from donna.errors import AlreadyExists, FailedPrecondition, ResourceExhausted
 from donna.rpc.channel import Peer
 from donna.v1 import common_pb2 as common
 from donna.v1 import searcher_pb2 as pb
+from services.searcher.bench import _pieces
+from services.searcher.profilers import Profilers
 from tests.unit.searcher.fakes import FakePredictor, FakeProfiler
 from tests.unit.searcher.libraries import build_library
 from tests.unit.searcher.test_bad_days import failures, start, until
@@ -77,6 +79,26 @@ def test_a_pool_shares_the_work(artifacts, fake, searcher) -> None:
     assert max(one.most_at_once, two.most_at_once) == 1
 
 
+def test_a_member_of_a_pool_that_hangs_is_not_tried_in_every_generation(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    ended, hung = threading.Event(), []
+
+    def hang(choices: tuple[int, ...], attempt: int) -> str:
+        hung.append(choices)
+        ended.wait(20)
+        return "CRASHED"
+
+    one, two = FakeProfiler(library, script=hang), FakeProfiler(library, pause_s=0.01)
+    one.GetDevice = lambda request, context: ended.wait(20)  # type: ignore[assignment, method-assign]
+    service, _ = start(searcher, fake, library, {"one": one, "two": two}, call_deadline_s=0.5)
+    pool = (common.METRIC_LATENCY_MS, "cpu-2c")
+    search = run(service, spec(library, ACCURACY, pool, generations=3))
+    ended.set()
+    assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
+    assert len(hung) == 1
+    assert len(two.measured) == 60
+
+
 def test_a_lost_device_gets_a_new_request_after_its_return(artifacts, fake, searcher) -> None:
     library = build_library(NUM_OPTIONS, artifacts)
     lost: list[tuple[int, ...]] = []
@@ -129,6 +151,8 @@ def test_a_search_says_for_which_of_its_devices_it_waits(artifacts, fake, search
         grpc.StatusCode.INTERNAL,
         grpc.StatusCode.UNKNOWN,
         ResourceExhausted("1000 calls in hand already", retry_after_s=0.01),
+        ResourceExhausted("this host cannot keep the model", reason="DISK_FULL"),
+        FailedPrecondition("the device is lost", reason="DEVICE_LOST"),
     ],
     ids=str,
 )
@@ -151,6 +175,43 @@ def test_whatever_a_broken_connection_says_the_search_goes_on(artifacts, fake, s
     assert not failures(service, search)
     # What was asked may be under way: it is asked for again, not anew.
     assert {len(profiler.request_ids[choices]) for choices in broken} == {1}
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        AlreadyExists("the request_id was used before for another request", reason="REQUEST_ID_REUSED"),
+        FailedPrecondition("5 of the network's files are not on this host", reason="MODEL_MISSING"),
+    ],
+    ids=str,
+)
+def test_what_a_profiler_refuses_for_now_is_asked_anew(artifacts, fake, searcher, refusal) -> None:
+    """A device that has changed with an order in flight, and a host that evicts fragments as they come."""
+    library = build_library(NUM_OPTIONS, artifacts)
+    profiler = FakeProfiler(library, script=lambda choices, attempt: refusal if attempt <= 4 else "")
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    search = run(service, spec(library, ACCURACY, LATENCY, generations=1, population=4))
+    assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
+    assert not failures(service, search)
+    assert min(len(ids) for ids in profiler.request_ids.values()) > 1
+
+
+def test_what_is_lost_after_it_was_sent_again_is_waited_for(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    lost = FailedPrecondition("the device is lost", reason="DEVICE_LOST")
+    missing = FailedPrecondition("5 of the network's files are not on this host", reason="MODEL_MISSING")
+    words = {1: missing, 2: lost}
+    profiler = FakeProfiler(library, script=lambda choices, attempt: words.get(attempt, ""))
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    search = run(service, spec(library, ACCURACY, LATENCY, generations=1, population=4))
+    assert search.job.state == common.JOB_STATE_SUCCEEDED, search.job.error
+
+
+@pytest.mark.parametrize("offset", [0, 5, 9, 10])
+def test_an_upload_goes_on_and_never_without_a_piece(offset: int) -> None:
+    data = b"0123456789"
+    sent = [request.chunk for request in _pieces("digest", data, offset)]
+    assert [(chunk.offset, chunk.data) for chunk in sent] == [(offset % 10, data[offset % 10 :])]
 
 
 def test_a_search_says_that_its_device_is_busy(artifacts, fake, searcher, monkeypatch) -> None:
@@ -215,6 +276,71 @@ def test_a_profiler_that_moves_or_is_not_known_yet_is_waited_for(artifacts, fake
     service.profilers.add("cpu", Peer(address=fake(profiler).address))
     until(lambda: job().state == common.JOB_STATE_SUCCEEDED)
     assert len(profiler.measured) == 60
+
+
+def test_what_an_absent_device_has_measured_is_still_known_after_a_restart(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    one, two = (FakeProfiler(library, pause_s=0.01, system=system) for system in ("1", "2"))
+    service, _ = start(searcher, fake, library, {"one": one, "two": two})
+    message = spec(library, ACCURACY, (common.METRIC_LATENCY_MS, "cpu-2c"), generations=4)
+    name = service.remote.CreateSearch(pb.CreateSearchRequest(spec=message)).search.name
+
+    def search() -> pb.Search:
+        return service.remote.GetSearch(pb.GetSearchRequest(name=name)).search
+
+    until(lambda: len(search().generations) >= 2)
+    service.stop()
+    two.away = True
+    before = sum(two.measured.values())
+    assert before > 10
+    service, _ = start(searcher, fake, library, {"one": one, "two": two})
+    until(lambda: search().job.state == common.JOB_STATE_SUCCEEDED)
+    assert search().num_measured == {"cpu-2c": 80}
+    assert sum(two.measured.values()) == before
+    firsts = [{c for c, count in p.measured.items() if count > p.skipped_cache[c]} for p in (one, two)]
+    assert len(firsts[0] & firsts[1]) <= 20  # those of the generation that was under way
+
+
+def test_a_front_stays_visible_while_a_search_that_was_started_again_waits(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    profiler = FakeProfiler(library, pause_s=0.02)
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    message = spec(library, ACCURACY, LATENCY, generations=50)
+    name = service.remote.CreateSearch(pb.CreateSearchRequest(spec=message)).search.name
+
+    def search() -> pb.Search:
+        return service.remote.GetSearch(pb.GetSearchRequest(name=name)).search
+
+    until(lambda: search().front)
+    service.stop()
+    profiler.away = True
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    until(lambda: search().job.state == common.JOB_STATE_WAITING)
+    assert search().front
+    assert search().generations
+
+
+def test_a_kind_whose_devices_are_not_ready_is_waited_for(artifacts, fake, searcher) -> None:
+    library = build_library(NUM_OPTIONS, artifacts)
+    profiler = FakeProfiler(library)
+    profiler.away = True
+    service, _ = start(searcher, fake, library, {"cpu": profiler})
+    message = spec(library, ACCURACY, (common.METRIC_LATENCY_MS, "cpu-2c"), generations=1)
+    name = service.remote.CreateSearch(pb.CreateSearchRequest(spec=message)).search.name
+
+    def job() -> common.Job:
+        return service.remote.GetSearch(pb.GetSearchRequest(name=name)).search.job
+
+    until(lambda: job().state == common.JOB_STATE_WAITING)
+    assert job().waiting_for == "device cpu-2c: cpu cannot be measured on: it is unplugged"
+    profiler.away = False
+    until(lambda: job().state == common.JOB_STATE_SUCCEEDED)
+
+
+def test_a_connection_that_was_closed_meanwhile_is_a_device_that_is_away() -> None:
+    profilers = Profilers({"cpu": Peer(address="127.0.0.1:1")})
+    profilers._known["cpu"].channel.close()
+    assert profilers.survey() == ({}, {"cpu": "the connection to it was renewed"})
 
 
 def test_one_profiler_that_hangs_or_refuses_does_not_hide_the_others(

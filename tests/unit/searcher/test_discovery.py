@@ -89,8 +89,16 @@ def test_only_pods_that_can_be_spoken_to_count() -> None:
 
 def test_names_are_what_searches_can_use() -> None:
     assert device_name("node-1.example.org") == "node-1-example-org"
-    assert device_name("x" * 60) == "x" * 31
+    assert device_name("x" * 31) == "x" * 31
     assert device_name("") == "unnamed"
+
+
+def test_two_long_names_stay_two() -> None:
+    nodes = [f"gke-training-cluster-pool-of-phones-7f3a9c2e-{end}" for end in ("x1k2", "q9zz")]
+    found = addresses([pod(node, f"10.0.0.{i}") for i, node in enumerate(nodes)])
+    assert sorted(found.values()) == ["10.0.0.0:50051", "10.0.0.1:50051"]
+    for name in found:
+        assert len(name) == 31 and name.startswith("gke-training-cluster-poo-")
 
 
 def test_profilers_that_are_new_have_moved_or_are_gone_are_told_once(pods: tuple[Pods, ClusterApi]) -> None:

@@ -32,7 +32,7 @@ class Bench:
         self.heard_at = time.monotonic()
 
     def check_available(self) -> None:
-        """It is."""
+        time.sleep(0.3)  # it is, and takes its time to say so
 
     def measure(self, fragments: tuple[str, ...], *, request_id: str, skip_cache: bool) -> Record:
         self._measured.append(fragments)
@@ -68,6 +68,7 @@ def test_a_lane_that_hangs_is_replaced() -> None:
     dispatch = Dispatch(
         {"phone": deque(orders)},
         sites={"phone": (PHONE,)},
+        away={},
         lane=lane,
         spares=lambda kinds: (),
         reopen=reopened.append,

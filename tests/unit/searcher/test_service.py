@@ -312,7 +312,10 @@ def test_a_check_without_a_library_looks_at_what_needs_none(artifacts, fake, sea
         service.remote.CreateSearch(pb.CreateSearchRequest(spec=asked))
 
 
-def test_a_check_measures_a_few_networks_and_needs_no_predictor(artifacts, fake, searcher) -> None:
+def test_a_check_measures_a_few_networks_and_needs_no_predictor(
+    artifacts, fake, searcher, monkeypatch
+) -> None:
+    monkeypatch.setattr("services.searcher.glance.AWAY_S", 0.1)
     library = build_library(NUM_OPTIONS, artifacts)
     profiler = FakeProfiler(library)
     service = searcher(profilers=f"cpu={fake(profiler).address},gone=127.0.0.1:1")
@@ -347,10 +350,12 @@ def test_an_unreachable_latency_bound_fails_after_the_smallest_networks(artifact
     assert search.job.state == common.JOB_STATE_FAILED
     assert search.job.error.reason == "BOUND_UNREACHABLE"
     assert "the smallest one takes" in search.job.error.message
-    assert float(search.job.error.metadata["smallest"]) == pytest.approx(
-        min(true_latency_ms(library, every(library))), rel=0.05
-    )
-    assert len(profiler.measured) <= 3
+    latency_ms = true_latency_ms(library, every(library))
+    told = {name: float(search.job.error.metadata[name]) for name in ("smallest", "median", "largest")}
+    assert told["smallest"] == pytest.approx(latency_ms.min(), rel=0.05)
+    assert told["smallest"] < told["median"] < told["largest"]
+    assert told["largest"] == pytest.approx(latency_ms.max(), rel=0.05)
+    assert len(profiler.measured) <= 5
 
 
 def test_bounds_that_exclude_each_other_fail_with_the_nearest(artifacts, fake, searcher) -> None:
