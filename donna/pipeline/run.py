@@ -48,13 +48,13 @@ def run(client: Client, spec: Spec, folder: RunFolder, display: Display | None =
 
 def begin(client: Client, spec: Spec, folder: RunFolder, display: Display) -> Work:
     """Everything that can be refused is refused here, before any work; once for a run, however often it is started."""
-    found = place(client, spec)
+    found = place(client, spec, folder.default_device)
     work = Work(client, found.spec, folder, display, found.devices)
     if not folder.checked:
         with work.phase("check", "Checking") as bar:
             plan = ask(client, found, bar)
         planned = {name: seconds for name, seconds in plan.seconds().items() if seconds is not None}
-        folder.keep_plan(planned)
+        folder.keep_plan(planned, found.default_device)
         unknown = "" if len(planned) == len(plan.phases) else "at least "
         display.say(f"planned: {unknown}{duration(sum(planned.values()))}")
     for sentence in found.away:

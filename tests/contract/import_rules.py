@@ -52,7 +52,7 @@ OURS: dict[str, tuple[str, ...]] = {
     "donna.notebook": (*WORDS, "donna.client", "donna.pipeline", "donna.report", "donna.v1"),
     "donna.report": (*WORDS, "donna.pipeline"),
     "donna.report.live": (*WORDS, "donna.pipeline", "donna.report", "donna.v1"),
-    "donna.pipeline": (*WORDS, "donna.v1", "donna.rpc", "donna.client", "donna.report"),
+    "donna.pipeline": (*WORDS, "donna.v1", "donna.rpc", "donna.client", "donna.durable", "donna.report"),
     "donna.cli": (
         *(*WORDS, "donna.client", "donna.local", "donna.running", "donna.pipeline", "donna.report"),
         *("donna.v1", "donna.rpc", "donna.variables"),
