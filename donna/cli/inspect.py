@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -277,7 +278,7 @@ def read_arguments(texts: list[str] | None) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         try:
             found[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):  # 2024-99-99 is a ValueError
             equals = ""
         if not equals or not name:
             raise InvalidArgument.of("--argument", f"must read like name=value, got {text!r}")
@@ -289,7 +290,7 @@ def read_shape(text: str) -> list[int]:
     from donna.errors import InvalidArgument
 
     parts = text.lower().split("x")
-    if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
+    if len(parts) != 3 or not all(re.fullmatch(r"[1-9][0-9]{0,8}", part) for part in parts):
         raise InvalidArgument.of("--input-shape", f"must read like 3x224x224, got {text!r}")
     return [int(part) for part in parts]
 

@@ -27,8 +27,8 @@ def report(
     result = read_result(folder)
     path = check_file(output or folder / "report.html")
     evaluations = folder / "evaluations.csv"
-    text = evaluations.read_text() if evaluations.exists() else ""
     try:
+        text = evaluations.read_text() if evaluations.exists() else ""
         page = report_html(result, text)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidArgument.of(
