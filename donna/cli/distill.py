@@ -29,6 +29,8 @@ def distill(
     from donna.cli.output import check_file, print_json, print_table, say
     from donna.cli.reference import reference_weights
     from donna.pipeline import messages
+    from donna.pipeline.ask import given_weights
+    from donna.pipeline.blame import LIBRARY, blame
     from donna.pipeline.folder import write_whole
     from donna.pipeline.spec import read_spec
 
@@ -37,7 +39,9 @@ def distill(
         check_file(output)
     with connect(endpoint, state, ("distiller",) if check else ("distiller", "finetuner")) as client:
         if check:
-            plan = client.create(messages.block_library(parsed, None), validate_only=True).plan
+            message = messages.block_library(parsed, given_weights(client, parsed))
+            with blame(LIBRARY):
+                plan = client.create(message, validate_only=True).plan
             if json:
                 print_json(plan)
             else:
@@ -45,7 +49,8 @@ def distill(
             return
         weights = reference_weights(client, parsed, quiet=quiet)
         message = messages.block_library(parsed, weights)
-        library = follow(client, message, "Distilling the block library", quiet=quiet)
+        with blame(LIBRARY):
+            library = follow(client, message, "Distilling the block library", quiet=quiet)
         if output is not None:
             write_whole(output, client.download(library.manifest))
     if json:

@@ -33,6 +33,7 @@ def finetune(
     from donna.cli.output import make_folder
     from donna.errors import InvalidArgument
     from donna.pipeline import messages
+    from donna.pipeline.blame import blame, recipe
     from donna.pipeline.spec import read_spec
     from donna.space import Architecture
 
@@ -48,7 +49,8 @@ def finetune(
                 why = error.message.removeprefix("architecture: ")
                 raise InvalidArgument.of("architectures", f"{architecture}: {why}") from None
         message = messages.winners(parsed, manifest, chosen)
-        job = follow(client, message, f"Finetuning {len(chosen)} networks", quiet=quiet)
+        with blame(recipe("finetune")):
+            job = follow(client, message, f"Finetuning {len(chosen)} networks", quiet=quiet)
         write_models(client, job, output, json=json)
 
 

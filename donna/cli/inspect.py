@@ -163,13 +163,15 @@ def space(
     from donna.cli.output import print_json, print_table, waiting
     from donna.pipeline import messages
     from donna.pipeline.ask import given_weights
+    from donna.pipeline.blame import LIBRARY, blame
     from donna.pipeline.spec import read_spec
     from donna.v1 import common_pb2
 
     parsed = read_spec(spec, set_ or ())
     with connect(endpoint, state, ("distiller",)) as client, waiting("Looking at the reference"):
         message = messages.block_library(parsed, given_weights(client, parsed))
-        found = client.create(message, validate_only=True)
+        with blame(LIBRARY):
+            found = client.create(message, validate_only=True)
     costs = {
         common_pb2.Metric.Name(c.metric).removeprefix("METRIC_").lower(): (c.smallest, c.largest)
         for c in found.plan.costs

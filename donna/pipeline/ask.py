@@ -13,7 +13,7 @@ from pathlib import Path
 from donna.client import Client, JobFailed
 from donna.errors import DeadlineExceeded, InvalidArgument, Unavailable
 from donna.pipeline import messages
-from donna.pipeline.blame import MEASUREMENT, SEARCH, blame, recipe
+from donna.pipeline.blame import LIBRARY, MEASUREMENT, SEARCH, blame, recipe
 from donna.pipeline.bounds import check_space
 from donna.pipeline.devices import away, default_device, measured_on, name_devices
 from donna.pipeline.display import Bar
@@ -72,7 +72,7 @@ def ask(client: Client, found: Place, bar: Bar) -> Plan:
             (network.weights for network in trained["reference"].networks if network.reused), weights
         )
     bar.update(steps - 1, steps, "the block library", None)
-    with blame(recipe("distillation")):
+    with blame(LIBRARY):
         library = client.create(messages.block_library(spec, weights), validate_only=True)
     check_space(spec, library)
     return make_plan(spec, library, trained, measured_s)
