@@ -6,7 +6,6 @@ Every file appears whole or not at all, so a run that is killed leaves nothing h
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -98,9 +97,9 @@ class RunFolder:
         """The last file that a run writes: when it is there, everything is."""
         self._write_json("result.json", result)
 
-    def write(self, name: str, data: bytes) -> Path:
+    def write(self, name: str, data: bytes) -> None:
         """Writes a file of the run."""
-        return write_whole(self.path / name, data)
+        durable.write(self.path / name, data, sync=False)
 
     def _clear(self) -> None:
         """Removes what another run has left: its models would pass for those of this one."""
@@ -137,10 +136,3 @@ def read_result(folder: Path) -> dict[str, Any]:
     if not isinstance(read, dict):
         raise InvalidArgument.of(str(path), "is not the result of a run")
     return read
-
-
-def write_whole(path: Path, data: bytes) -> Path:
-    """Writes a file that appears whole or not at all."""
-    written = path.with_name(f".{path.name}.{os.getpid()}")
-    written.write_bytes(data)
-    return written.replace(path)
