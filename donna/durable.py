@@ -1,4 +1,4 @@
-"""Files that are there, whole, after a loss of power."""
+"""Files that are whole, and there after a loss of power."""
 
 from __future__ import annotations
 
@@ -24,11 +24,16 @@ def sync_folder(folder: Path) -> None:
         os.close(opened)
 
 
-def write(path: Path, text: str) -> None:
-    """The file with this text: the former one, or the new one, and never half of it."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with beside.open("w") as file:
-        file.write(text)
+def write(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """The file with these bytes: the former one, or the new one, and never half of it. Without `sync` a loss of power
+    may take it: for what can be made again."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    if not sync:
+        beside.write_bytes(data)
+        beside.replace(path)
+        return
+    with beside.open("wb") as file:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
     place(beside, path)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from donna import durable
 from donna.client import Endpoints
 
 FILE = "services.json"
@@ -34,9 +35,8 @@ def announced(state: Path, endpoints: Endpoints, *, lasting: bool) -> Iterator[N
     if running(state) is not None:
         yield
         return
-    written = path.with_name(f".{FILE}.{os.getpid()}")
-    written.write_text(json.dumps({"pid": os.getpid(), "lasting": lasting, "endpoints": asdict(endpoints)}))
-    written.replace(path)
+    entry = {"pid": os.getpid(), "lasting": lasting, "endpoints": asdict(endpoints)}
+    durable.write(path, json.dumps(entry).encode(), sync=False)
     try:
         yield
     finally:

@@ -187,7 +187,7 @@ async def _serve(
                 address,
             )
         if settings.address_file:
-            _announce(Path(settings.address_file), address)
+            durable.write(Path(settings.address_file), address.encode(), sync=False)
         beside = asyncio.create_task(parts.beside(address)) if parts.beside is not None else None
         await stopping.wait()
         log.info("%s stops", service)
@@ -218,10 +218,3 @@ def _gate(settings: ServiceSettings) -> Gate:
         return read_tokens(settings.token_file, settings.tokens)
 
     return Gate(Reloaded(read, settings.token_file, settings.tokens), certificates=certificates)
-
-
-def _announce(path: Path, address: str) -> None:
-    """The address appears whole or not at all."""
-    written = path.with_name(f"{path.name}.{os.getpid()}")
-    written.write_text(address)
-    written.replace(path)

@@ -43,13 +43,11 @@ def main(
 ) -> None:
     """Runs a worker of a service; wrong settings end it with code 2 and one sentence."""
     parser = argparse.ArgumentParser(prog=f"services.{service}.worker", description="A worker process.")
-    parser.add_argument("--job", help="work on this job alone")
-    parser.add_argument(
-        "--index", type=int, help="work on this task of the job, then on others that nobody works on"
-    )
+    parser.add_argument("--job", help="work on a task of this job, then on others that nobody works on")
+    parser.add_argument("--index", type=int, help="which task")
     options = parser.parse_args(arguments)
-    if options.index is not None and not options.job:
-        parser.error("--index needs --job")
+    if (options.index is None) != (not options.job):
+        parser.error("--job and --index need each other")
     leave_when_told()
     try:
         settings = read_settings(settings_class)
@@ -65,13 +63,13 @@ def main(
         sys.stderr.write(f"donna {service} worker: {error.message}\n")
         sys.exit(BAD_CONFIGURATION if isinstance(error, InvalidArgument) else FAILED)
     if options.index is None:
-        worker_main(store, work, job=options.job, idle_s=settings.worker_idle_s)
-        tracing.close()
-        return
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    ended = run_index(store, work, options.job, options.index, stopping=stopping)
+        worker_main(store, work, idle_s=settings.worker_idle_s)
+        ended = True
+    else:
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        ended = run_index(store, work, options.job, options.index, stopping=stopping)
     tracing.close()
     logging.shutdown()
     sys.stderr.flush()

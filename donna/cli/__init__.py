@@ -35,9 +35,7 @@ def main() -> None:
         sys.exit(code if isinstance(code, int) else DONE)
     except DonnaError as error:
         _end(error.message, exit_code(error))
-    except KeyboardInterrupt:
-        _end("interrupted; the same command goes on from here", INTERRUPTED)
-    except typer.Abort:
+    except (KeyboardInterrupt, typer.Abort):
         _end("interrupted; the same command goes on from here", INTERRUPTED)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

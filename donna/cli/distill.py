@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from donna.cli import options
+
+if TYPE_CHECKING:
+    from donna.v1.distiller_pb2 import DistillationPlan
 
 
 def distill(
@@ -24,12 +27,14 @@ def distill(
 
     Example: `donna distill examples/digits.yaml --output library.json`
     """
+    from donna import durable
     from donna.cli.connect import connect
     from donna.cli.follow import follow
     from donna.cli.output import check_file, print_json, print_table, say
     from donna.cli.reference import reference_weights
     from donna.pipeline import messages
-    from donna.pipeline.folder import write_whole
+    from donna.pipeline.ask import given_weights
+    from donna.pipeline.blame import LIBRARY, blame
     from donna.pipeline.spec import read_spec
 
     parsed = read_spec(spec, set_ or ())
@@ -37,7 +42,9 @@ def distill(
         check_file(output)
     with connect(endpoint, state, ("distiller",) if check else ("distiller", "finetuner")) as client:
         if check:
-            plan = client.create(messages.block_library(parsed, None), validate_only=True).plan
+            message = messages.block_library(parsed, given_weights(client, parsed))
+            with blame(LIBRARY):
+                plan = client.create(message, validate_only=True).plan
             if json:
                 print_json(plan)
             else:
@@ -45,9 +52,10 @@ def distill(
             return
         weights = reference_weights(client, parsed, quiet=quiet)
         message = messages.block_library(parsed, weights)
-        library = follow(client, message, "Distilling the block library", quiet=quiet)
+        with blame(LIBRARY):
+            library = follow(client, message, "Distilling the block library", quiet=quiet)
         if output is not None:
-            write_whole(output, client.download(library.manifest))
+            durable.write(output, client.download(library.manifest), sync=False)
     if json:
         print_json(library)
         return
@@ -65,11 +73,10 @@ def distill(
             )
 
 
-def plan_rows(plan: object) -> list[tuple[str, object]]:
+def plan_rows(plan: DistillationPlan) -> list[tuple[str, object]]:
     """A distillation plan as rows of a table."""
-    from donna.v1 import common_pb2, distiller_pb2
+    from donna.v1 import common_pb2
 
-    assert isinstance(plan, distiller_pb2.DistillationPlan)  # noqa: S101 - for the reader
     rows: list[tuple[str, object]] = [
         ("blocks to train", plan.blocks_to_train),
         ("blocks known already", plan.blocks_to_reuse),

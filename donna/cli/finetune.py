@@ -33,6 +33,7 @@ def finetune(
     from donna.cli.output import make_folder
     from donna.errors import InvalidArgument
     from donna.pipeline import messages
+    from donna.pipeline.blame import blame, recipe
     from donna.pipeline.spec import read_spec
     from donna.space import Architecture
 
@@ -48,7 +49,8 @@ def finetune(
                 why = error.message.removeprefix("architecture: ")
                 raise InvalidArgument.of("architectures", f"{architecture}: {why}") from None
         message = messages.winners(parsed, manifest, chosen)
-        job = follow(client, message, f"Finetuning {len(chosen)} networks", quiet=quiet)
+        with blame(recipe("finetune")):
+            job = follow(client, message, f"Finetuning {len(chosen)} networks", quiet=quiet)
         write_models(client, job, output, json=json)
 
 
@@ -73,9 +75,9 @@ def export(
 
 def write_models(client: Any, job: Any, output: Path, *, json: bool) -> None:
     """Downloads, checks and writes every exported network of a job. Raises FailedPrecondition if there is none."""
+    from donna import durable
     from donna.cli.output import print_json, print_table
     from donna.errors import FailedPrecondition
-    from donna.pipeline.folder import write_whole
     from donna.pipeline.result import int8_name
 
     exported = [n for n in job.networks if n.model.onnx.sha256]
@@ -87,7 +89,8 @@ def write_models(client: Any, job: Any, output: Path, *, json: bool) -> None:
     for name, network, accuracy, model in files:
         if not model.onnx.sha256:
             continue
-        path = write_whole(output / f"{name}.onnx", client.download(model.onnx))
+        path = output / f"{name}.onnx"
+        durable.write(path, client.download(model.onnx), sync=False)
         rows.append(
             {
                 "network": name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -162,13 +163,15 @@ def space(
     from donna.cli.output import print_json, print_table, waiting
     from donna.pipeline import messages
     from donna.pipeline.ask import given_weights
+    from donna.pipeline.blame import LIBRARY, blame
     from donna.pipeline.spec import read_spec
     from donna.v1 import common_pb2
 
     parsed = read_spec(spec, set_ or ())
     with connect(endpoint, state, ("distiller",)) as client, waiting("Looking at the reference"):
         message = messages.block_library(parsed, given_weights(client, parsed))
-        found = client.create(message, validate_only=True)
+        with blame(LIBRARY):
+            found = client.create(message, validate_only=True)
     costs = {
         common_pb2.Metric.Name(c.metric).removeprefix("METRIC_").lower(): (c.smallest, c.largest)
         for c in found.plan.costs
@@ -277,7 +280,7 @@ def read_arguments(texts: list[str] | None) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         try:
             found[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):  # 2024-99-99 is a ValueError
             equals = ""
         if not equals or not name:
             raise InvalidArgument.of("--argument", f"must read like name=value, got {text!r}")
@@ -289,7 +292,7 @@ def read_shape(text: str) -> list[int]:
     from donna.errors import InvalidArgument
 
     parts = text.lower().split("x")
-    if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
+    if len(parts) != 3 or not all(re.fullmatch(r"[1-9][0-9]{0,8}", part) for part in parts):
         raise InvalidArgument.of("--input-shape", f"must read like 3x224x224, got {text!r}")
     return [int(part) for part in parts]
 

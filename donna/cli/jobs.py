@@ -28,12 +28,13 @@ def list_(
     """
     from donna.cli.connect import connect
     from donna.cli.output import print_json, print_table
+    from donna.client.patience import ENDED
 
     kinds = (kind,) if kind else COLLECTIONS
     with connect(endpoint, state, tuple(map(_service, kinds))) as client:
         found = [resource for each in kinds for resource in client.list(each)]
     found.sort(key=lambda resource: resource.job.create_time.ToNanoseconds(), reverse=True)
-    shown = [job_row(r) for r in found if all_ or r.job.state in (1, 2, 3)]
+    shown = [job_row(r) for r in found if all_ or r.job.state not in ENDED]
     if json:
         print_json(shown)
         return

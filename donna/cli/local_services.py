@@ -22,12 +22,16 @@ LOOK_S = 1.0
 def hold(state: Path) -> None:
     """Runs the services in this process until SIGINT or SIGTERM. Raises FailedPrecondition when others run, and
     Unavailable when one of them has ended."""
+    taken = FailedPrecondition(f"services run on {state} already", reason="ALREADY_RUNNING")
     if running(state.absolute()) is not None:
-        raise FailedPrecondition(f"services run on {state} already", reason="ALREADY_RUNNING")
+        raise taken
     ending = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ending.set())
     with services(state, lasting=True) as client:
+        found = running(state.absolute())
+        if found is None or found.pid != os.getpid():
+            raise taken  # by one that started at the same time: nobody would find these
         while not ending.wait(LOOK_S):
             client.while_away()  # ends all of them when one has ended: commands then start their own
 
@@ -51,16 +55,28 @@ def start(state: Path) -> Running:
             stderr=output,
             start_new_session=True,
         )
-    deadline = time.monotonic() + START_DEADLINE_S
-    while time.monotonic() < deadline:
-        found = running(state.absolute())
-        if found is not None and found.pid == process.pid:
-            return found
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
+    try:
+        found = _announced(process, state)
+    except BaseException:  # Ctrl-C: it is in a session of its own, and would come up all the same
+        process.terminate()
+        raise
+    if found is not None:
+        return found
+    process.terminate()
     last = log.read_text(errors="replace").strip().splitlines()[-1:]
     raise Unavailable(f"the services did not start: {''.join(last)} (see {log})")
+
+
+def _announced(process: subprocess.Popen[bytes], state: Path) -> Running | None:
+    """The services of a process, or of another that was first, as soon as they are found; None when it has ended, or
+    does not get there."""
+    deadline = time.monotonic() + START_DEADLINE_S
+    while time.monotonic() < deadline and process.poll() is None:
+        found = running(state.absolute())
+        if found is not None and found.lasting:
+            return found
+        time.sleep(0.05)
+    return None
 
 
 def stop(state: Path) -> bool:

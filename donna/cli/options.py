@@ -28,4 +28,6 @@ LibraryName = Annotated[
     str, typer.Option("--library", help="A block library: its name (blockLibraries/…) or its manifest file.")
 ]
 
+LARGEST = 2**31 - 1
+"""The largest whole number that the services are told."""
 STATE = Path(".donna")

@@ -41,8 +41,7 @@ def plan(
     from donna.pipeline.spec import read_spec
 
     parsed = read_spec(spec, set_ or ())
-    needs = ("distiller", "finetuner", "predictor", "searcher", "profiler")
-    with connect(endpoint, state, needs) as client, Terminal(open_console(stderr=True), quiet) as terminal:
+    with connect(endpoint, state) as client, Terminal(open_console(stderr=True), quiet) as terminal:
         found = place(client, parsed)
         with terminal.phase("Measuring a few steps") as bar:
             made = ask(client, found, bar)

@@ -15,9 +15,9 @@ app = typer.Typer(help="Fits accuracy predictors, and asks them.", no_args_is_he
 @app.command()
 def sample(
     library: options.LibraryName,
-    count: Annotated[int, typer.Option(help="How many architectures.")] = 24,
+    count: Annotated[int, typer.Option(help="How many architectures.", min=1, max=options.LARGEST)] = 24,
     uniform: Annotated[bool, typer.Option("--uniform", help="At random instead of D-optimal.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the choice.", min=0, max=options.LARGEST)] = 0,
     endpoint: options.Endpoint = None,
     state: options.State = options.STATE,
     json: options.Json = False,
@@ -66,7 +66,7 @@ def fit(
         list[float] | None, typer.Option(help="A ridge strength to choose from; several may be given.")
     ] = None,
     coverage: Annotated[float, typer.Option(help="Share of truths inside the intervals.", max=0.999)] = 0.9,
-    seed: Annotated[int, typer.Option(help="Seed of folds and bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of folds and bootstrap.", min=0, max=options.LARGEST)] = 0,
     endpoint: options.Endpoint = None,
     state: options.State = options.STATE,
     quiet: options.Quiet = False,

@@ -16,8 +16,8 @@ def profile(
         str, typer.Option(help="Name or kind of the device; may be left out when there is only one.")
     ] = "",
     layers: Annotated[bool, typer.Option("--layers", help="Also layer by layer.")] = False,
-    batch_size: Annotated[int, typer.Option(help="Samples in one run.", min=1)] = 1,
-    threads: Annotated[int, typer.Option(help="Threads inside an operator.", min=1)] = 1,
+    batch_size: Annotated[int, typer.Option(help="Samples in one run.", min=1, max=options.LARGEST)] = 1,
+    threads: Annotated[int, typer.Option(help="Threads inside an operator.", min=1, max=options.LARGEST)] = 1,
     provider: Annotated[str, typer.Option(help="Execution provider; default: the device's first.")] = "",
     again: Annotated[bool, typer.Option("--again", help="Measure even if the result is known.")] = False,
     endpoint: options.Endpoint = None,

@@ -19,16 +19,17 @@ def report(
 
     Example: `donna report runs/digits`
     """
+    from donna import durable
     from donna.cli.output import check_file, print_json, say
     from donna.errors import InvalidArgument
-    from donna.pipeline.folder import read_result, write_whole
+    from donna.pipeline.folder import read_result
     from donna.report import report_html
 
     result = read_result(folder)
     path = check_file(output or folder / "report.html")
     evaluations = folder / "evaluations.csv"
-    text = evaluations.read_text() if evaluations.exists() else ""
     try:
+        text = evaluations.read_text() if evaluations.exists() else ""
         page = report_html(result, text)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidArgument.of(
@@ -36,7 +37,7 @@ def report(
             f"result.json or evaluations.csv lacks what the report needs ({error}); were they written by another "
             "version?",
         ) from None
-    write_whole(path, page.encode())
+    durable.write(path, page.encode(), sync=False)
     if json:
         print_json({"report": str(path), "size_bytes": len(page.encode())})
     else:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from donna.cli import options
+
+if TYPE_CHECKING:
+    from donna.client import Endpoints
 
 
 def up(
@@ -80,12 +83,9 @@ def status(
         raise typer.Exit(JOB_FAILED)
 
 
-def _addresses(endpoints: object) -> dict[str, str]:
+def _addresses(endpoints: Endpoints) -> dict[str, str]:
     from dataclasses import asdict
 
-    from donna.client import Endpoints
-
-    assert isinstance(endpoints, Endpoints)  # noqa: S101 - for the reader
     found = asdict(endpoints)
     devices = found.pop("profilers")
     return {**found, **{f"device.{name}": address for name, address in devices.items()}}

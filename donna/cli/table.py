@@ -57,8 +57,8 @@ def print_result(result: dict[str, Any], folder: Path, console: Console | None =
     if predictor["num_holdout"]:
         console.print(
             f"The predictor ranks {predictor['num_holdout']} networks it has not seen with Kendall tau "
-            f"{predictor['kendall_tau_holdout']:.2f} ({predictor['num_samples']} samples; leave-one-out "
-            f"{predictor['kendall_tau_loo']:.2f})."
+            f"{_tau(predictor['kendall_tau_holdout'])} ({predictor['num_samples']} samples; leave-one-out "
+            f"{_tau(predictor['kendall_tau_loo'])})."
         )
     console.print(f"Models, front, picture, result and report.html: {folder}")
 
@@ -71,6 +71,10 @@ def _rows(model: dict[str, Any]) -> list[dict[str, Any]]:
 def _latency(model: dict[str, Any], device: str) -> str:
     star = "*" if device in model.get("unstable_devices", ()) else ""
     return f"{model['latency_ms'][device]:.3f}{star}"
+
+
+def _tau(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.2f}"
 
 
 def _short(value: int) -> str:

@@ -14,7 +14,7 @@ from donna.client.devices import Devices
 from donna.client.endpoints import Endpoints
 from donna.client.kinds import KINDS, SPECS, kind_of
 from donna.client.patience import AWAY, ENDED, PATIENCE_S, Patience, check_succeeded, patiently
-from donna.errors import AlreadyExists, NotFound, ResourceExhausted
+from donna.errors import AlreadyExists, NotFound
 from donna.rpc.channel import PROFILER, Line, Remote, open_channel
 from donna.space.library import Library
 from donna.v1 import (
@@ -223,10 +223,6 @@ class Client:
                     if resource.job.state in ENDED:
                         return
             except AWAY as error:
-                patience.wait(error)
-            except ResourceExhausted as error:  # too many watch it
-                if error.retry_after_s is None:
-                    raise
                 patience.wait(error)
 
     @overload

@@ -6,15 +6,16 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from donna.errors import DeadlineExceeded, DonnaError, Unavailable
+from donna.errors import DeadlineExceeded, DonnaError, ResourceExhausted, Unavailable
 from donna.rpc.channel import NEVER_ANSWERED
 from donna.v1 import common_pb2
 
 T = TypeVar("T")
 PATIENCE_S = 60.0
 RETRY_S = 0.2
-AWAY = (Unavailable, DeadlineExceeded)
-"""What may pass: a stream of a call ends with its deadline, after a day, and its job may take longer."""
+AWAY = (Unavailable, DeadlineExceeded, ResourceExhausted)
+"""What may pass: a stream of a call ends with its deadline, after a day, and its job may take longer; a server that has
+its hands full says when to come back, or else it will not pass."""
 
 ENDED = (
     common_pb2.JOB_STATE_SUCCEEDED,
@@ -51,7 +52,8 @@ class Patience:
 
     def wait(self, error: DonnaError) -> None:
         """Waits a little, or raises the error when that would not help or has been long enough; so may `while_away`."""
-        if error.reason == NEVER_ANSWERED:
+        full = isinstance(error, ResourceExhausted) and error.retry_after_s is None
+        if error.reason == NEVER_ANSWERED or full:
             raise error
         now = time.monotonic()
         self._gone_since = now if self._gone_since is None else self._gone_since

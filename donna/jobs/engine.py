@@ -250,14 +250,13 @@ def run_worker(
     work: Work,
     *,
     stopping: threading.Event,
-    job: str | None = None,
     idle_s: float | None = None,
     lease_s: float = LEASE_S,
     choose: Callable[[], Iterable[str]] | None = None,
 ) -> None:
     """Claims and runs tasks until told to stop, or until nothing was to do for `idle_s` seconds.
 
-    `job` confines it to one job; `choose` names the jobs to try, first come first claimed, at every look.
+    `choose` names the jobs to try, first come first claimed, at every look.
     """
     leases = Leases(store, kind=work.kind, owner=worker_name(), ttl_s=lease_s)
     idle_since = time.monotonic()
@@ -265,7 +264,7 @@ def run_worker(
     while not stopping.is_set():
         heard = store.bell.rings
         try:
-            jobs = [job] if choose is None else choose()
+            jobs = [None] if choose is None else choose()
             task = next((task for name in jobs if (task := leases.claim(name)) is not None), None)
         except Exception as error:
             trouble.seen(error)

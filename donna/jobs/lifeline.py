@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO
 
 VARIABLE = "DONNA_LIFELINE"
@@ -33,8 +33,8 @@ def spawn(
     )
 
 
-def hold(on_loss: Callable[[], None] | None = None) -> None:
-    """In a child: waits in a thread for the parent to go, then ends this process (after `on_loss`).
+def hold() -> None:
+    """In a child: waits in a thread for the parent to go, then ends this process.
 
     Does nothing in a process that was not started by `spawn`.
     """
@@ -46,8 +46,6 @@ def hold(on_loss: Callable[[], None] | None = None) -> None:
     def wait() -> None:
         while os.read(descriptor, 1):
             pass
-        if on_loss is not None:
-            on_loss()
         os._exit(1)
 
     threading.Thread(target=wait, name="lifeline", daemon=True).start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import subprocess
 import threading
@@ -116,18 +115,11 @@ class Processes:
 
 
 def worker_main(
-    store: JobStore,
-    work: Work,
-    *,
-    job: str | None = None,
-    idle_s: float | None = IDLE_S,
-    lease_s: float = LEASE_S,
+    store: JobStore, work: Work, *, idle_s: float | None = IDLE_S, lease_s: float = LEASE_S
 ) -> None:
-    """The whole life of a worker process: works until idle, told to stop (SIGTERM), or orphaned."""
+    """The work of a worker process: until idle, told to stop (SIGTERM), or orphaned."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     lifeline.hold()
-    run_worker(store, work, stopping=stopping, job=job, idle_s=idle_s, lease_s=lease_s)
-    logging.shutdown()
-    os._exit(0)  # threads of numerical libraries must not hold a finished worker back
+    run_worker(store, work, stopping=stopping, idle_s=idle_s, lease_s=lease_s)

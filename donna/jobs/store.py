@@ -186,14 +186,6 @@ class JobStore:
         more = len(rows) > size
         return [self._job(row) for row in rows[:size]], _write_token(rows[size - 1]) if more else ""
 
-    def active(self, kind: str) -> Sequence[Job]:
-        """Jobs that have not ended, oldest first."""
-        with self.reads.begin() as connection:
-            rows = connection.execute(
-                select(jobs).where(jobs.c.kind == kind, jobs.c.state.in_(ACTIVE)).order_by(jobs.c.created_at)
-            ).all()
-        return [self._job(row) for row in rows]
-
     def active_states(self, kind: str) -> dict[str, JobState]:
         """Names and states of the jobs that have not ended, oldest first: the cheap question of who waits."""
         with self.reads.begin() as connection:

@@ -13,13 +13,13 @@ from pathlib import Path
 from donna.client import Client, JobFailed
 from donna.errors import DeadlineExceeded, InvalidArgument, Unavailable
 from donna.pipeline import messages
-from donna.pipeline.blame import MEASUREMENT, SEARCH, blame, recipe
+from donna.pipeline.blame import LIBRARY, MEASUREMENT, SEARCH, blame, recipe
 from donna.pipeline.bounds import check_space
-from donna.pipeline.devices import away, measured_on, name_devices
+from donna.pipeline.devices import away, default_device, measured_on, name_devices
 from donna.pipeline.display import Bar
 from donna.pipeline.plan import PROBED, Plan, make_plan, recipes
 from donna.pipeline.spec import Spec
-from donna.v1 import common_pb2, profiler_pb2, searcher_pb2
+from donna.v1 import common_pb2, profiler_pb2
 
 MEASUREMENTS_ASKED = 100
 ENOUGH = 3
@@ -28,21 +28,23 @@ ENOUGH = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a run measures: its spec with a device for every latency, what models are measured on, all that there is,
-    and a sentence for each of its devices that does not answer now."""
+    """Where a run measures: its spec with a device for every latency, what a latency without one means, what models are
+    measured on, and a sentence for each of its devices that does not answer now."""
 
     spec: Spec
+    default_device: str
     devices: Sequence[str]
-    known: Sequence[searcher_pb2.SearchDevice]
     away: Sequence[str]
 
 
-def place(client: Client, spec: Spec) -> Place:
-    """Finds the devices of a spec. Raises InvalidArgument for one that there is not."""
+def place(client: Client, spec: Spec, default: str | None = None) -> Place:
+    """Finds the devices of a spec. `default` is what a latency without a device meant when the run began: one that has
+    joined since changes nothing. Raises InvalidArgument for a device that there is not."""
     known = client.devices.searched()
-    named = name_devices(spec, known)
-    devices = measured_on(named, known)
-    return Place(spec=named, devices=devices, known=known, away=away(devices, known))
+    default = default_device(known) if default is None else default
+    named = name_devices(spec, known, default)
+    devices = measured_on(named, default)
+    return Place(spec=named, default_device=default, devices=devices, away=away(devices, known))
 
 
 def ask(client: Client, found: Place, bar: Bar) -> Plan:
@@ -70,7 +72,7 @@ def ask(client: Client, found: Place, bar: Bar) -> Plan:
             (network.weights for network in trained["reference"].networks if network.reused), weights
         )
     bar.update(steps - 1, steps, "the block library", None)
-    with blame(recipe("distillation")):
+    with blame(LIBRARY):
         library = client.create(messages.block_library(spec, weights), validate_only=True)
     check_space(spec, library)
     return make_plan(spec, library, trained, measured_s)

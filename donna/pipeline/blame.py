@@ -20,6 +20,9 @@ def recipe(section: str) -> dict[str, str]:
     return {"recipe": section}
 
 
+LIBRARY = recipe("distillation") | {"blocks": "space.blocks"}
+
+
 @contextmanager
 def blame(places: Mapping[str, str]) -> Iterator[None]:
     """Names the place in the spec, by the first part of the field that an error is about."""

@@ -13,12 +13,9 @@ from donna.v1.searcher_pb2 import SearchDevice
 LOCAL = "local"
 
 
-def name_devices(spec: Spec, known: Sequence[SearchDevice]) -> Spec:
-    """The spec with a device for every latency. Raises InvalidArgument naming the place.
-
-    Where none is written it is the only device, this machine ("local") if that is one of several, or the kind that
-    they all are of.
-    """
+def name_devices(spec: Spec, known: Sequence[SearchDevice], default: str) -> Spec:
+    """The spec with a device for every latency, the default where none is written. Raises InvalidArgument naming the
+    place."""
     named = {}
     for group in ("objectives", "bounds"):
         items = list(getattr(spec.search, group))
@@ -26,7 +23,7 @@ def name_devices(spec: Spec, known: Sequence[SearchDevice]) -> Spec:
             if item.metric != LATENCY:
                 continue
             place = f"search.{group}[{index}]"
-            device = item.device or default_device(known)
+            device = item.device or default
             if not device:
                 listed = ", ".join(names(known)) or "none"
                 raise InvalidArgument.of(f"{place}.device", f"must name one of several devices: {listed}")
@@ -41,7 +38,8 @@ def name_devices(spec: Spec, known: Sequence[SearchDevice]) -> Spec:
 
 
 def default_device(known: Sequence[SearchDevice]) -> str:
-    """What a latency without a device means; "" when that cannot be said."""
+    """What a latency without a device means: the only device, this machine ("local") if that is one of several, or the
+    kind that they all are of; "" when that cannot be said."""
     own = [device.name for device in known]
     if len(own) == 1 or LOCAL in own:
         return LOCAL if LOCAL in own else own[0]
@@ -49,10 +47,9 @@ def default_device(known: Sequence[SearchDevice]) -> str:
     return kinds.pop() if len(kinds) == 1 else ""
 
 
-def measured_on(spec: Spec, known: Sequence[SearchDevice]) -> list[str]:
+def measured_on(spec: Spec, default: str) -> list[str]:
     """The devices that the search of a spec looks at, or else the default one: what models are measured on."""
     named = list(dict.fromkeys(item.device for item in spec.search.latencies))
-    default = default_device(known)
     return named or ([default] if default else [])
 
 

@@ -6,13 +6,13 @@ Every file appears whole or not at all, so a run that is killed leaves nothing h
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from donna import durable
 from donna.errors import FailedPrecondition, InvalidArgument, NotFound
 from donna.pipeline.spec import Spec
 
@@ -22,13 +22,14 @@ WRITTEN = ("result.json", "front.csv", "front.png", "evaluations.csv", "report.h
 class RunFolder:
     """`run_id` is the same when the same spec is run into the same folder again: the run goes on.
 
-    Raises InvalidArgument when the folder cannot be written, FailedPrecondition when it holds a run of another
-    spec and `overwrite` is not set.
+    A run takes the folder with `keep_plan`: a spec that is refused before leaves everything as it was. Raises
+    InvalidArgument when the folder cannot be written, FailedPrecondition when it holds a run of another spec and
+    `overwrite` is not set.
     """
 
     def __init__(self, path: Path, spec: Spec, *, overwrite: bool = False) -> None:
         self.path = path
-        self._spec_digest = spec.digest()
+        self._spec, self._spec_digest = spec, spec.digest()
         try:
             (path / "models").mkdir(parents=True, exist_ok=True)
             known = self._read("run.json")
@@ -40,14 +41,12 @@ class RunFolder:
                         f"{path} holds a run of another spec; choose another --output or add --overwrite"
                     )
                 known = None
-            if known is None:
-                self._clear()
-                known = {"run_id": secrets.token_hex(8), "spec_sha256": self._spec_digest, "timings_s": {}}
-                self.write("spec.yaml", yaml.safe_dump(spec.resolved(), sort_keys=False).encode())
-                self._write_json("run.json", known)
+            durable.probe(path)
         except OSError as error:
             raise InvalidArgument.of("--output", f"{path} cannot be written: {error.strerror}") from None
-        self._run: dict[str, Any] = known
+        self._begun = known is not None
+        new = {"run_id": secrets.token_hex(8), "spec_sha256": self._spec_digest, "timings_s": {}}
+        self._run: dict[str, Any] = known or new
 
     @property
     def run_id(self) -> str:
@@ -69,32 +68,46 @@ class RunFolder:
         """What the plan before the first start said of each phase, in seconds; none where nothing was measured."""
         return self._run.get("planned_s", {})
 
-    def keep_plan(self, planned_s: dict[str, float]) -> None:
-        """Keeps the plan of the first start; later ones have less to do."""
+    @property
+    def default_device(self) -> str | None:
+        """What a latency without a device meant at the first start; None before it."""
+        return self._run.get("default_device")
+
+    def keep_plan(self, planned_s: dict[str, float], default_device: str) -> None:
+        """Keeps the plan of the first start; later ones have less to do. The folder is this run's from here on."""
         self._run["planned_s"] = {phase: round(seconds, 3) for phase, seconds in planned_s.items()}
-        self._write_json("run.json", self._run)
+        self._run["default_device"] = default_device
+        if not self._begun:
+            self._clear()
+            self.write("spec.yaml", yaml.safe_dump(self._spec.resolved(), sort_keys=False).encode())
+            self._begun = True
+        self._keep()
 
     def add_timing(self, phase: str, seconds: float) -> None:
         """Adds time to a phase."""
         self.timings_s[phase] = round(self.timings_s.get(phase, 0.0) + seconds, 3)
-        self._write_json("run.json", self._run)
+        if self._begun:
+            self._keep()
 
     def result(self) -> dict[str, Any] | None:
         """The result, if this run is complete."""
-        return self._read("result.json")
+        return self._read("result.json") if self._begun else None
 
     def write_result(self, result: dict[str, Any]) -> None:
         """The last file that a run writes: when it is there, everything is."""
         self._write_json("result.json", result)
 
-    def write(self, name: str, data: bytes) -> Path:
+    def write(self, name: str, data: bytes) -> None:
         """Writes a file of the run."""
-        return write_whole(self.path / name, data)
+        durable.write(self.path / name, data, sync=False)
 
     def _clear(self) -> None:
         """Removes what another run has left: its models would pass for those of this one."""
         for file in (*(self.path / name for name in WRITTEN), *(self.path / "models").glob("*.onnx")):
             file.unlink(missing_ok=True)
+
+    def _keep(self) -> None:
+        self._write_json("run.json", self._run)
 
     def _write_json(self, name: str, values: dict[str, Any]) -> None:
         self.write(name, json.dumps(values, indent=2).encode())
@@ -123,10 +136,3 @@ def read_result(folder: Path) -> dict[str, Any]:
     if not isinstance(read, dict):
         raise InvalidArgument.of(str(path), "is not the result of a run")
     return read
-
-
-def write_whole(path: Path, data: bytes) -> Path:
-    """Writes a file that appears whole or not at all."""
-    written = path.with_name(f".{path.name}.{os.getpid()}")
-    written.write_bytes(data)
-    return written.replace(path)

@@ -7,7 +7,6 @@ networks of the front that tell it most are finetuned, it is fitted again with t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +34,7 @@ def unknown_of_front(
 
 
 def rounds_of(rounds: Sequence[Round]) -> list[dict[str, Any]]:
-    """The rounds as plain JSON values; what came of the last one is the run's predictor, search and front."""
+    """The rounds as plain values; what came of the last one is the run's predictor, search and front."""
     return [
         {
             "predictor": before.predictor.name,
@@ -52,18 +51,13 @@ def rounds_of(rounds: Sequence[Round]) -> list[dict[str, Any]]:
                 }
                 for s in before.judged.samples
             ],
-            "kendall_tau_front": _defined(before.judged.agreement.kendall_tau.value),
+            "kendall_tau_front": before.judged.agreement.kendall_tau.value,
             "mean_abs_error_front": _mean(
                 [abs(s.accuracy - s.predicted_accuracy) for s in before.judged.samples]
             ),
         }
         for before in rounds
     ]
-
-
-def _defined(value: float) -> float | None:
-    """JSON has no NaN, which tau is among equal accuracies."""
-    return None if math.isnan(value) else value
 
 
 def _mean(values: Sequence[float]) -> float:

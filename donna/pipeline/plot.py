@@ -25,7 +25,8 @@ def front_png(result: dict[str, Any]) -> bytes:
     if not all(device in point["latency_ms"] for point in result["front"]):
         device = None
     cost: Cost = (lambda p: p["latency_ms"][device]) if device else (lambda p: p["macs"])
-    _draw_front(axes, result["front"], cost)
+    coverage = result["predictor"].get("interval_coverage", 0.9)
+    _draw_front(axes, result["front"], cost, f"{100 * coverage:g} % interval of the prediction")
     for index, model in enumerate(result["models"]):
         where = cost(model), 100 * model["accuracy"]
         if searched := _searched_ms(model, device):
@@ -49,12 +50,11 @@ def front_png(result: dict[str, Any]) -> bytes:
     return data.getvalue()
 
 
-def _draw_front(axes: Any, points: list[dict[str, Any]], cost: Cost) -> None:
+def _draw_front(axes: Any, points: list[dict[str, Any]], cost: Cost, interval: str) -> None:
     front = sorted(points, key=cost)
     x, y = [cost(p) for p in front], [100 * p["predicted_accuracy"] for p in front]
     low, high = ([100 * p["accuracy_interval"][end] for p in front] for end in (0, 1))
-    told = "90 % interval of the prediction"
-    axes.fill_between(x, low, high, alpha=0.15, color="tab:blue", linewidth=0, label=told)
+    axes.fill_between(x, low, high, alpha=0.15, color="tab:blue", linewidth=0, label=interval)
     told = "front, as the search knew it (accuracy predicted)"
     axes.plot(x, y, "o-", color="tab:blue", fillstyle="none", markersize=5, linewidth=1, label=told)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Mapping
 from importlib import metadata
@@ -38,7 +39,7 @@ def build_result(spec: Spec, outcome: Outcome, folder: RunFolder) -> dict[str, A
     cost = library.job.cost
     agreement = predictor.leave_one_out
     holdout = judged.agreement if judged else None
-    return {
+    found = {
         "name": spec.name,
         "seed": spec.seed,
         "devices": {
@@ -68,6 +69,7 @@ def build_result(spec: Spec, outcome: Outcome, folder: RunFolder) -> dict[str, A
             "target": predictor_pb2.Target.Name(predictor.target).removeprefix("TARGET_").lower(),
             "ridge_strength": predictor.ridge_strength,
             "qualities": list(predictor.qualities),
+            "interval_coverage": spec.predictor.interval_coverage,
             "num_samples": agreement.num_samples,
             "kendall_tau_loo": agreement.kendall_tau.value,
             "kendall_tau_loo_interval": [agreement.kendall_tau.low, agreement.kendall_tau.high],
@@ -101,6 +103,16 @@ def build_result(spec: Spec, outcome: Outcome, folder: RunFolder) -> dict[str, A
         "timings_s": {**folder.timings_s, "total": round(sum(folder.timings_s.values()), 3)},
         "versions": _versions(),
     }
+    return finite(found)
+
+
+def finite(value: Any) -> Any:
+    """Plain values that JSON has: NaN, which tau is among equal accuracies, and infinity become None."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def library_values(manifest: Library) -> dict[str, Any]:

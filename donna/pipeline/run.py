@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from donna.client import Client, JobFailed
+from donna.errors import DeadlineExceeded, FailedPrecondition, Unavailable
 from donna.pipeline import messages
 from donna.pipeline.ask import ask, given_weights, place
 from donna.pipeline.baselines import baseline_search, baselines, uniform
 from donna.pipeline.bounds import check_feasibility
+from donna.pipeline.budget import looked_at
 from donna.pipeline.display import Display, Silence
 from donna.pipeline.duration import duration
 from donna.pipeline.evaluations import evaluations_csv
@@ -31,6 +33,8 @@ from donna.space import Architecture
 from donna.v1 import common_pb2, distiller_pb2, finetuner_pb2, predictor_pb2, searcher_pb2
 
 REFERENCE = "reference"
+NOT_NOW = ("DEVICE_AWAY", "DEVICE_BUSY")
+"""Why a device cannot be measured on just now."""
 
 
 def run(client: Client, spec: Spec, folder: RunFolder, display: Display | None = None) -> dict[str, Any]:
@@ -44,13 +48,13 @@ def run(client: Client, spec: Spec, folder: RunFolder, display: Display | None =
 
 def begin(client: Client, spec: Spec, folder: RunFolder, display: Display) -> Work:
     """Everything that can be refused is refused here, before any work; once for a run, however often it is started."""
-    found = place(client, spec)
+    found = place(client, spec, folder.default_device)
     work = Work(client, found.spec, folder, display, found.devices)
     if not folder.checked:
         with work.phase("check", "Checking") as bar:
             plan = ask(client, found, bar)
         planned = {name: seconds for name, seconds in plan.seconds().items() if seconds is not None}
-        folder.keep_plan(planned)
+        folder.keep_plan(planned, found.default_device)
         unknown = "" if len(planned) == len(plan.phases) else "at least "
         display.say(f"planned: {unknown}{duration(sum(planned.values()))}")
     for sentence in found.away:
@@ -130,12 +134,22 @@ class Run:
         return library  # type: ignore[no-any-return]
 
     def check_bounds(self, library: common_pb2.Artifact) -> None:
-        """Measures the smallest network: a latency bound that nothing can meet ends the run here."""
-        if self.spec.search.bounds:
-            with self.work.phase("bounds", "Checking the bounds") as bar:
-                bar.update(0, 1, "measuring the smallest networks", None)
+        """Measures the smallest networks: a latency bound that nothing can meet ends the run here.
+
+        While a device is away or slow that is left to the search, which waits for it.
+        """
+        if not looked_at(self.spec):
+            return  # bounds on costs are known to be met since the plan
+        with self.work.phase("bounds", "Checking the bounds") as bar:
+            bar.update(0, 1, "measuring the smallest networks", None)
+            try:
                 checked = self.client.create(messages.search(self.spec, library), validate_only=True)
-                check_feasibility(checked.feasibility)
+            except (Unavailable, DeadlineExceeded, FailedPrecondition) as error:
+                if isinstance(error, FailedPrecondition) and error.reason not in NOT_NOW:
+                    raise
+                self.display.say(f"the search will check the bounds, for now: {error.message}")
+                return
+        check_feasibility(checked.feasibility)
 
     def fit_predictor(
         self, library: common_pb2.Artifact, samples: Samples, judges: Samples, name: str = "predictor"

@@ -12,8 +12,11 @@ from donna.space.option import Option, expand
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(gt=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+MOST = 2**31 - 1
+"""The largest whole number that the services are told."""
+Count = Annotated[int, Field(gt=0, le=MOST)]
+Whole = Annotated[int, Field(ge=0, le=MOST)]
+Seed = Whole
 
 
 def _json(value: Any) -> Any:
@@ -183,8 +186,8 @@ class Predictor(Section):
     """How many architectures are finetuned to fit the predictor, and how many more to judge it. Without strengths and
     qualities of its own the fit chooses among those that there are."""
 
-    samples: Annotated[int, Field(ge=3)] = 24
-    holdout: Annotated[int, Field(ge=0)] = 8
+    samples: Annotated[int, Field(ge=3, le=MOST)] = 24
+    holdout: Whole = 8
     design: Literal["d_optimal", "uniform"] = "d_optimal"
     order: Literal[0, 1, 2] = 0
     target: Literal["auto", "accuracy", "negative_log_error"] = "auto"
@@ -207,15 +210,15 @@ class Measurement(Section):
     batch_size: Count = 1
     threads: Count = 1
     provider: str = ""
-    warmup_runs: Annotated[int, Field(ge=0)] = 0
-    min_runs: Annotated[int, Field(ge=0)] = 0
-    max_runs: Annotated[int, Field(ge=0)] = 0
+    warmup_runs: Whole = 0
+    min_runs: Whole = 0
+    max_runs: Whole = 0
     min_time_ms: NonNegative = 0
     relative_ci_width: NonNegative = 0
     deadline_ms: NonNegative = 0
-    max_repeats: Annotated[int, Field(ge=0)] = 0
+    max_repeats: Whole = 0
     provider_options: dict[str, str] = {}
-    affinity: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    affinity: tuple[Whole, ...] = ()
     graph_optimization: Literal["", "all", "extended", "basic", "none"] = ""
 
 
@@ -260,9 +263,9 @@ class Search(Section):
     bounds: tuple[Bound, ...] = ()
     algorithm: Literal["nsga2", "exact"] = "nsga2"
     latency: Literal["measured", "table", "table_refined"] = "measured"
-    population: Annotated[int, Field(ge=4)] = 100
+    population: Annotated[int, Field(ge=4, le=MOST)] = 100
     generations: Count = 50
-    max_measurements: Annotated[int, Field(ge=0)] = 0
+    max_measurements: Whole = 0
     measurement: Measurement = Measurement()
     seed: Seed | None = None
 
@@ -289,4 +292,4 @@ class Finetune(FinetuneRecipe):
     opset: Literal[18, 19, 20] = 18
     int8: bool = False
     include_normalization: bool = False
-    fixed_batch: Annotated[int, Field(ge=0)] = 0
+    fixed_batch: Whole = 0

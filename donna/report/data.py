@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from donna.pipeline.found import best, found, measured_again
+from donna.pipeline.result import finite
 from donna.report.labels import option_labels
 
 # More points than this in the background of a picture show nothing more and make the page heavy.
@@ -19,7 +20,7 @@ def page_data(result: dict[str, Any], evaluations: str = "") -> dict[str, Any]:
     reference = result["reference"]
     devices = list(reference["latency_ms"] if reference else result["devices"])
     blocks = result.get("library", {}).get("blocks", [])
-    return _finite(
+    return finite(
         {
             **result,
             "found": {
@@ -53,11 +54,3 @@ def evaluation_columns(text: str) -> dict[str, Any]:
             device: [float(row[f"latency_ms_{device}"] or "nan") for row in shown] for device in devices
         },
     }
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -72,8 +72,12 @@ def read_tokens(token_file: str, tokens: str) -> dict[str, Role]:
     """
     files: list[tuple[Path, str, Role]] = [(Path(token_file), "token_file", "admin")] if token_file else []
     if tokens:
-        files += [(path, "tokens", role) for role in ROLES if (path := Path(tokens) / role).exists()]
-        if not any(field == "tokens" for _, field, _ in files):
+        try:
+            there = {path.name for path in Path(tokens).iterdir()}
+        except OSError as error:
+            raise InvalidArgument.of("tokens", f"{tokens!r} cannot be listed: {error.strerror}") from None
+        files += [(Path(tokens) / role, "tokens", role) for role in ROLES if role in there]
+        if there.isdisjoint(ROLES):
             raise InvalidArgument.of("tokens", f"{tokens!r} has none of the files {', '.join(ROLES)}")
     found: dict[str, Role] = {}
     for path, field, role in files:

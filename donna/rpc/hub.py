@@ -173,7 +173,7 @@ class DeviceHub(hub_pb2_grpc.DeviceHubServiceServicer):
         if agent.instance != hello.instance:
             agent.instance = hello.instance
             instances = {name: each.instance for name, each in sorted(self._agents.items())}
-            durable.write(self._known, json.dumps(instances))
+            durable.write(self._known, json.dumps(instances).encode())
         await agent.listen()
         return agent
 

@@ -167,7 +167,7 @@ def dict_to_struct(values: dict[str, Any], field: str = "arguments") -> struct_p
     message = struct_pb2.Struct()
     try:
         message.update(values)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError):
         raise InvalidArgument.of(
             field, f"must be texts, numbers, lists and mappings, got {values!r}"
         ) from None

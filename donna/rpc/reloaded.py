@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -52,10 +52,16 @@ class Reloaded(Generic[T]):
 
     def _look(self) -> object:
         """What is different when a file is: links are followed, since a mounted secret changes by its link."""
-        files = [
-            inner for path in self._paths for inner in (path, *(path.iterdir() if path.is_dir() else ()))
-        ]
+        files = [inner for path in self._paths for inner in (path, *_inside(path))]
         return [(str(path), _stamp(path)) for path in sorted(files)]
+
+
+def _inside(folder: Path) -> Sequence[Path]:
+    """What is in a folder: nothing, where it is none or cannot be listed, which `read` says in a sentence."""
+    try:
+        return [*folder.iterdir()]
+    except OSError:
+        return ()
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -23,7 +23,6 @@ from donna.space.option import Option
 
 FORMAT = "donna.library/1"
 NSR = "nsr"
-ADDITIVE_COSTS = ("parameters", "macs", "weight_bytes")
 T = TypeVar("T")
 
 

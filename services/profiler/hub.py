@@ -66,5 +66,5 @@ def own_instance(path: Path) -> str:
     found = path.read_text() if path.exists() else ""
     if not found:
         found = secrets.token_hex(16)
-        durable.write(path, found)
+        durable.write(path, found.encode())
     return found

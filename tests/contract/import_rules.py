@@ -47,15 +47,15 @@ OURS: dict[str, tuple[str, ...]] = {
         "donna.telemetry",
     ),
     "donna.client": (*WORDS, "donna.v1", "donna.rpc"),
-    "donna.running": ("donna.client",),
+    "donna.running": ("donna.client", "donna.durable"),
     "donna.local": (*WORDS, "donna.client", "donna.jobs.lifeline", "donna.running"),
     "donna.notebook": (*WORDS, "donna.client", "donna.pipeline", "donna.report", "donna.v1"),
     "donna.report": (*WORDS, "donna.pipeline"),
     "donna.report.live": (*WORDS, "donna.pipeline", "donna.report", "donna.v1"),
-    "donna.pipeline": (*WORDS, "donna.v1", "donna.rpc", "donna.client", "donna.report"),
+    "donna.pipeline": (*WORDS, "donna.v1", "donna.rpc", "donna.client", "donna.durable", "donna.report"),
     "donna.cli": (
         *(*WORDS, "donna.client", "donna.local", "donna.running", "donna.pipeline", "donna.report"),
-        *("donna.v1", "donna.rpc", "donna.variables"),
+        *("donna.durable", "donna.v1", "donna.rpc", "donna.variables"),
     ),
 }
 # Modules whose own package is no excuse: the state machine knows no store.

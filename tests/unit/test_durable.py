@@ -12,7 +12,7 @@ from services.profiler.hub import own_instance
 
 def test_a_file_is_the_former_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "names.json"
-    durable.write(path, "former")
+    durable.write(path, b"former")
 
     def off(*_: object) -> None:
         raise KeyboardInterrupt
@@ -20,9 +20,9 @@ def test_a_file_is_the_former_or_the_new_one(tmp_path: Path, monkeypatch: pytest
     with monkeypatch.context() as patch:
         patch.setattr(durable.os, "fsync", off)  # the new text may be anywhere on its way
         with pytest.raises(KeyboardInterrupt):
-            durable.write(path, "new")
+            durable.write(path, b"new")
     assert path.read_text() == "former"
-    durable.write(path, "new")
+    durable.write(path, b"new")
     assert path.read_text() == "new"
 
 

@@ -119,7 +119,7 @@ function drawBaselines(f, axis) {
 function frontLegend() {
   const twice = anchors.some((reference) => reference.searched_latency_ms);
   legend("front-legend", [
-    ["front", "circle", "front: as measured in the search, accuracy predicted"], ["", "bar", "90 % interval"],
+    ["front", "circle", "front: as measured in the search, accuracy predicted"], ["", "bar", intervalTitle],
     ...(run.models.length ? [["model", "diamond", "finetuned and measured again, test accuracy"]] : []),
     ...anchors.map(() => ["reference", "star", "reference, measured again, test accuracy"]),
     ...(twice ? [["change", "dash", "from the search to the second measurement"]] : []),

@@ -32,7 +32,7 @@ function drawPicture() {
   if (point ?? source.predicted_accuracy !== undefined) {
     const p = point ?? source, interval = p.accuracy_interval;
     rows.push(["accuracy, predicted", percent(p.predicted_accuracy)]);
-    if (interval) rows.push(["its 90 % interval", span(interval)]);
+    if (interval) rows.push([`its ${intervalTitle}`, span(interval)]);
   }
   rows.push(...latencies(source, network === "reference" || model));
   if (source.parameters) rows.push(["parameters", short(source.parameters)], ["multiply-adds", short(source.macs)]);

@@ -22,7 +22,7 @@ function drawPrediction(host, width) {
 function predictionNote() {
   const p = run.predictor, [low, high] = p.kendall_tau_loo_interval;
   const within = (list) => list.filter((q) => q.accuracy >= q.interval[0] && q.accuracy <= q.interval[1]).length;
-  const held = p.num_holdout ? ` On ${p.num_holdout} networks that were never in the fit: ${fixed(p.kendall_tau_holdout)}; ${within(p.holdout)} of them lie inside their 90 % interval.` : "";
+  const held = p.num_holdout ? ` On ${p.num_holdout} networks that were never in the fit: ${fixed(p.kendall_tau_holdout)}; ${within(p.holdout)} of them lie inside their ${intervalTitle}.` : "";
   at("prediction-note").textContent = `Kendall tau, leave-one-out over ${p.num_samples} samples: ${fixed(p.kendall_tau_loo)} (${fixed(low)} to ${fixed(high)}).${held} ` +
     `Order ${p.order}, target ${words(p.target)}.`;
   legend("prediction-legend", [["front", "circle", "samples, leave-one-out"], ...(p.num_holdout ? [["judge", "circle", "held out"]] : []), ["identity", "dash", "perfect"]]);

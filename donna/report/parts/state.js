@@ -10,6 +10,8 @@ const blocks = run.library?.blocks ?? [];
 const speedup = (model, device) => model.speedup?.[device] ?? run.reference.latency_ms[device] / model.latency_ms[device];
 const modelOf = new Map(run.models.map((model) => [model.architecture, model]));
 const pointOf = new Map(run.front.map((point) => [point.architecture, point]));
+// Results of older versions do not say how many truths the intervals are to hold; a search does not know.
+const intervalTitle = run.predictor ? `${percentTick(run.predictor.interval_coverage ?? 0.9)} interval` : "interval";
 
 // What the horizontal axis of the front can be; one tab for each.
 const axes = [

@@ -26,7 +26,7 @@ function drawAll() {
   at("all-table").replaceChildren(table([
     { title: "architecture", of: (p) => h("button", { class: "link", type: "button", onclick: () => select(p.architecture) }, p.architecture) },
     { title: "predicted", number: true, of: (p) => percent(p.predicted_accuracy) },
-    { title: "90 % interval", number: true, of: (p) => span(p.accuracy_interval) },
+    { title: intervalTitle, number: true, of: (p) => span(p.accuracy_interval) },
     ...devices.map((d) => ({ title: `on ${d}, in the search`, number: true, of: (p) => ms(p.latency_ms[d]) })),
     { title: "parameters", number: true, of: (p) => short(p.parameters) },
     { title: "multiply-adds", number: true, of: (p) => short(p.macs) },

@@ -24,6 +24,16 @@ def test_the_report_is_written_again(tmp_path: Path) -> None:
 
 def test_a_result_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text('{"name": "x"}')
+    _is_refused(tmp_path)
+
+
+def test_evaluations_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text(json.dumps(runs.run_result()))
+    (tmp_path / "evaluations.csv").write_bytes(b"architecture,\xff\n")
+    _is_refused(tmp_path)
+
+
+def _is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(build(), ["report", str(tmp_path)])
     assert isinstance(done.exception, InvalidArgument)
     assert "lacks what the report needs" in done.exception.message

@@ -31,6 +31,14 @@ def test_nothing_is_marked_when_all_settled() -> None:
     assert "*" not in shown(unstable_devices=[])
 
 
+def test_a_tau_that_is_undefined_is_told() -> None:
+    result = runs.run_result()
+    result["predictor"] |= {"kendall_tau_loo": None, "kendall_tau_holdout": None}
+    console = Console(record=True, width=160)
+    print_result(result, Path("runs/digits"), console)
+    assert "Kendall tau undefined" in console.export_text()
+
+
 def test_the_front_of_a_search_marks_it_too(capsys: pytest.CaptureFixture[str]) -> None:
     point = searcher_pb2.FrontPoint(
         architecture=common_pb2.Architecture(choices=[0, 1]),

@@ -135,12 +135,15 @@ def store(fail: Callable[[], None]) -> SimpleNamespace:
     )
 
 
-def test_an_upload_that_breaks_begins_anew(client: Client) -> None:
+@pytest.mark.parametrize(
+    "broken", [Unavailable("the line broke"), ResourceExhausted("128 uploads in hand", retry_after_s=0.01)]
+)
+def test_an_upload_that_breaks_begins_anew(client: Client, broken: DonnaError) -> None:
     breaks = iter([True])
 
     def fail() -> None:
         if next(breaks, False):
-            raise Unavailable("the line broke")
+            raise broken
 
     client._store = store(fail)
     data = b"x" * (3 << 20)

@@ -11,7 +11,7 @@ import pytest
 from donna.client import JobFailed
 from donna.client.artifacts import chunks
 from donna.client.devices import choose
-from donna.errors import NotFound, Unavailable
+from donna.errors import DonnaError, NotFound, ResourceExhausted, Unavailable
 from donna.v1 import common_pb2
 from donna.v1.searcher_pb2 import SearchDevice
 from tests.unit.client.profilers import Profiler, client_of
@@ -84,12 +84,17 @@ def test_a_profiler_is_measured_on_without_a_searcher(profiler: Profiler, addres
     assert first.device == "devices/cpu" and first.request_id != second.request_id
 
 
-def test_a_watch_that_breaks_asks_for_the_same_measurement(profiler: Profiler, address: str) -> None:
+@pytest.mark.parametrize(
+    "broken", [Unavailable("the line broke"), ResourceExhausted("too many watch", retry_after_s=0.01)]
+)
+def test_a_watch_that_breaks_asks_for_the_same_measurement(
+    profiler: Profiler, address: str, broken: DonnaError
+) -> None:
     breaks = iter([True, True])
 
     def fail() -> None:
         if next(breaks, False):
-            raise Unavailable("the line broke")
+            raise broken
 
     profiler.on_watch = fail
     with client_of(address) as client:

@@ -137,8 +137,8 @@ def test_many_open_a_fresh_database_at_once(database: str) -> None:
 def test_services_share_a_database_and_own_their_tables(postgres_url: str) -> None:
     one, other = (open_database(postgres_url, schema=name) for name in ("one", "other"))
     name = JobStore(one).create("squares", {}, [TaskSpec(key="", spec={})]).name
-    assert [job.name for job in JobStore(one).active("squares")] == [name]
-    assert JobStore(other).active("squares") == []
+    assert [*JobStore(one).active_states("squares")] == [name]
+    assert not JobStore(other).active_states("squares")
     plain = create_engine(postgres_url)
     assert {"one", "other"} <= set(inspect(plain).get_schema_names())
     assert not inspect(plain).has_table("jobs", schema="public")

@@ -27,6 +27,13 @@ main("finetuner", FinetunerSettings, lambda *_: SimpleNamespace(kind="finetuneJo
 """
 
 
+TRACED = """
+from donna import worker
+from donna.telemetry.tracing import Tracing
+worker.start_tracing = lambda *_: Tracing(close=lambda: print("the spans are sent", flush=True))
+"""
+
+
 def start(folder: Path, database: str, *command: str) -> "subprocess.Popen[bytes]":
     names = ("DONNA_FINETUNER", "DONNA_PREDICTOR")
     environment = {f"{n}_DATABASE": database for n in names} | {f"{n}_STATE": str(folder) for n in names}
@@ -52,6 +59,15 @@ def test_the_pod_of_a_task_waits_for_its_database(tmp_path: Path) -> None:
         assert pod.poll() is None
         database.start()
         assert pod.wait(60) == 0, (tmp_path / "log").read_text()
+
+
+def test_a_worker_that_ends_sends_its_last_spans(tmp_path: Path) -> None:
+    settings = {"DONNA_FINETUNER_STATE": str(tmp_path), "DONNA_FINETUNER_WORKER_IDLE_S": "0.01"}
+    code = TRACED + WORKER.format(arguments=[])
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stdout) == (0, "the spans are sent\n"), ended.stderr
 
 
 def test_who_waits_for_a_database_leaves_when_told(tmp_path: Path) -> None:

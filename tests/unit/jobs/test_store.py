@@ -237,9 +237,9 @@ def test_revisions_and_active_jobs(store: JobStore, clock: Clock) -> None:
     first = store.create(KIND, {}, ONE)
     clock.pass_s(1)
     second = store.create(KIND, {}, ONE)
-    assert [job.name for job in store.active(KIND)] == [first.name, second.name]
+    assert [*store.active_states(KIND)] == [first.name, second.name]
     store.cancel(first.name)
-    assert [job.name for job in store.active(KIND)] == [second.name]
+    assert [*store.active_states(KIND)] == [second.name]
     assert store.revisions([first.name, second.name, "squares/none"]) == {first.name: 2, second.name: 1}
     assert store.revisions([]) == {}
 

@@ -112,6 +112,7 @@ def test_blocks_of_a_reference_that_was_trained_are_asked_for_by_its_weights(reu
         (common_pb2.MeasurementSettings, "settings.provider", "search.measurement.provider"),
         (finetuner_pb2.FinetuneSpec, "recipe.optimizer", "reference.train.optimizer"),
         (distiller_pb2.BlockLibrarySpec, "recipe.epochs", "distillation.epochs"),
+        (distiller_pb2.BlockLibrarySpec, "blocks[0].options[2]", r"space.blocks\[0\].options\[2\]"),
         (distiller_pb2.BlockLibrarySpec, "dataset.provider", "dataset.provider"),
     ],
 )

@@ -24,7 +24,9 @@ def test_the_budget_is_what_the_reference_takes_now(
     reference_ms: float, winners: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client: Any = None
-    spec = name_devices(parse_spec(TINY), [searcher_pb2.SearchDevice(name="local", device="devices/1")])
+    spec = name_devices(
+        parse_spec(TINY), [searcher_pb2.SearchDevice(name="local", device="devices/1")], "local"
+    )
     work = Work(client, spec, RunFolder(tmp_path, spec), Silence(), ["local"])
     search = searcher_pb2.Search(
         front=[

@@ -16,6 +16,7 @@ DIGITS = Path(__file__).parents[3] / "examples" / "digits.yaml"
 def test_the_same_spec_is_the_same_run(tmp_path: Path) -> None:
     spec = read_spec(DIGITS)
     first = RunFolder(tmp_path / "out", spec)
+    first.keep_plan({}, "local")
     first.add_timing("library", 1.5)
     again = RunFolder(tmp_path / "out", spec)
     again.add_timing("library", 1.0)
@@ -26,6 +27,7 @@ def test_the_same_spec_is_the_same_run(tmp_path: Path) -> None:
 
 def test_another_spec_is_refused_unless_told_to_overwrite(tmp_path: Path) -> None:
     first = RunFolder(tmp_path, read_spec(DIGITS))
+    first.keep_plan({}, "local")
     first.write_result({"name": "digits"})
     other = read_spec(DIGITS, ["seed=1"])
     with pytest.raises(FailedPrecondition, match="another spec"):
@@ -37,11 +39,17 @@ def test_another_spec_is_refused_unless_told_to_overwrite(tmp_path: Path) -> Non
 
 
 def test_what_another_run_has_left_goes(tmp_path: Path) -> None:
-    RunFolder(tmp_path, read_spec(DIGITS)).write("models/digits-3.onnx", b"an old winner")
+    first = RunFolder(tmp_path, read_spec(DIGITS))
+    first.keep_plan({}, "local")
+    first.write("models/digits-3.onnx", b"an old winner")
+    first.write_result({"name": "digits"})
     for name in ("front.csv", "report.html"):
         (tmp_path / name).write_text("old")
     (tmp_path / "notes.txt").write_text("the user's own")
-    RunFolder(tmp_path, read_spec(DIGITS, ["seed=1"]), overwrite=True)
+    other = RunFolder(tmp_path, read_spec(DIGITS, ["seed=1"]), overwrite=True)
+    other.add_timing("check", 1.0)
+    assert RunFolder(tmp_path, read_spec(DIGITS)).result() == {"name": "digits"}  # until the other is checked
+    other.keep_plan({}, "local")
     files = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert files == {"run.json", "spec.yaml", "notes.txt"}
 
@@ -49,9 +57,14 @@ def test_what_another_run_has_left_goes(tmp_path: Path) -> None:
 def test_a_run_is_checked_once(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, read_spec(DIGITS))
     assert not folder.checked
-    folder.keep_plan({"library": 1.23456})
+    folder.keep_plan({"library": 1.23456}, "t4")
     again = RunFolder(tmp_path, read_spec(DIGITS))
-    assert again.checked and again.planned_s == {"library": 1.235}
+    assert again.checked and again.planned_s == {"library": 1.235} and again.default_device == "t4"
+
+
+def test_a_folder_is_not_taken_by_a_spec_that_is_refused(tmp_path: Path) -> None:
+    RunFolder(tmp_path, read_spec(DIGITS)).add_timing("check", 1.0)
+    assert not RunFolder(tmp_path, read_spec(DIGITS, ["seed=1"])).checked
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"run_id": "1"}'])

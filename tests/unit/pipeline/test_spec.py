@@ -47,6 +47,10 @@ def test_the_example_is_valid_and_large_enough() -> None:
         ("search", "bounds", [{"metric": "macs"}], "search.bounds[0]"),
         ("finetune", "winners", 0, "finetune.winners"),
         ("space", "blocks", [], "space.blocks"),
+        ("search", "population", 2**31, "search.population"),
+        ("search", "max_measurements", 2**31, "search.max_measurements"),
+        ("predictor", "samples", 2**31, "predictor.samples"),
+        ("finetune", "batch_size", 2**31, "finetune.batch_size"),
     ],
 )
 def test_a_wrong_key_is_named(section: str, key: str, value: object, field: str) -> None:

@@ -125,6 +125,15 @@ def test_networks_of_little_worth_do_not_flatten_the_rest(opened: Open) -> None:
     )
 
 
+def test_intervals_are_called_by_their_coverage(opened: Open) -> None:
+    result = runs.run_result()
+    assert "90 % interval" in text(opened(result), "#front-legend")  # what older results do not say
+    result["predictor"]["interval_coverage"] = 0.95
+    page = opened(result)
+    assert "95 % interval" in text(page, "#front-legend") and "95 % interval" in text(page, "#picture")
+    assert "90 %" not in text(page, "#prediction-note")
+
+
 def test_rounds_of_improvement_are_told(opened: Open) -> None:
     before = {
         "finetuned": [{"architecture": "0-0-0-0"}] * 4, "kendall_tau_front": 0.67, "mean_abs_error_front": 0.013,

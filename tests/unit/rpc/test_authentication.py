@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import shutil
 import subprocess
 from pathlib import Path
+from typing import NoReturn
 
 import grpc
 import pytest
@@ -83,6 +85,15 @@ def test_tokens_are_read_from_a_file_for_each_role(tmp_path: Path) -> None:
     empty.mkdir()
     with pytest.raises(InvalidArgument, match="has none of the files admin, client"):
         read_tokens("", str(empty))
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> NoReturn:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(InvalidArgument, match=r"^tokens: .* cannot be listed: Permission denied"):
+        Reloaded(lambda: read_tokens("", str(tmp_path)), str(tmp_path))
 
 
 def test_a_token_changes_while_the_service_runs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -105,6 +105,11 @@ def test_whole_numbers_come_back_as_integers_if_they_are_exact() -> None:
     assert [type(value) for value in (back["depth"], *back["list"], back["huge"])] == [int, int, float, float]
 
 
+def test_a_number_that_no_double_holds_is_named() -> None:
+    with pytest.raises(InvalidArgument, match=r"^dataset\.arguments: "):
+        messages.dict_to_struct({"size": 10**400}, "dataset.arguments")
+
+
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_a_number_that_json_lacks_names_its_field(number: float) -> None:
     message = messages.dict_to_struct({"sizes": [1, {"width": number}]})
