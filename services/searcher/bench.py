@@ -101,7 +101,8 @@ class Bench:
             # What the device is, is part of the request: asked again by the same id, it is another one.
             raise MeasurementEnded("DEVICE_CHANGED", error.message) from error
         except ResourceExhausted as error:
-            if error.reason == "MODEL_TOO_LARGE":  # all else passes: a queue that is full, a disk that somebody clears
+            # All else passes: a queue that is full, a disk that somebody clears.
+            if error.reason == "MODEL_TOO_LARGE":
                 raise
             said = f"it has no room now: {error.message}"
             raise Unavailable(said, retry_after_s=error.retry_after_s) from error
