@@ -89,9 +89,10 @@ FUZZ ?= 500
 test-fuzz: $(READY) ## Send FUZZ hostile requests to each method, and as many texts and files to each parser
 	DONNA_FUZZ=$(FUZZ) $(BIN)/pytest tests/trust -k fuzz -m slow --override-ini timeout=3600
 
-docs: $(READY) ## Write docs/contract.md and docs/settings.md from protos and settings
+docs: $(READY) ## Write the generated pages: docs/contract.md, docs/settings.md and docs/spec.md
 	$(BIN)/python docs/contract.py
 	$(BIN)/python docs/settings.py
+	$(BIN)/python docs/spec.py
 
 bench-predict: $(READY) ## Print architectures predicted per second, in process and over gRPC, as JSON
 	$(BIN)/python -m bench.predict

@@ -49,16 +49,27 @@ class FinetuneRecipe(Section):
     """How a whole network is trained end to end; `processes` share the batches of one network, each on its GPU."""
 
     epochs: NonNegative
+    """Passes over the training part; fractions are allowed, and 0 only evaluates."""
     batch_size: Count = 64
+    """Images of an optimiser step."""
     learning_rate: Positive = 1e-3
+    """Its peak: it rises during the warm-up, then falls along a cosine."""
     weight_decay: NonNegative = 1e-4
+    """Decay of the weights, apart from the gradient."""
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the steps during which the learning rate rises."""
     soft_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of the reference's soft targets in the loss; the labels have the rest."""
     temperature: Positive = 4.0
+    """What logits are divided by before they are compared with the reference's."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of each label that is spread over all classes."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of a moving average of the weights, which is what is kept; 0: no average."""
     optimizer: str = "adamw"
+    """`adamw` or `sgd`."""
     processes: Count = 1
+    """Processes that share the batches of one network, each on its GPU."""
 
 
 class DistillationRecipe(Section):
@@ -66,15 +77,25 @@ class DistillationRecipe(Section):
     second quality that the predictor may choose."""
 
     epochs: Positive
+    """Passes of the training part through each block."""
     batch_size: Count = 64
+    """Images of an optimiser step."""
     learning_rate: Positive = 1e-2
+    """Its peak: it rises during the warm-up, then falls along a cosine."""
     weight_decay: NonNegative = 1e-4
+    """Decay of the weights, apart from the gradient."""
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the steps during which the learning rate rises."""
     optimizer: str = "adamw"
+    """`adamw` or `sgd`."""
     calibration_batches: Count = 32
+    """Batches that estimate the normalisation statistics again before a quality is measured."""
     quality_points: Count = 3
+    """How often the quality is measured, evenly spaced: does the ranking still change at the end?"""
     replace_one_quality: bool = False
+    """Score each option also alone in the reference, as a second quality for the predictor."""
     precision: Literal["float32", "bfloat16"] = "float32"
+    """What convolutions and matrix products compute in while options train."""
 
 
 class Reference(Section):
@@ -82,11 +103,17 @@ class Reference(Section):
     which `arguments: {weights: library}` means too), or training, which goes on from the provider's weights."""
 
     provider: str
+    """`small_cnn`, `torchvision`, `timm`, or one of a package of yours."""
     arguments: Arguments = {}
+    """What the provider is given, e.g. `{name: resnet50, num_classes: 100}`."""
     weights: Path | None = None
+    """A safetensors file with its trained weights."""
     pretrained: bool = False
+    """Take the weights that the provider brings."""
     train: FinetuneRecipe | None = None
+    """Train it first, from scratch or from the weights of the provider."""
     provenance: dict[str, str] = {}
+    """Licence, source and the like: kept with the library and in every exported model."""
 
     @model_validator(mode="after")
     def _weights_from_somewhere(self) -> Reference:
@@ -107,34 +134,48 @@ class Split(Section):
     """How many samples go where; `test` is read once, at the end."""
 
     training: Count
+    """Images that blocks and networks are trained on."""
     quality: Count
+    """Images that blocks are judged on."""
     validation: Count
+    """Images that networks are compared on."""
     test: Count
+    """Images that are looked at once, at the end."""
     seed: Seed = 0
+    """Which images go where."""
 
 
 class Augmentation(Section):
     """One augmentation of the training images, by registered name."""
 
     name: str
+    """A registered augmentation: `donna inspect providers augmentation` lists them."""
     arguments: Arguments = {}
+    """What it is given."""
 
 
 class Normalisation(Section):
     """x -> (x - mean) / std on pixels in [0, 1]; one value of each for every channel."""
 
     mean: Annotated[tuple[float, ...], Field(min_length=1)]
+    """What is subtracted, for each channel."""
     std: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    """What is divided by, for each channel."""
 
 
 class Dataset(Section):
     """The data, by registered provider; `normalise` replaces the provider's own normalisation."""
 
     provider: str
+    """`digits`, `torchvision`, `image_folder`, `parquet`, or one of a package of yours."""
     arguments: Arguments = {}
+    """What the provider is given; files are named below the data root of the services."""
     split: Split
+    """How many images go where."""
     augment: tuple[Augmentation, ...] = ()
+    """What is done to training images, in order."""
     normalise: Normalisation | None = None
+    """Mean and deviation, in place of the provider's."""
 
 
 class OptionGrid(BaseModel):
@@ -142,6 +183,7 @@ class OptionGrid(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     family: str
+    """The block family; its parameters stand beside it, a list each where several values are meant."""
 
     def expand(self) -> Sequence[Option]:
         """The options in the order written."""
@@ -152,7 +194,9 @@ class Block(Section):
     """A searchable block with options of its own."""
 
     name: str
+    """The submodule of the reference."""
     options: Annotated[tuple[OptionGrid, ...], Field(min_length=1)]
+    """What may replace it."""
 
 
 class Space(Section):
@@ -162,7 +206,9 @@ class Space(Section):
     """
 
     blocks: Annotated[tuple[str | Block, ...], Field(min_length=1)]
+    """Submodules of the reference that are searched, in the order of the network."""
     options: tuple[OptionGrid, ...] = ()
+    """What may replace each block that has no options of its own."""
 
     def expand(self) -> list[tuple[str, list[str]]]:
         """Each block's name with its options in text form; duplicates are dropped."""
@@ -187,14 +233,23 @@ class Predictor(Section):
     qualities of its own the fit chooses among those that there are."""
 
     samples: Annotated[int, Field(ge=3, le=MOST)] = 24
+    """Networks that are finetuned to fit it."""
     holdout: Whole = 8
+    """Networks that are finetuned to judge it, and not used in the fit; 0 or at least 2."""
     design: Literal["d_optimal", "uniform"] = "d_optimal"
+    """How the networks to finetune are chosen."""
     order: Literal[0, 1, 2] = 0
+    """Order of the polynomial of the block qualities; 0: whichever predicts better."""
     target: Literal["auto", "accuracy", "negative_log_error"] = "auto"
+    """What is predicted; `auto`: whichever predicts better."""
     ridge_strengths: tuple[Positive, ...] = ()
+    """Strengths to choose from; without any, those of the predictor."""
     qualities: tuple[str, ...] = ()
+    """Block qualities to use, e.g. `[nsr]`; without any, the fit chooses."""
     interval_coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """Share of networks whose accuracy is to lie inside the interval of its prediction."""
     finetune: FinetuneRecipe
+    """How the sampled networks are trained."""
 
     @field_validator("holdout")
     @classmethod
@@ -208,18 +263,31 @@ class Measurement(Section):
     """How networks are measured on a device; what is left out is the profiler's default."""
 
     batch_size: Count = 1
+    """Images of a run."""
     threads: Count = 1
+    """Threads that a run may use."""
     provider: str = ""
+    """ONNX Runtime's execution provider, e.g. `CUDAExecutionProvider`."""
     warmup_runs: Whole = 0
+    """Runs that are made first and not counted."""
     min_runs: Whole = 0
+    """Runs that are made at least."""
     max_runs: Whole = 0
+    """Runs that are made at most."""
     min_time_ms: NonNegative = 0
+    """Time that the runs take at least."""
     relative_ci_width: NonNegative = 0
+    """Width of the interval of the median, as a share of it, at which measuring may stop."""
     deadline_ms: NonNegative = 0
+    """Time after which a measurement is given up."""
     max_repeats: Whole = 0
+    """How often an unsettled measurement is made again after a pause."""
     provider_options: dict[str, str] = {}
+    """Options of the execution provider."""
     affinity: tuple[Whole, ...] = ()
+    """Processors that the runs are bound to."""
     graph_optimization: Literal["", "all", "extended", "basic", "none"] = ""
+    """How far ONNX Runtime rewrites the graph."""
 
 
 LATENCY = "latency_ms"
@@ -230,7 +298,9 @@ class Objective(Section):
     """What to optimise: accuracy is maximised, the rest minimised. A latency names its device."""
 
     metric: Metric
+    """What is optimised."""
     device: str = ""
+    """The device, or kind of device, of a latency; the only one there is when left out."""
 
     @model_validator(mode="before")
     @classmethod
@@ -242,9 +312,13 @@ class Bound(Section):
     """A hard bound on a metric."""
 
     metric: Metric
+    """What is bounded."""
     device: str = ""
+    """The device, or kind of device, of a latency; the only one there is when left out."""
     min: float | None = None
+    """The smallest value that is allowed."""
     max: float | None = None
+    """The largest value that is allowed; one of the two must be given."""
 
     @model_validator(mode="after")
     def _one_end(self) -> Bound:
@@ -260,14 +334,23 @@ class Search(Section):
         Objective(metric="accuracy"),
         Objective(metric="latency_ms"),
     )
+    """What to optimise, by name or as `{metric: latency_ms, device: phone}`."""
     bounds: tuple[Bound, ...] = ()
+    """What every network must keep to."""
     algorithm: Literal["nsga2", "exact"] = "nsga2"
+    """`exact` needs a predictor of the first order and costs that add up."""
     latency: Literal["measured", "table", "table_refined"] = "measured"
+    """Whole networks, or a calibrated table of blocks, or the table with its front measured until it is stable."""
     population: Annotated[int, Field(ge=4, le=MOST)] = 100
+    """Networks of a generation."""
     generations: Count = 50
+    """How many generations."""
     max_measurements: Whole = 0
+    """Networks that may be measured on each device; 0: as many as it takes."""
     measurement: Measurement = Measurement()
+    """How networks are measured."""
     seed: Seed | None = None
+    """Of the evolution; the run's when left out."""
 
     @property
     def latencies(self) -> tuple[Objective | Bound, ...]:
@@ -281,7 +364,9 @@ class Improve(Section):
     front is searched again. The budget is `rounds` times `networks`."""
 
     rounds: Annotated[int, Field(ge=0, le=20)] = 0
+    """How often; 0: not at all."""
     networks: Annotated[int, Field(ge=2, le=1000)] = 4
+    """Networks of the front that are finetuned in each round."""
 
 
 class Finetune(FinetuneRecipe):
@@ -289,7 +374,12 @@ class Finetune(FinetuneRecipe):
     unless `fixed_batch` says one, and normalised images unless the normalisation is to be inside."""
 
     winners: Count = 3
+    """Networks of the front that are finetuned and exported, the most accurate always among them."""
     opset: Literal[18, 19, 20] = 18
+    """ONNX opset of the models."""
     int8: bool = False
+    """Export an 8-bit model beside each, calibrated on training images."""
     include_normalization: bool = False
+    """Put the normalisation of the images into the models."""
     fixed_batch: Whole = 0
+    """Batch size of the models; 0: any."""

@@ -32,15 +32,25 @@ class Spec(Section):
     """A whole run."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """What the run is called."""
     seed: Seed = 0
+    """Of everything that is drawn and has no seed of its own."""
     reference: Reference
+    """The network to improve upon."""
     dataset: Dataset
+    """The data."""
     space: Space
+    """What may replace what."""
     distillation: DistillationRecipe
+    """How blocks are trained."""
     predictor: Predictor
+    """How accuracy is predicted."""
     search: Search = Search()
+    """How the front is searched."""
     improve: Improve = Improve()
+    """Rounds of improvement."""
     finetune: Finetune
+    """What becomes of the winners."""
 
     @model_validator(mode="after")
     def _models_can_be_measured(self) -> Spec:
