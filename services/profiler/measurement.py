@@ -10,7 +10,7 @@ from typing import Any
 from donna.errors import InvalidArgument, Violation
 from services.profiler.stopping import StopRule
 
-METHOD_VERSION = "2"
+METHOD_VERSION = "3"
 """Grows with every change of how a latency is taken: figures of two versions are not compared or cached together."""
 
 GRAPH_OPTIMIZATIONS = ("all", "extended", "basic", "none")
