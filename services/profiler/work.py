@@ -48,8 +48,12 @@ class MeasurementWork:
         ]
 
     def run(self, task: Task, report: Report) -> dict[str, Any]:
-        spec = task.spec
-        device = self._devices.get(spec["device"])
+        device = self._devices.get(task.spec["device"])
+        # Waiting for other agents is no fault of the network's: the lease begins with the turn.
+        with device.turn(report.check):
+            return self._run(device, task.spec, report)
+
+    def _run(self, device: Device, spec: dict[str, Any], report: Report) -> dict[str, Any]:
         settings = MeasurementSettings.from_json(spec["settings"])
         network = Network.from_json(spec["network"])
         rest_s = 2 * device.identity.longest_rest_s  # the canary may have to wait for a cool device, too

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 import numpy as np
 from onnx import ModelProto
@@ -100,6 +100,9 @@ class AdbDevice:
     def _clock_files(self, which: str) -> str:
         # `grep` with a name prints `path:value` for every file; the shell expands the pattern on the phone.
         return self._connection.text("sh", "-c", f"grep -H . {_CPUFREQ}{which} 2>/dev/null")
+
+    def turn(self, check: Callable[[], None]) -> AbstractContextManager[None]:
+        return nullcontext()  # a phone has one agent
 
     def measure(self, model: bytes, settings: MeasurementSettings, check: Callable[[], None]) -> Measured:
         folder = self._phone.folder
