@@ -199,7 +199,7 @@ class AdbDevice:
             output = self._series(program, path, settings, runs, allowance, check)
             samples = np.asarray(output.samples_ms[settings.warmup_runs :])
             more = next_series(samples, rule)
-            # As in `timing.measure`: a shaky figure is worth more than none.
+            # A shaky figure is worth more than none; where no series is calm the first one is told.
             taken_s = time.monotonic() - started
             if more > runs and taken_s * more / runs * 1.2 < allowance.left_s:
                 runs = more
