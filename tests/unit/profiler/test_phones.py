@@ -221,7 +221,7 @@ def test_a_cancelled_run_ends_on_the_phone_as_well(lab, phone):
 
 def running(phone):
     """The commands of a phone that have not ended; a killed process takes a moment to leave the table."""
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 10
     while left := [process.args for process in phone._running if process.poll() is None]:
         if time.monotonic() > deadline:
             break
