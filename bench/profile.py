@@ -181,7 +181,7 @@ def repeatability(
             wall_ms = (time.perf_counter() - start) * 1000
             newest = remote.ListMeasurements(pb.ListMeasurementsRequest(page_size=1)).measurements[0].result
             results.append(newest)
-            if newest.attempts == 1:  # of others not all runs are told
+            if newest.attempts == 1 and not newest.preempted_runs:  # of others not all runs are told
                 overheads_ms.append(wall_ms - sum(newest.samples_ms))
     difference = np.abs(medians[1] / medians[0] - 1)
     return {

@@ -30,7 +30,7 @@ HELLO_S = 10.0
 HOLD_S = 600.0
 """How long a name is kept for its agent while that is away, or since the hub has started."""
 MAX_AGENTS = 1000
-"""Names ever known: each has a port of this host, for as long as the hub runs."""
+"""Names that are known: each has a port of this host. One more takes the place of the one that is away for longest."""
 
 
 class _Agent:
@@ -53,10 +53,14 @@ class _Agent:
         """host:port of its ProfilerService, on this host."""
         return "{}:{}".format(*self._socket.getsockname()[:2])
 
+    @property
+    def unused(self) -> bool:
+        """Whether its agent has been away for so long that the name is free."""
+        return self.tunnel is None and time.monotonic() - self.seen_at > HOLD_S
+
     def belongs_to(self, instance: str) -> bool:
         """Whether the agent of this instance may take the name: its own, or one that nobody has used for long."""
-        unused = self.tunnel is None and time.monotonic() - self.seen_at > HOLD_S
-        return self.instance in ("", instance) or unused
+        return self.instance in ("", instance) or self.unused
 
     def left(self) -> None:
         """It is not attached any more."""
@@ -65,6 +69,8 @@ class _Agent:
 
     def close(self) -> None:
         """Gives the address back."""
+        if self._server is not None:
+            self._server.close()
         self._socket.close()
 
     async def listen(self) -> None:
@@ -89,17 +95,21 @@ class _Agent:
 
 class DeviceHub(hub_pb2_grpc.DeviceHubServiceServicer):
     """`on_agent(agent, address)` is called once for each name, with the address that it has from then on; it raises
-    AlreadyExists for a name that somebody else has.
+    AlreadyExists for a name that somebody else has. `on_forgotten(agent)` is called when the name is known no more.
 
     Names and instances are kept in the file `known`: after a restart an agent that has not come back yet is away, not
     unknown, and its name is still its own.
     """
 
-    def __init__(self, on_agent: Callable[[str, str], None], *, known: Path) -> None:
+    def __init__(
+        self, on_agent: Callable[[str, str], None], on_forgotten: Callable[[str], None], *, known: Path
+    ) -> None:
         self._on_agent = on_agent
+        self._on_forgotten = on_forgotten
         self._known = known
         self._agents: dict[str, _Agent] = {}
-        for name, instance in _read(known).items():
+        found: dict[str, str] = json.loads(known.read_text()) if known.exists() else {}
+        for name, instance in found.items():
             try:
                 self._add(name, instance)
             except AlreadyExists as error:
@@ -118,6 +128,17 @@ class DeviceHub(hub_pb2_grpc.DeviceHubServiceServicer):
             raise
         self._agents[name] = agent
         return agent
+
+    def _forget_one(self) -> None:
+        """Makes room for a name. Raises ResourceExhausted while every agent is here or may come back to its name."""
+        unused = {name: agent.seen_at for name, agent in self._agents.items() if agent.unused}
+        if not unused:
+            said = f"this hub knows {MAX_AGENTS} agents, and none has been away for {HOLD_S / 60:.0f} min"
+            raise ResourceExhausted(said, reason="TOO_MANY_AGENTS", retry_after_s=HOLD_S)
+        name = min(unused, key=unused.__getitem__)
+        self._agents.pop(name).close()
+        self._on_forgotten(name)
+        log.info("agent %s is forgotten: it was away for longest", name)
 
     async def Attach(
         self, request_iterator: AsyncIterator[pb.AttachRequest], context: Any
@@ -161,8 +182,7 @@ class DeviceHub(hub_pb2_grpc.DeviceHubServiceServicer):
         agent = self._agents.get(hello.agent)
         if agent is None:
             if len(self._agents) >= MAX_AGENTS:
-                said = f"this hub knows {MAX_AGENTS} agents already; remove names from {self._known.name}"
-                raise ResourceExhausted(said, reason="TOO_MANY_AGENTS", retry_after_s=60.0)
+                self._forget_one()
             agent = self._add(hello.agent, "")
         if not agent.belongs_to(hello.instance):
             raise AlreadyExists(
@@ -170,18 +190,13 @@ class DeviceHub(hub_pb2_grpc.DeviceHubServiceServicer):
                 f"{HOLD_S / 60:.0f} min",
                 reason="AGENT_NAME_TAKEN",
             )
+        agent.seen_at = time.monotonic()
         if agent.instance != hello.instance:
             agent.instance = hello.instance
             instances = {name: each.instance for name, each in sorted(self._agents.items())}
             durable.write(self._known, json.dumps(instances).encode())
         await agent.listen()
         return agent
-
-
-def _read(known: Path) -> dict[str, str]:
-    """The instance of every agent; older files have names alone."""
-    found = json.loads(known.read_text()) if known.exists() else {}
-    return found if isinstance(found, dict) else dict.fromkeys(found, "")
 
 
 async def _receive(requests: AsyncIterator[pb.AttachRequest], tunnel: Tunnel) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from onnx import StringStringEntryProto, TensorProto, helper
 
+from donna import durable
 from donna.graphs import fill
 from donna.graphs.weightless import KEY
 from donna.onnx_format import IR_VERSION
@@ -45,7 +46,7 @@ class Reading:
 
     first_ms: float
     latest_ms: float
-    at: float = 0.0
+    at: float
 
     @property
     def drift(self) -> float:
@@ -54,7 +55,7 @@ class Reading:
 
 
 class CanaryLog:
-    """Readings by fingerprint, kept in a JSON file; and when the next one is due."""
+    """Readings by fingerprint (a SHA-256) and execution provider, kept in a JSON file; and when the next one is due."""
 
     def __init__(self, path: Path, *, every: int) -> None:
         self._path = path
@@ -62,29 +63,29 @@ class CanaryLog:
         self._since: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def due(self, fingerprint: str) -> bool:
+    def due(self, fingerprint: str, provider: str) -> bool:
         """Counts one measurement; True before the first one and after every `every`-th."""
+        key = _key(fingerprint, provider)
         with self._lock:
-            count = self._since.get(fingerprint, 0)
-            self._since[fingerprint] = count + 1
+            count = self._since.get(key, 0)
+            self._since[key] = count + 1
             return bool(self._every) and count % self._every == 0
 
-    def record(self, fingerprint: str, median_ms: float) -> Reading:
+    def record(self, fingerprint: str, provider: str, median_ms: float) -> Reading:
         """Adds a reading."""
+        key = _key(fingerprint, provider)
         with self._lock:
             readings = self._read()
-            first_ms = readings.get(fingerprint, {}).get("first_ms", median_ms)
+            first_ms = readings.get(key, {}).get("first_ms", median_ms)
             reading = Reading(first_ms=first_ms, latest_ms=median_ms, at=time.time())
-            readings[fingerprint] = asdict(reading)
-            written = self._path.with_suffix(".new")
-            written.write_text(json.dumps(readings))
-            written.replace(self._path)
+            readings[key] = asdict(reading)
+            durable.write(self._path, json.dumps(readings))
         return reading
 
-    def latest(self, fingerprint: str) -> Reading | None:
+    def latest(self, fingerprint: str, provider: str) -> Reading | None:
         """The reading now; None before the first."""
         with self._lock:
-            found = self._read().get(fingerprint)
+            found = self._read().get(_key(fingerprint, provider))
         return Reading(**found) if found else None
 
     def _read(self) -> dict[str, dict[str, float]]:
@@ -92,3 +93,7 @@ class CanaryLog:
             return json.loads(self._path.read_text())
         except (FileNotFoundError, ValueError):
             return {}
+
+
+def _key(fingerprint: str, provider: str) -> str:
+    return f"{fingerprint}/{provider}"

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,8 +49,11 @@ class Device(Protocol):
     def unavailable_reason(self) -> str:
         """Why it cannot be measured on now; "" when it can."""
 
+    def turn(self, check: Callable[[], None]) -> AbstractContextManager[None]:
+        """Waits until no other agent measures on the same machine, then keeps them waiting. `check` may raise."""
+
     def measure(self, model: bytes, settings: MeasurementSettings, check: Callable[[], None]) -> Measured:
-        """Measures one complete ONNX model. `settings.provider` is one of the identity's providers.
+        """Measures one complete ONNX model, in a turn. `settings.provider` is one of the identity's providers.
 
         `check` is called a few times a second and may raise, which ends the measurement. Raises
         FailedPrecondition with one of `failure.REASONS`; afterwards the device is as it was before.

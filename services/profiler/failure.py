@@ -38,9 +38,9 @@ _MEMORY_WORDS = (
 _UNSUPPORTED_WORDS = ("not implemented", "is not a registered function/op", "no op registered", "unsupported")
 
 
-def failure(reason: str, message: str, **metadata: str) -> DonnaError:
+def failure(reason: str, message: str) -> DonnaError:
     """The error of one failed measurement; trying again without a change would fail again."""
-    return FailedPrecondition(message, reason=reason, metadata=metadata)
+    return FailedPrecondition(message, reason=reason)
 
 
 def reason_of(error: BaseException, *, loading: bool) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,18 @@ from services.profiler import session as runtime
 RUNS = 30
 
 
-def profile(model: bytes, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """The fields of `measurement.Layer` for every node of the optimised graph, in the order run."""
+def profile(model: bytes, settings: dict[str, Any], *, left_ms: float) -> list[dict[str, Any]]:
+    """The fields of `measurement.Layer` for every node of the optimised graph, in the order run.
+
+    After `left_ms` no run begins: fewer runs tell less, and none tells of no layer.
+    """
+    until = time.monotonic() + left_ms / 1000
     with tempfile.TemporaryDirectory(prefix="donna-layers-") as folder:
         session = runtime.open_session(model, settings, os.path.join(folder, "profile"))
         run = runtime.runner(session, runtime.inputs(session, settings["batch_size"]), settings["provider"])
         for _ in range(settings["warmup_runs"] + RUNS):
+            if time.monotonic() > until:
+                break
             run()
         with open(session.end_profiling(), encoding="utf-8") as written:
             return medians(json.load(written), skip=settings["warmup_runs"])

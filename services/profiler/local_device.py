@@ -6,6 +6,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
 
@@ -54,9 +55,11 @@ class LocalDevice:
     def unavailable_reason(self) -> str:
         return ""
 
+    def turn(self, check: Callable[[], None]) -> AbstractContextManager[None]:
+        return machine(check, self._lock)
+
     def measure(self, model: bytes, settings: MeasurementSettings, check: Callable[[], None]) -> Measured:
-        with machine(check, self._lock):
-            return self._nursery.measure(model, settings, check)
+        return self._nursery.measure(model, settings, check)
 
     def close(self) -> None:
         self._nursery.close()

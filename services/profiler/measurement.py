@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from donna.errors import InvalidArgument, Violation
 from services.profiler.stopping import StopRule
 
-METHOD_VERSION = "2"
+METHOD_VERSION = "3"
 """Grows with every change of how a latency is taken: figures of two versions are not compared or cached together."""
 
 GRAPH_OPTIMIZATIONS = ("all", "extended", "basic", "none")
@@ -83,10 +83,6 @@ class MeasurementSettings:
             patience_ms=max(PATIENCE * self.min_time_ms, 500.0),
             relative_ci_width=self.relative_ci_width,
         )
-
-    def with_provider(self, provider: str) -> MeasurementSettings:
-        """The same with the device's default provider filled in."""
-        return replace(self, provider=provider)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a job's spec and for the child."""

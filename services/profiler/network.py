@@ -34,7 +34,7 @@ class Network:
         return fragments_sha256(self.fragments) if self.fragments else self.model
 
     def load(self, store: ModelStore) -> bytes:
-        """The ONNX bytes to run, with weights filled where they were left out.
+        """The ONNX bytes to run; the weights of fragments are filled in where they were left out.
 
         Raises FailedPrecondition (MODEL_MISSING), and (INVALID_MODEL) when fragments do not fit together or are larger
         together than one model may be.

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from donna.errors import FailedPrecondition, InvalidArgument
@@ -23,6 +24,7 @@ from services.profiler.canary import CanaryLog
 from services.profiler.description import Description, Descriptions
 from services.profiler.device import Device, fingerprint_sha256
 from services.profiler.devices import Devices
+from services.profiler.measurement import MeasurementSettings
 from services.profiler.models import ModelStore
 from services.profiler.turns import Turns
 from services.profiler.wire import measurement_message, read_network, read_settings, settings_message
@@ -76,7 +78,7 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
     def _device(self, device: Device, told: Description) -> pb.Device:
         identity = device.identity
         digest = told.fingerprint_sha256
-        canary = self._canaries.latest(f"{digest}/{identity.providers[0]}")
+        canary = self._canaries.latest(digest, identity.providers[0])
         message = pb.Device(
             name=identity.name,
             kind=identity.kind,
@@ -92,8 +94,7 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
         )
         if canary is not None:
             message.canary_drift, message.canary_ms = canary.drift, canary.latest_ms
-            if canary.at:  # files of earlier versions do not tell
-                message.canary_time.FromNanoseconds(int(canary.at * 1e9))
+            message.canary_time.FromNanoseconds(int(canary.at * 1e9))
         return message
 
     def FindMissingModels(
@@ -126,8 +127,7 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
     ) -> pb.CreateMeasurementResponse:
         spec = self._spec(request)
         if request.validate_only:
-            settings = settings_message(read_settings(request.settings))
-            settings.provider = spec["settings"]["provider"]
+            settings = settings_message(MeasurementSettings.from_json(spec["settings"]))
             checked = pb.Measurement(device=spec["device"], network=request.network, settings=settings)
             return pb.CreateMeasurementResponse(measurement=checked)
         job = self._engine.create(spec, request_id=check_request_id(request.request_id))
@@ -143,7 +143,7 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
         identity = device.identity
         network = read_network(request.network)
         settings = read_settings(request.settings)
-        settings = settings.with_provider(settings.provider or identity.providers[0])
+        settings = replace(settings, provider=settings.provider or identity.providers[0])
         if settings.provider not in identity.providers:
             offered = ", ".join(identity.providers)
             said = f"{identity.name} offers {offered}, got {settings.provider[:80]!r}"

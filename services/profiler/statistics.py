@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+CONFIDENCE = 0.95
 TRIM = 0.05
 """Share cut from each end before the coefficient of variation: a preempted run says something of the operating
 system, and is told by p95 and p99; the coefficient shall say whether the device itself is steady."""
@@ -18,7 +19,6 @@ class Summary:
     absolute deviation; `variation` the trimmed coefficient of variation; `drift` how far the median of the last
     third lies from that of the first, as a share of it."""
 
-    runs: int
     median_ms: float
     mean_ms: float
     std_ms: float
@@ -38,16 +38,15 @@ class Summary:
         return (self.median_high_ms - self.median_low_ms) / self.median_ms if self.median_ms else 0.0
 
 
-def summarise(samples_ms: np.ndarray, confidence: float = 0.95) -> Summary:
+def summarise(samples_ms: np.ndarray) -> Summary:
     """Raises ValueError when there is no sample, or one that is no finite number."""
     samples = np.asarray(samples_ms, dtype=np.float64)
     if samples.ndim != 1 or not samples.size or not np.isfinite(samples).all():
         raise ValueError(f"samples must be at least one finite number, got shape {samples.shape}")
     median = float(np.median(samples))
     p90, p95, p99 = (float(value) for value in np.percentile(samples, (90, 95, 99)))
-    low, high = median_interval(samples, confidence)
+    low, high = median_interval(samples)
     return Summary(
-        runs=samples.size,
         median_ms=median,
         mean_ms=float(samples.mean()),
         std_ms=float(samples.std(ddof=1)) if samples.size > 1 else 0.0,
@@ -63,13 +62,13 @@ def summarise(samples_ms: np.ndarray, confidence: float = 0.95) -> Summary:
     )
 
 
-def median_interval(samples_ms: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
-    """Distribution-free confidence interval of the median by order statistics: the k-th smallest and k-th largest
-    sample, k the largest rank with P(Binomial(n, 1/2) < k) <= (1 - confidence) / 2 (Conover, Practical
-    Nonparametric Statistics, 3.2). With too few samples for any k it is their whole range.
+def median_interval(samples_ms: np.ndarray) -> tuple[float, float]:
+    """Distribution-free 95 % confidence interval of the median by order statistics: the k-th smallest and k-th largest
+    sample, k the largest rank with P(Binomial(n, 1/2) < k) <= 0.025 (Conover, Practical Nonparametric Statistics, 3.2).
+    With too few samples for any k it is their whole range.
     """
     ordered = np.sort(samples_ms)
-    k = max(1, interval_rank(len(ordered), confidence))
+    k = max(1, interval_rank(len(ordered), CONFIDENCE))
     return float(ordered[k - 1]), float(ordered[-k])
 
 

@@ -42,7 +42,7 @@ class DeviceMetrics(Collector):
             identity = device.identity
             waiting.add_metric((identity.name,), self._turns.waiting(identity.name))
             up.add_metric((identity.name,), not told.away)
-            reading = self._canaries.latest(f"{told.fingerprint_sha256}/{identity.providers[0]}")
+            reading = self._canaries.latest(told.fingerprint_sha256, identity.providers[0])
             if reading is not None:
                 drift.add_metric((identity.name,), reading.drift)
         yield from (up, waiting, drift)

@@ -80,13 +80,14 @@ def measure(
     """Warm-up, then a series; while it is not stable, a cool-down and another one, `max_repeats` times at most.
 
     `cool_down(attempt)` is called before each repeat. No repeat begins that would not fit into `budget_ms`: a
-    shaky figure is worth more than none. When no series is stable, the calmest is returned, marked unstable.
+    shaky figure is worth more than none. When no series is stable, the calmest is returned, marked unstable. So is a
+    series of fewer than `min_runs` undisturbed runs most of which were disturbed.
     """
     start = clock_ns()
     for _ in range(warmup_runs):
         run()
     series = [take_series(run, rule, clock_ns, preemptions)]
-    while not stable(series[-1].samples_ms, rule.relative_ci_width) and len(series) <= max_repeats:
+    while not _trusted(series[-1], rule) and len(series) <= max_repeats:
         spent_ms = (clock_ns() - start) / 1e6
         if spent_ms + spent_ms / len(series) > budget_ms:
             break
@@ -94,14 +95,23 @@ def measure(
         for _ in range(warmup_runs):
             run()
         series.append(take_series(run, rule, clock_ns, preemptions))
-    calm = stable(series[-1].samples_ms, rule.relative_ci_width)
-    chosen = series[-1] if calm else min(series, key=_unrest)
+    calm = _trusted(series[-1], rule)
+    chosen = series[-1] if calm else min(series, key=lambda each: (_few(each, rule), _unrest(each)))
     return Timing(
         samples_ms=chosen.samples_ms,
         preempted=chosen.preempted,
         attempts=len(series),
         unstable=not calm,
     )
+
+
+def _trusted(series: Series, rule: StopRule) -> bool:
+    return stable(series.samples_ms, rule.relative_ci_width) and not _few(series, rule)
+
+
+def _few(series: Series, rule: StopRule) -> bool:
+    """Whether it may be chance that its runs agree: they are fewer than asked for, and most were left out."""
+    return len(series.samples_ms) < min(rule.min_runs, series.preempted)
 
 
 def _unrest(series: Series) -> float:

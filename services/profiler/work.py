@@ -48,8 +48,12 @@ class MeasurementWork:
         ]
 
     def run(self, task: Task, report: Report) -> dict[str, Any]:
-        spec = task.spec
-        device = self._devices.get(spec["device"])
+        device = self._devices.get(task.spec["device"])
+        # Waiting for other agents is no fault of the network's: the lease begins with the turn.
+        with device.turn(report.check):
+            return self._run(device, task.spec, report)
+
+    def _run(self, device: Device, spec: dict[str, Any], report: Report) -> dict[str, Any]:
         settings = MeasurementSettings.from_json(spec["settings"])
         network = Network.from_json(spec["network"])
         rest_s = 2 * device.identity.longest_rest_s  # the canary may have to wait for a cool device, too
@@ -74,12 +78,12 @@ class MeasurementWork:
     def _canary_drift(
         self, device: Device, settings: MeasurementSettings, fingerprint: str, go_on: Callable[[], None]
     ) -> dict[str, str]:
-        key = f"{fingerprint}/{settings.provider}"
-        if self._canaries.due(key):
-            canary = replace(CANARY_SETTINGS, provider=settings.provider)
+        provider = settings.provider
+        if self._canaries.due(fingerprint, provider):
+            canary = replace(CANARY_SETTINGS, provider=provider)
             measured = device.measure(canary_model(), canary, go_on)
-            self._canaries.record(key, float(np.median(measured.samples_ms)))
-        reading = self._canaries.latest(key)
+            self._canaries.record(fingerprint, provider, float(np.median(measured.samples_ms)))
+        reading = self._canaries.latest(fingerprint, provider)
         return {"canary_drift": f"{reading.drift:.4f}"} if reading else {}
 
     def result(self, job: Job, tasks: list[Task]) -> dict[str, Any]:
@@ -100,9 +104,7 @@ def lease(check: Callable[[], None], lease_s: float) -> Callable[[], None]:
 
 def figures(measured: Measured) -> dict[str, Any]:
     """The summary and the raw samples, under the names of the contract."""
-    summary = asdict(summarise(np.asarray(measured.samples_ms)))
-    del summary["runs"]
-    return summary | {
+    return asdict(summarise(np.asarray(measured.samples_ms))) | {
         "samples_ms": list(measured.samples_ms),
         "unstable": measured.unstable,
         "attempts": measured.attempts,

@@ -69,6 +69,7 @@ def build(settings: SearcherSettings, store: JobStore, artifacts: ArtifactStore)
     # shown a token of the role agent, so that ours is nothing for them.
     hub = DeviceHub(
         lambda name, address: profilers.add(name, Peer(address=address), "hub"),
+        profilers.remove,
         known=settings.state / "searcher-agents.json",
     )
     beside = None

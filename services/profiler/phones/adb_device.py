@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 import numpy as np
 from onnx import ModelProto
@@ -71,6 +71,12 @@ class AdbDevice:
         if away:
             self._described = {}
             raise Unavailable(away, reason="DEVICE_AWAY")
+        try:
+            return self._fingerprint()
+        except DonnaError as error:  # it left between two questions
+            raise Unavailable(error.message, reason="DEVICE_AWAY") from error
+
+    def _fingerprint(self) -> dict[str, str]:
         if not self._described:
             told = reading.properties(self._connection.text("getprop"))
             kernel, memory = (
@@ -95,10 +101,14 @@ class AdbDevice:
         # `grep` with a name prints `path:value` for every file; the shell expands the pattern on the phone.
         return self._connection.text("sh", "-c", f"grep -H . {_CPUFREQ}{which} 2>/dev/null")
 
+    def turn(self, check: Callable[[], None]) -> AbstractContextManager[None]:
+        return nullcontext()  # a phone has one agent
+
     def measure(self, model: bytes, settings: MeasurementSettings, check: Callable[[], None]) -> Measured:
         folder = self._phone.folder
         model = _fixed(model, settings.batch_size)
         name = hashlib.sha256(model).hexdigest()
+        self._clear()
         program = self._install()
         try:
             self._connection.push(model, f"{folder}/{name}.onnx")
@@ -107,9 +117,24 @@ class AdbDevice:
         finally:
             self._forget(f"{folder}/{name}.onnx", f"{folder}/{name}.csv")
 
+    @property
+    def _home(self) -> str:
+        """The runner's folder on the phone."""
+        return f"{self._phone.folder}/{self._runner_sha256[:16]}"
+
+    def _clear(self) -> None:
+        """Ends and removes what a measurement left behind whose cable was pulled or whose agent died."""
+        self._stop()
+        folder = self._phone.folder
+        self._connection.text("sh", "-c", f"rm -f {folder}/*.onnx {folder}/*.csv")
+
+    def _stop(self) -> None:
+        # Whole command lines are searched: the brackets keep the pattern from matching the one that it stands in.
+        self._connection.text("pkill", "-KILL", "-f", f"{self._home}[/]")
+
     def _install(self) -> str:
         """The runner's path on the phone; pushed once, by its hash."""
-        folder = f"{self._phone.folder}/{self._runner_sha256[:16]}"
+        folder = self._home
         program = f"{folder}/{self._phone.runner.file.name}"
         if not self._connection.text("ls", f"{folder}/complete"):
             self._connection.text("mkdir", "-p", folder)
@@ -128,16 +153,14 @@ class AdbDevice:
             after += [["svc", "power", "stayon", "false"]]
         elif self._phone.screen == "off":
             before += [["input", "keyevent", "KEYCODE_SLEEP"]]
-        for command in before:
-            self._connection.text(*command)
         try:
+            for command in before:
+                self._connection.text(*command)
             yield
         finally:
-            try:
-                for command in after:
+            for command in after:
+                with suppress(DonnaError):  # a phone that is gone is not put back
                     self._connection.text(*command)
-            except DonnaError:  # the phone is gone: nothing can be put back
-                pass
 
     def _warmth(self) -> str:
         """Why the phone is too warm to be measured on; "" when it is not."""
@@ -176,7 +199,7 @@ class AdbDevice:
             output = self._series(program, path, settings, runs, allowance, check)
             samples = np.asarray(output.samples_ms[settings.warmup_runs :])
             more = next_series(samples, rule)
-            # As in `timing.measure`: a shaky figure is worth more than none.
+            # A shaky figure is worth more than none; where no series is calm the first one is told.
             taken_s = time.monotonic() - started
             if more > runs and taken_s * more / runs * 1.2 < allowance.left_s:
                 runs = more
@@ -215,10 +238,14 @@ class AdbDevice:
         result = f"{path}.csv"
         arguments = self._runner.arguments(settings, model=f"{path}.onnx", result=result, runs=wanted)
         self._connection.text("rm", "-f", result)
-        library_path = f"LD_LIBRARY_PATH={program.rpartition('/')[0]}"
-        status, printed = self._connection.run(
-            ["env", library_path, program, *arguments], timeout_s=left_s, check=check
-        )
+        command = ["env", f"LD_LIBRARY_PATH={self._home}", program, *arguments]
+        try:
+            status, printed = self._connection.run(command, timeout_s=left_s, check=check)
+        except BaseException:
+            # Our end of the line is closed, and the phone goes on: it would run beside the next network.
+            with suppress(DonnaError):
+                self._stop()
+            raise
         if status:
             raise _failed(status, printed, late=allowance.left_s < 1)
         output = self._runner.read(printed, self._connection.text("cat", result))
@@ -228,10 +255,8 @@ class AdbDevice:
         return output
 
     def _forget(self, *paths: str) -> None:
-        try:
+        with suppress(DonnaError):  # the phone is gone: they are removed before its next measurement
             self._connection.text("rm", "-f", *paths)
-        except DonnaError:  # the phone is gone, and its files with it until it comes back
-            pass
 
     def close(self) -> None:
         pass

@@ -13,6 +13,7 @@ from pathlib import Path
 import adbutils
 from adbutils.errors import AdbError, AdbTimeout
 
+from donna.errors import DonnaError
 from services.profiler.failure import DEVICE_LOST, STORAGE_FULL, TIMEOUT, failure
 from services.profiler.phones.reading import free_bytes
 
@@ -107,7 +108,12 @@ class Connection:
 
     def text(self, *arguments: str) -> str:
         """Output of a quick command; "" when the phone does not have it or refuses."""
-        status, output = self.run(arguments)
+        try:
+            status, output = self.run(arguments)
+        except DonnaError as error:
+            if error.reason == TIMEOUT:
+                raise self.lost(f"{arguments[0]} did not end within {QUICK_S:g} s") from error
+            raise
         return output if status == 0 else ""
 
     def push(self, source: bytes | Path, target: str, *, mode: int = 0o644) -> None:

@@ -1,11 +1,13 @@
 """Programs on the phone that run a network: how each is called, and how its output is read. Pure.
 
-Arguments are lists with placeholders from the agent's own configuration; nothing of a request but numbers gets in.
+Arguments are lists with placeholders from the agent's own configuration; of a request numbers get in, names of
+providers that the runner offers, and the provider's options.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,7 +49,7 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class PerfTest:
-    """onnxruntime_perf_test, built for Android by the user (docs/phones.md says how).
+    """onnxruntime_perf_test, built for Android by the user (services/profiler/README.md says how).
 
     The result file has one line `model,seconds,peak bytes,cpu %,run` for each run.
     """
@@ -59,8 +61,7 @@ class PerfTest:
     )
 
     def arguments(self, settings: MeasurementSettings, *, model: str, result: str, runs: int) -> list[str]:
-        if settings.affinity:
-            raise failure(UNMEASURABLE, f"affinity {list(settings.affinity)} is not supported by this runner")
+        _refuse(settings, ["affinity", "per_layer"], provider=self.providers[0])
         name = settings.provider.removesuffix("ExecutionProvider").lower()
         told = ["-I", "-m", "times", "-r", str(runs), "-e", name, "-x", str(settings.threads)]
         told += ["-o", _LEVELS[settings.graph_optimization]]
@@ -87,9 +88,9 @@ class PerfTest:
 
 @dataclass(frozen=True, kw_only=True)
 class Template:
-    """Any other program: `template` are its arguments with {model}, {result}, {runs}, {threads}, {batch_size};
-    `sample` is a regular expression whose first group is one latency in `unit` ("s", "ms", "us", "ns"), found
-    again and again in what it prints."""
+    """Any other program: `template` are its arguments with {model}, {result}, {runs}, {threads}, {batch_size} and
+    {provider}; `sample` is a regular expression whose first group is one latency in `unit` ("s", "ms", "us", "ns"),
+    found again and again in what it prints."""
 
     template: tuple[str, ...]
     sample: str
@@ -97,15 +98,16 @@ class Template:
     providers: tuple[str, ...] = ("CPUExecutionProvider",)
 
     def arguments(self, settings: MeasurementSettings, *, model: str, result: str, runs: int) -> list[str]:
-        unknown = [name for name in ("affinity", "provider_options") if getattr(settings, name)]
-        if unknown:
-            raise failure(UNMEASURABLE, f"{unknown[0]} is not supported by this runner")
+        unknown = ["affinity", "provider_options", "per_layer", "graph_optimization"]
+        unknown += [name for name in ("threads", "provider") if f"{{{name}}}" not in " ".join(self.template)]
+        _refuse(settings, unknown, provider=self.providers[0])
         values = {
             "model": model,
             "result": result,
             "runs": str(runs),
             "threads": str(settings.threads),
             "batch_size": str(settings.batch_size),
+            "provider": settings.provider,
         }
         return [_fill(argument, values) for argument in self.template]
 
@@ -116,6 +118,16 @@ class Template:
         except (TypeError, ValueError):
             raise senseless(str(found[0])) from None
         return checked(Output(samples_ms=samples), printed or result)
+
+
+def _refuse(settings: MeasurementSettings, unknown: Sequence[str], *, provider: str) -> None:
+    """Raises FailedPrecondition (UNMEASURABLE) for the first of the `unknown` settings that is not what it is by
+    default: left out in silence, the figure would be on record as taken with it."""
+    default = MeasurementSettings(provider=provider)
+    for name in unknown:
+        value = getattr(settings, name)
+        if value != getattr(default, name):
+            raise failure(UNMEASURABLE, f"settings.{name} {value!r} is not known to this phone's runner")
 
 
 def _fill(argument: str, values: dict[str, str]) -> str:

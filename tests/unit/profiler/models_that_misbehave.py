@@ -56,6 +56,12 @@ def unknown_operator() -> bytes:
     return model.SerializeToString()
 
 
+def nursery_with_long_profiles() -> tuple[str, ...]:
+    """The command of a nursery whose profiles would take many times any deadline."""
+    code = "from services.profiler import layers, nursery; layers.RUNS = 10**6; nursery.main()"
+    return (sys.executable, "-c", code)
+
+
 def crashing_nursery(how: str) -> tuple[str, ...]:
     """The command of a nursery whose runtime does `how` when a session is opened, in the child."""
     code = (

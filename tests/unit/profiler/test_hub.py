@@ -16,7 +16,14 @@ import pytest
 from typer.testing import CliRunner
 
 from donna.cli.app import build
-from donna.errors import AlreadyExists, DonnaError, InvalidArgument, Unauthenticated, Unavailable
+from donna.errors import (
+    AlreadyExists,
+    DonnaError,
+    InvalidArgument,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+)
 from donna.rpc.authentication import Gate, digest_of
 from donna.rpc.channel import Remote, open_channel
 from donna.rpc.hub import DeviceHub, hub_endpoint
@@ -49,7 +56,7 @@ class Hub:
         self.addresses: dict[str, str] = {}
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        hub = DeviceHub(self._on_agent, known=folder / "agents.json")
+        hub = DeviceHub(self._on_agent, self.addresses.pop, known=folder / "agents.json")
         gate = Gate(lambda: {digest_of(TOKEN): "agent"})
         self._server = Server([hub_endpoint(hub)], listen=listen, healthy=lambda: True, gate=gate)
         self.address = self._wait(self._server.start())
@@ -209,6 +216,23 @@ def test_a_name_is_kept_for_its_agent_until_that_has_been_away_for_long(tmp_path
         eventually(lambda: taken_over(hub))
         found = json.loads((tmp_path / "agents.json").read_text())
         assert found == {"lab": "somebody else entirely"}
+    finally:
+        hub.stop()
+
+
+def test_a_full_hub_forgets_who_is_away_for_longest_and_nobody_who_is_here(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("donna.rpc.hub.MAX_AGENTS", 2)
+    (tmp_path / "agents.json").write_text(json.dumps({"old": "i" * 16, "older": "i" * 16}))
+    hub = Hub(tmp_path)
+    try:
+        with pytest.raises(ResourceExhausted, match="none has been away for 10 min") as refused:
+            say(hub, hello("new"))
+        assert refused.value.reason == "TOO_MANY_AGENTS"
+        assert say(hub, hello("old"), hold=True).welcome.agent == "old"
+        monkeypatch.setattr("donna.rpc.hub.HOLD_S", 0.0)
+        assert say(hub, hello("new"), hold=True).welcome.agent == "new"
+        assert set(hub.addresses) == {"old", "new"}
+        assert set(json.loads((tmp_path / "agents.json").read_text())) == {"old", "new"}
     finally:
         hub.stop()
 

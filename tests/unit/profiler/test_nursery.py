@@ -73,9 +73,26 @@ def test_layers(nursery):
     assert all(layer.median_ms > 0 and layer.provider == "CPUExecutionProvider" for layer in measured.layers)
 
 
-def test_affinity_holds(nursery):
-    cpu = sorted(os.sched_getaffinity(0))[0]
-    assert nursery.measure(GOOD, replace(SETTINGS, affinity=(cpu,))).samples_ms
+def test_a_profile_takes_no_longer_than_the_deadline_allows():
+    nursery = Nursery(misbehaving.nursery_with_long_profiles())
+    slow = make.conv(64, 64, 64).SerializeToString()
+    try:
+        measured = nursery.measure(slow, replace(SETTINGS, per_layer=True, deadline_ms=2000.0))
+    finally:
+        nursery.close()
+    assert measured.samples_ms
+    assert measured.layers
+
+
+def test_affinity_holds():
+    cpu = max(os.sched_getaffinity(0))
+    tell = "raise RuntimeError(f'on {os.sched_getaffinity(0)}')"
+    nursery = Nursery(misbehaving.crashing_nursery(tell))
+    try:
+        with pytest.raises(DonnaError, match=rf"on \{{{cpu}\}}"):
+            nursery.measure(GOOD, replace(SETTINGS, affinity=(cpu,)))
+    finally:
+        nursery.close()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from donna.errors import DonnaError, InvalidArgument, Unavailable
+from donna.errors import Cancelled, DonnaError, InvalidArgument, Unavailable
 from donna.v1 import common_pb2
 from donna.v1 import profiler_pb2 as pb
 from services.profiler.measurement import MeasurementSettings
@@ -207,6 +207,40 @@ def test_a_deadline_ends_the_run_on_the_phone(lab, phone):
     while any(process.poll() is None for process in phone._running):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_a_cancelled_run_ends_on_the_phone_as_well(lab, phone):
+    def check():
+        if any("quick_runner -I" in command for command in phone.commands):
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        lab.device(phone).measure(misbehaving.endless(), SETTINGS, check)
+    assert not running(phone)
+
+
+def running(phone):
+    """The commands of a phone that have not ended; a killed process takes a moment to leave the table."""
+    deadline = time.monotonic() + 10
+    while left := [process.args for process in phone._running if process.poll() is None]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    return left
+
+
+def test_what_a_dead_agent_left_on_the_phone_is_ended_and_removed(lab, phone):
+    device = lab.device(phone)
+    device.measure(GOOD, SETTINGS, lambda: None)
+    folder = phone.folder / "storage" / "donna"
+    (folder / "left.onnx").write_bytes(misbehaving.endless())
+    (folder / "left.csv").touch()
+    (program,) = folder.glob("*/quick_runner")
+    left = "-I -m times -r 1 -e cpu -x 1 -o 99"
+    phone.start(f"{program} {left} {folder}/left.onnx {folder}/left.csv")
+    device.measure(GOOD, SETTINGS, lambda: None)
+    assert not running(phone)
+    assert not [*folder.glob("*.onnx"), *folder.glob("*.csv")]
 
 
 def agent_settings(**changed):

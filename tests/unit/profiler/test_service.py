@@ -67,7 +67,7 @@ def test_a_whole_model(remote):
     assert result.peak_memory_bytes > result.network_memory_bytes
     assert sum(result.nodes_by_provider.values()) > 0
     assert result.fingerprint_sha256
-    assert result.method_version == "2"
+    assert result.method_version == "3"
     assert measurement.settings.provider == "CPUExecutionProvider"
     assert measurement.settings.warmup_runs == 10
     assert measurement.job.cost.measurements == 1

@@ -146,6 +146,23 @@ def test_what_never_settles_is_marked_and_the_calmest_series_kept():
     np.testing.assert_allclose(found.samples_ms, calmer)
 
 
+@pytest.mark.parametrize(("undisturbed", "unstable"), [(9, True), (15, False), (29, False)])
+def test_a_few_undisturbed_runs_that_agree_are_not_trusted(undisturbed, unstable):
+    """More than half of what was asked for is: a machine may do other work beside."""
+    stolen = [False] * undisturbed + [True] * (30 - undisturbed)
+    device = Device([1, 1, 1, *[50.0] * undisturbed, *[70.0] * 90], [False] * 3 + stolen)
+    found, _ = whole(device, 0, min_runs=30, max_runs=30)
+    assert (found.samples_ms.tolist(), found.unstable) == ([50.0] * undisturbed, unstable)
+
+
+def test_of_unstable_series_one_with_many_runs_is_kept():
+    few, many = [50.0] * 3 + [70.0] * 7, np.tile([1.0, 1.3], 5)
+    device = Device([1, 1, 1, *few, 1, 1, 1, *many], [False] * 6 + [True] * 7)
+    found, _ = whole(device, 1, max_runs=10)
+    np.testing.assert_allclose(found.samples_ms, many)
+    assert found.unstable
+
+
 def test_no_repeat_begins_that_would_not_fit():
     wild = [1, 1, 1, *np.tile([1.0, 3.0], 5)]  # 23 ms a series
     found, cooled = whole(Device(wild * 5), 4, budget_ms=50.0, max_runs=10)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from donna.jobs.database import open_database
 from donna.jobs.engine import Engine
 from donna.jobs.store import JobStore
+from donna.v1 import common_pb2
 from donna.v1 import profiler_pb2 as pb
 from services.profiler.canary import CanaryLog, canary_model
 from services.profiler.description import Descriptions
@@ -42,6 +45,8 @@ class Scripted:
     driver: str = "1"
     latency_ms: float = 1.0
     measured: list[bytes] = field(default_factory=list)
+    wait_s: float = 0.0
+    turns: int = 0
 
     def fingerprint(self):
         return {"driver": self.driver}
@@ -51,6 +56,12 @@ class Scripted:
 
     def unavailable_reason(self):
         return ""
+
+    @contextmanager
+    def turn(self, check):
+        time.sleep(self.wait_s)
+        self.turns += 1
+        yield
 
     def measure(self, model, settings, check):
         check()
@@ -138,6 +149,16 @@ def test_the_canary_tells_that_the_device_has_slowed_down(parts, device):
     assert [model == canary_model() for model in device.measured] == [1, 0, 0, 0, 1, 0, 0]
     shown = servicer.GetDevice(pb.GetDeviceRequest(name="devices/a"), None).device
     assert (shown.canary_drift, shown.canary_ms) == pytest.approx((1.2, 1.2))
+
+
+def test_waiting_for_other_agents_is_no_timeout(parts, device, monkeypatch):
+    monkeypatch.setattr("services.profiler.work.LEASE_MARGIN_S", 0.0)
+    engine, servicer = parts
+    device.wait_s = 1.0
+    engine.start()
+    job = ended(engine, ask(servicer, settings=common_pb2.MeasurementSettings(deadline_ms=900)))
+    assert job.error is None
+    assert (device.turns, len(device.measured)) == (1, 2)  # the canary and the network in one
 
 
 def test_brief_answers_leave_out_what_the_asker_knows(parts):
