@@ -350,7 +350,7 @@ QUOTA = 'pods "x" is forbidden: exceeded quota: compute'
             "a node for pod distiller-1f-0: 0/3 nodes are available",
         ),
         (
-            [pod("Succeeded"), pod("Pending", state=PULLING)],
+            [*[pod("Succeeded")] * 100, pod("Pending", state=PULLING)],
             [],
             "pod distiller-1f-0: ImagePullBackOff: Back-off",
         ),
