@@ -77,6 +77,7 @@ images: ## Build the images of the five services (REGISTRY, VERSION, TORCH_INDEX
 push: images ## Build the images and push them (REGISTRY, VERSION)
 	set -e; for service in $(SERVICES); do docker push $(REGISTRY)/donna/$$service:$(VERSION); done
 
+ENGINE ?= $(DONNA_CONTAINER_ENGINE)
 test-compose: $(READY) ## Run all of DONNA in containers, and kill one in every phase (ENGINE=command that starts docker)
 	DONNA_CONTAINER_ENGINE="$(ENGINE)" $(BIN)/pytest tests/compose -m compose -rs --override-ini timeout=5400
 

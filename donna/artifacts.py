@@ -141,19 +141,19 @@ class ArtifactStore:
                 f"the artifact store cannot be written: {error.strerror}", reason="STORE_NOT_WRITABLE"
             ) from error
 
-    def path(self, sha256: str) -> Path:
+    def _path(self, sha256: str) -> Path:
         """Where the file is, or would be."""
         check_sha256(sha256)
         return self._root / sha256[:2] / sha256
 
     def has(self, sha256: str) -> bool:
         """True when the store holds it."""
-        return self.path(sha256).is_file()
+        return self._path(sha256).is_file()
 
     def describe(self, sha256: str) -> Artifact:
         """Its size. Raises NotFound."""
         try:
-            return Artifact(sha256=sha256, size_bytes=self.path(sha256).stat().st_size)
+            return Artifact(sha256=sha256, size_bytes=self._path(sha256).stat().st_size)
         except FileNotFoundError:
             raise NotFound(f"artifact {sha256} does not exist", metadata={"sha256": sha256}) from None
 
@@ -201,7 +201,7 @@ class ArtifactStore:
 
     def _place(self, written: Path, sha256: str) -> None:
         """Takes a file that is whole and synced into the store."""
-        final = self.path(sha256)
+        final = self._path(sha256)
         if not final.parent.is_dir():
             final.parent.mkdir(exist_ok=True)
             durable.sync_folder(self._root)
@@ -209,13 +209,13 @@ class ArtifactStore:
 
     def _read(self, sha256: str) -> bytes:
         try:
-            return self.path(sha256).read_bytes()
+            return self._path(sha256).read_bytes()
         except FileNotFoundError:
             raise NotFound(f"artifact {sha256} does not exist", metadata={"sha256": sha256}) from None
 
     def remove(self, sha256: str) -> None:
         """Forgets an artifact that nothing refers to; one that is not there is fine."""
-        self.path(sha256).unlink(missing_ok=True)
+        self._path(sha256).unlink(missing_ok=True)
 
     def get_bytes(self, sha256: str, *, at_most: int | None = None) -> bytes:
         """The bytes. Raises NotFound, DataLoss when the file is not what it was, and InvalidArgument, with nothing
@@ -236,7 +236,7 @@ class ArtifactStore:
     def pieces(self, sha256: str, offset: int = 0) -> Iterator[bytes]:
         """The bytes from `offset` in pieces of at most 1 MiB; the receiver checks the hash of the whole."""
         self.describe(sha256)
-        with self.path(sha256).open("rb") as file:
+        with self._path(sha256).open("rb") as file:
             file.seek(offset)
             while piece := file.read(_CHUNK):
                 yield piece

@@ -9,14 +9,11 @@ Secrets in its own namespace, and no other.
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import sys
 
 from donna.cluster_api import ClusterApi, own_namespace
 from donna.errors import DonnaError
-
-BYTES = 32
+from donna.rpc.secret import new_secret, written_digest
 
 
 def make_secret(api: ClusterApi, namespace: str, name: str, keys: list[str]) -> bool:
@@ -24,11 +21,9 @@ def make_secret(api: ClusterApi, namespace: str, name: str, keys: list[str]) -> 
 
     Raises Unavailable when the cluster refuses.
     """
-    values = {key: secrets.token_urlsafe(BYTES) for key in keys}
+    values = {key: new_secret() for key in keys}
     digests = {
-        f"{key}-digest": f"sha256:{hashlib.sha256(value.encode()).hexdigest()}"
-        for key, value in values.items()
-        if key.endswith("token")
+        f"{key}-digest": written_digest(value) for key, value in values.items() if key.endswith("token")
     }
     return api.create_secret(
         namespace,

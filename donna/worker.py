@@ -20,6 +20,7 @@ from donna.artifacts import ArtifactStore
 from donna.errors import DonnaError, InvalidArgument
 from donna.jobs import JobStore, Work
 from donna.jobs.index_worker import has_ended, run_index
+from donna.jobs.kubernetes_job import BAD_CONFIGURATION, STOPPED
 from donna.jobs.outage import outlast
 from donna.jobs.placement import worker_main
 from donna.service import DATABASE_PATIENCE_S, leave_when_told, open_stores
@@ -29,8 +30,8 @@ from donna.telemetry.tracing import start_tracing
 
 S = TypeVar("S", bound=TrainingSettings)
 
-FAILED, BAD_CONFIGURATION, STOPPED = 1, 2, 128 + signal.SIGTERM
-"""Exit codes; a cluster does not try again after BAD_CONFIGURATION, and does not count STOPPED."""
+FAILED = 1
+"""The exit code of a worker that may succeed when it is started again."""
 CONNECTIONS = 4
 """To the database: one works, one renews the lease. Workers are many, and a server has a hundred."""
 

@@ -3,12 +3,13 @@
 import getpass
 import os
 import pwd
+import secrets
 import shutil
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -27,6 +28,19 @@ def _user() -> str:
     return "postgres" if "postgres" in known else "nobody"
 
 
+def _port_to_keep() -> int:
+    """A free port of 127.0.0.1 that is still free while its server is stopped: none of those that connections of other
+    processes are given."""
+    found = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first_given = int(found.read_text().split()[0]) if found.exists() else 49_152
+    for _ in range(100):
+        port = first_given // 2 + secrets.randbelow(first_given // 2)
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"no port below {first_given} is free")
+
+
 class Server:
     """A running server that can be stopped, as in a crash, and started again with its data and on its port."""
 
@@ -42,16 +56,15 @@ class Server:
             [bin_ / "initdb", "-D", data, "-U", "donna", "--auth=trust", "--no-sync", "-E", "UTF8"],
             **self._run,
         )
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        self._port = _port_to_keep()
+        self._log = folder / "log"
         settings = {
             "port": self._port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off",
             "max_connections": 200,
         }  # fmt: skip
         options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
         self._control = [bin_ / "pg_ctl", "-D", data, "-w", "-s"]
-        self._start = [*self._control, "-o", options, "-l", folder / "log", "start"]
+        self._start = [*self._control, "-o", options, "-l", self._log, "start"]
 
     @property
     def url(self) -> str:
@@ -59,8 +72,10 @@ class Server:
         return f"postgresql+psycopg://donna@127.0.0.1:{self._port}/postgres"
 
     def start(self) -> None:
-        """Returns when it answers."""
-        subprocess.run(self._start, **self._run)
+        """Returns when it answers; fails with the last lines of its log."""
+        started = subprocess.run(self._start, **{**self._run, "check": False}).returncode == 0
+        log = self._log.read_text(errors="replace") if self._log.exists() else "there is no log"
+        assert started, f"PostgreSQL does not start on port {self._port}:\n{log[-4000:]}"
 
     def stop(self) -> None:
         """At once, with every connection."""

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.load.callers import load, order_for_ever, tick_for_ever
+from bench.load.callers import beside, load, order_for_ever, tick_for_ever
 from bench.load.memory import listeners, memory_mb, slope_mb_per_hour
 from bench.load.seen import Seen
 from bench.load.targets import Target, targets
@@ -54,14 +54,15 @@ async def soak(found: Sequence[Target], *, clients: int, watchers: int, minutes:
     times: list[float] = []
     memory: dict[str, list[tuple[float, float]]] = {service: [] for service in pids}
     started = time.monotonic()
-    async with load(found, clients=clients, watchers=watchers, think_s=THINK_S):
-        working = asyncio.create_task(order_for_ever(found))
+    async with (
+        load(found, clients=clients, watchers=watchers, think_s=THINK_S),
+        beside(order_for_ever(found)),
+    ):
         while time.monotonic() - started < minutes * 60:
             times.append(time.monotonic() - started)
             for service, pid in pids.items():
                 memory[service].append(await asyncio.to_thread(memory_mb, pid))
             await asyncio.sleep(LOOK_S)
-        working.cancel()
         told = {target.service: target.seen.figures() for target in found}
     for service, series in memory.items():
         for who, column in (("service", 0), ("workers", 1)):
@@ -78,23 +79,27 @@ async def soak(found: Sequence[Target], *, clients: int, watchers: int, minutes:
 async def measure(found: Sequence[Target], options: argparse.Namespace) -> dict[str, Any]:
     """Each service alone, then all together."""
     figures: dict[str, Any] = {}
-    ticking = asyncio.create_task(tick_for_ever(found, TICK_S))
-    for target in found:
-        figures[target.service] = {
-            name: await under_load(
-                target, clients=options.clients, watchers=watchers, seconds=options.seconds
-            )
-            for name, watchers in (("clients_alone", 0), ("with_watchers", options.watchers))
-        }
-    ticking.cancel()
-    ticking = asyncio.create_task(tick_for_ever(found, SOAK_TICK_S))
+    async with beside(tick_for_ever(found, TICK_S)):
+        for target in found:
+            figures[target.service] = {
+                name: await under_load(
+                    target, clients=options.clients, watchers=watchers, seconds=options.seconds
+                )
+                for name, watchers in (("clients_alone", 0), ("with_watchers", options.watchers))
+            }
     soaked = {}
     if options.soak_minutes:
-        soaked = await soak(
-            found, clients=options.clients, watchers=options.watchers, minutes=options.soak_minutes
-        )
-    ticking.cancel()
+        async with beside(tick_for_ever(found, SOAK_TICK_S)):
+            soaked = await soak(
+                found, clients=options.clients, watchers=options.watchers, minutes=options.soak_minutes
+            )
     return {"services": figures, "soak": soaked}
+
+
+def _troubled(figures: dict[str, Any]) -> bool:
+    """Whether any of what was seen has troubles."""
+    alone = [seen for phases in figures["services"].values() for seen in phases.values()]
+    return any(seen["troubles"] for seen in (*alone, *figures["soak"].values()))
 
 
 def main() -> None:
@@ -113,7 +118,7 @@ def main() -> None:
             figures = asyncio.run(measure(targets(client, Path(folder)), options))
         logs = {path.stem: path.read_text(errors="replace") for path in (Path(folder) / "logs").iterdir()}
         figures["tracebacks_in_logs"] = {name: log.count("Traceback") for name, log in logs.items()}
-        if '"details"' in json.dumps(figures) or "Traceback" in "".join(logs.values()):
+        if _troubled(figures) or "Traceback" in "".join(logs.values()):
             shutil.copytree(Path(folder) / "logs", KEPT, dirs_exist_ok=True)
             sys.stderr.write(f"something was not as it should be; the logs are in {KEPT}\n")
     machine = {"machine": platform.processor() or platform.machine(), "cpus": os.cpu_count()}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
 
@@ -73,6 +74,18 @@ async def order_for_ever(found: Sequence[Target]) -> None:
                 await asyncio.to_thread(target.order, seed)
             except DonnaError as error:
                 target.seen.trouble("order", type(error).__name__, error.message)
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """`work` goes on for ever beside what is in the context; that it ended before is raised then."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+        if task.done():
+            task.result()  # a defect of this program, and no figure of a service
+    finally:
+        task.cancel()
 
 
 @asynccontextmanager

@@ -52,20 +52,23 @@ class TaskReport:
         self._written_at = 0.0
         self._waiting_for = ""
         self._closed = threading.Event()
+        self._untold = Trouble(log, f"the progress of {task.job} task {task.index} could not be written")
         self._renewal = threading.Thread(target=self._renew, daemon=True)
         self._renewal.start()
 
     def _renew(self) -> None:
+        what = f"the lease of {self._task.job} task {self._task.index} could not be renewed; trying again"
+        trouble = Trouble(log, what)
         while not self._closed.wait(self._leases.ttl_s / 3):
             try:
                 self._leases.renew(self._task)
             except LeaseLost as lost:
                 self._lost = lost
                 return
-            except Exception:
-                log.warning(
-                    "could not renew the lease of %s task %d", self._task.job, self._task.index, exc_info=True
-                )
+            except Exception as error:
+                trouble.seen(error)
+            else:
+                trouble.over()
 
     def close(self) -> dict[str, float]:
         """Stops the renewal; returns the cost that was not written yet."""
@@ -112,8 +115,10 @@ class TaskReport:
             fraction = done / total if total > 0 else 0.0
             try:
                 self._write(fraction=fraction, message=message)
-            except STORE_ERRORS:  # no reason to give the work up
-                log.warning("the progress of %s could not be written", self._task.job, exc_info=True)
+            except STORE_ERRORS as error:  # no reason to give the work up
+                self._untold.seen(error)
+            else:
+                self._untold.over()
 
     def cost(self, **counters: float) -> None:
         with self._lock:
@@ -307,6 +312,7 @@ class Engine:
         self._placement = placement
         self._leases = Leases(store, kind=work.kind, owner=worker_name())
         self._unattended = Unattended(store, work.kind)
+        self._joins: dict[str, Trouble] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=f"engine-{work.kind}", daemon=True)
 
@@ -366,9 +372,11 @@ class Engine:
     def _join(self, job: Job) -> None:
         try:
             result = self.work.result(job, list(self.store.tasks(job.name)))
-        except Unavailable:
-            log.warning("the result of %s could not be joined; trying again", job.name, exc_info=True)
+        except Unavailable as error:
+            what = f"the result of {job.name} could not be joined; trying again"
+            self._joins.setdefault(job.name, Trouble(log, what)).seen(error)
             self._stopping.wait(1.0)
+            return
         except DonnaError as error:
             self.store.fail(job.name, JobError.of(error))
         except STORE_ERRORS:
@@ -378,3 +386,4 @@ class Engine:
             self.store.fail(job.name, JobError(reason="INTERNAL", message="the results could not be joined"))
         else:
             self.store.succeed(job.name, result)
+        self._joins.pop(job.name, None)

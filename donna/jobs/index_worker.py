@@ -12,6 +12,7 @@ from donna.jobs.lease import LEASE_S, Leases
 from donna.jobs.record import TaskState
 from donna.jobs.store import JobStore
 from donna.jobs.work import Work
+from donna.trouble import Trouble
 
 log = logging.getLogger("donna.jobs")
 
@@ -35,6 +36,7 @@ def run_index(
     start costs more than many a task.
     """
     leases = Leases(store, kind=work.kind, owner=worker_name(), ttl_s=lease_s)
+    trouble = Trouble(log, "the store does not answer; trying again")
     worked = False
     while not stopping.is_set():
         try:
@@ -44,9 +46,11 @@ def run_index(
             task = leases.claim(job, None if ended else index)
             if ended and task is None:
                 return True
-        except STORE_ERRORS:
-            log.warning("the store does not answer; trying again", exc_info=True)
+        except STORE_ERRORS as error:
+            trouble.seen(error)
             task = None
+        else:
+            trouble.over()
         if task is not None:
             run_task(leases, work, task, stopping)
             worked = True

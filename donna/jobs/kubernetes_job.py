@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 CONTAINER = "worker"
 BAD_CONFIGURATION = 2
 """The exit code of a worker whose settings are wrong: trying again would not help."""
-STOPPED = 143
+STOPPED = 128 + signal.SIGTERM
 """The exit code of a worker that was told to stop, as by `kubectl delete pod`: its task is back in the queue."""
 
 

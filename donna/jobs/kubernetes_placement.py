@@ -21,6 +21,7 @@ from donna.jobs.kubernetes_watch import CONNECT_S, JobWatch, retry_after_s
 from donna.jobs.record import Job, JobError, JobState, TaskState
 from donna.jobs.store import JobStore
 from donna.jobs.unattended import Unattended
+from donna.trouble import Trouble
 
 log = logging.getLogger("donna.jobs")
 
@@ -90,12 +91,15 @@ class KubernetesJobs:
             self._thread.join(JOIN_S)
 
     def _loop(self) -> None:
+        trouble = Trouble(log, f"the Jobs of {self._kind} could not be looked after; trying again")
         while not self._stopping.is_set():
             try:
                 self._compare()
-            except Exception:
-                log.warning("the Jobs of %s could not be looked after", self._kind, exc_info=True)
+            except Exception as error:
+                trouble.seen(error)
                 self._stopping.wait(SETTLE_S)
+            else:
+                trouble.over()
             assert self._watch is not None  # noqa: S101 - made with the thread
             self._watch.changed.wait(SETTLE_S)
             self._watch.changed.clear()
@@ -111,7 +115,7 @@ class KubernetesJobs:
             found = there.get(name)
             if found is None:
                 if self._unfinished(job):
-                    self._create(job)
+                    self._create(name, job)
             elif found.failure:
                 died = self._silence.deaths(found)
                 self._fail(
@@ -123,12 +127,14 @@ class KubernetesJobs:
         for name, found in there.items():
             if name not in active and not found.deleting and not self._kept(found):
                 self._delete(found)
+        self._refused = {
+            name: said for name, said in self._refused.items() if name in active or name in there
+        }
         self._tell(active, there)
 
     def _tell(self, active: Mapping[str, str], there: Mapping[str, ObservedJob]) -> None:
         """Of jobs on which nobody has worked for a while it is told why; again and again, since it changes."""
         idle_s = self._unattended.look() if active else {}
-        self._refused = {job: said for job, said in self._refused.items() if job in idle_s}
         self._told_at = {job: at for job, at in self._told_at.items() if job in idle_s}
         for name, job in active.items():
             now = time.monotonic()
@@ -139,7 +145,7 @@ class KubernetesJobs:
             if found is not None:
                 waits_for = self._silence.waits_for(found)
             else:
-                trouble = self._refused.get(job) or (self._watch.trouble if self._watch else "")
+                trouble = self._refused.get(name) or (self._watch.trouble if self._watch else "")
                 waits_for = f"its Job {name}: {trouble or 'it is not there yet'}"
             self._unattended.tell(job, waits_for)
 
@@ -161,7 +167,7 @@ class KubernetesJobs:
         states = self._store.task_states(job)
         return bool(states.get(TaskState.QUEUED) or states.get(TaskState.RUNNING))
 
-    def _create(self, job: str) -> None:
+    def _create(self, name: str, job: str) -> None:
         from kubernetes.client import ApiException
 
         try:
@@ -177,27 +183,24 @@ class KubernetesJobs:
             )
             if self._watch is not None:
                 self._watch.put(observed(self._core.api_client.sanitize_for_serialization(made)))
-            self._refused.pop(job, None)
-            log.info("created Job %s for %s", manifest["metadata"]["name"], job)
+            self._refused.pop(name, None)
+            log.info("created Job %s for %s", name, job)
         except ApiException as error:
             if error.status == CONFLICT:  # another replica was faster; the watch will tell
-                return
-            if error.status == MISSING:
+                self._refused.pop(name, None)
+            elif error.status == MISSING:
                 where = f"PodTemplate {self._options.template} in namespace {self._namespace}"
                 self._fail(job, f"there is no {where}", "NO_TEMPLATE")
             elif error.status in WRONG:
                 self._fail(job, f"the cluster refuses its Job: {why(error)}", "BAD_TEMPLATE")
             else:
-                self._refused[job] = why(error)
-                self._pause(error)
+                self._again_later(name, error)
         except FailedPrecondition as error:
             self._fail(job, error.message, error.reason)
         except NotFound:
             log.info("%s was deleted in the meantime", job)
         except (HTTPError, OSError) as error:
-            self._refused[job] = why(error)
-            log.warning("the cluster's API does not answer; the Job of %s is tried again", job)
-            self._stopping.wait(SETTLE_S)
+            self._again_later(name, error)
 
     def _delete(self, found: ObservedJob) -> None:
         from kubernetes.client import ApiException
@@ -209,16 +212,20 @@ class KubernetesJobs:
                 propagation_policy="Background",
                 _request_timeout=(CONNECT_S, CALL_S),
             )
+            self._refused.pop(found.name, None)
             log.info("deleted Job %s of %s", found.name, found.job)
         except ApiException as error:
             if error.status != MISSING:
-                self._pause(error)
-        except (HTTPError, OSError):
-            log.warning("the cluster's API does not answer; Job %s is deleted later", found.name)
-            self._stopping.wait(SETTLE_S)
+                self._again_later(found.name, error)
+        except (HTTPError, OSError) as error:
+            self._again_later(found.name, error)
 
-    def _pause(self, error: Any) -> None:
-        log.warning("the cluster's API says %s %s; trying again", error.status, error.reason)
+    def _again_later(self, name: str, error: Exception) -> None:
+        """A Job could not be created or deleted: told once, and again when the cluster says something else."""
+        said = why(error)
+        if self._refused.get(name) != said:
+            self._refused[name] = said
+            log.warning("Job %s: %s; trying again", name, said)
         self._stopping.wait(retry_after_s(error) or SETTLE_S)
 
     def _fail(self, job: str, message: str, reason: str) -> None:

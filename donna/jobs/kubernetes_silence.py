@@ -16,6 +16,8 @@ from donna.jobs.kubernetes_watch import CONNECT_S
 log = logging.getLogger("donna.jobs")
 
 ASK_S = 15.0
+MOST = 100
+"""Pods and events that are listed; one sentence comes of them."""
 
 
 class Silence:
@@ -50,12 +52,15 @@ class Silence:
             return ""
 
     def _pods(self, name: str) -> list[dict[str, Any]]:
+        """Those that have something to tell: pods that did well are many, and would fill the list."""
         return self._listed(
-            self._core.list_namespaced_pod, label_selector=f"batch.kubernetes.io/job-name={name}"
+            self._core.list_namespaced_pod,
+            label_selector=f"batch.kubernetes.io/job-name={name}",
+            field_selector="status.phase!=Succeeded",
         )
 
     def _listed(self, ask: Callable[..., Any], **selector: str) -> list[dict[str, Any]]:
-        listed = ask(self._namespace, limit=100, _request_timeout=(CONNECT_S, ASK_S), **selector)
+        listed = ask(self._namespace, limit=MOST, _request_timeout=(CONNECT_S, ASK_S), **selector)
         return self._core.api_client.sanitize_for_serialization(listed).get("items") or []
 
 

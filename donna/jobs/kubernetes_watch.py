@@ -117,7 +117,7 @@ class JobWatch:
                 self.changed.set()
 
 
-def retry_after_s(error: Any) -> float | None:
+def retry_after_s(error: Exception) -> float | None:
     """How long the API asks to be left alone, at most LONGEST_PAUSE_S; None when it does not say."""
-    said = (error.headers or {}).get("Retry-After", "")
+    said = (getattr(error, "headers", None) or {}).get("Retry-After", "")
     return min(float(said), LONGEST_PAUSE_S) if said.isdigit() else None

@@ -21,14 +21,20 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = (
 
 def outlast(ask: Callable[[], T], *, what: str, check: Callable[[], None]) -> T:
     """What `ask` returns, asked again while the store is away until `check` raises. Other errors are raised."""
-    pause_s = FIRST_PAUSE_S
+    pause_s, said = FIRST_PAUSE_S, ""
     while True:
         try:
-            return ask()
+            found = ask()
         except STORE_ERRORS as error:
             if (away := as_unavailable(error)) is None:
                 raise
-            log.warning("%s: %s; trying again", what, away.message)
+            if away.message != said:
+                said = away.message
+                log.warning("%s: %s; trying again", what, said)
+        else:
+            if said:
+                log.info("%s: the job store answers again", what)
+            return found
         check()
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

@@ -16,12 +16,22 @@ from donna.rpc.authentication import digest_of
 BYTES = 32
 
 
+def new_secret() -> str:
+    """A random one, as text that may stand in a URL."""
+    return secrets.token_urlsafe(BYTES)
+
+
+def written_digest(secret: str) -> str:
+    """What a service is given instead of a token that lets others in: `sha256:<hex>`."""
+    return f"sha256:{digest_of(secret)}"
+
+
 def make_secret(path: Path) -> bool:
     """Writes a new secret, readable by the owner and the group; False when there was one.
 
     The file appears whole or not at all. Raises OSError when it cannot be written.
     """
-    return _write(path, secrets.token_urlsafe(BYTES))
+    return _write(path, new_secret())
 
 
 def _write(path: Path, content: str) -> bool:
@@ -47,7 +57,7 @@ def main(arguments: list[str]) -> int:
         name, _, digest = argument.partition(":")
         sys.stdout.write(f"{name}: {'made' if make_secret(Path(name)) else 'kept'}\n")
         if digest:
-            _write(Path(digest), f"sha256:{digest_of(Path(name).read_text())}")
+            _write(Path(digest), written_digest(Path(name).read_text()))
     return 0
 
 

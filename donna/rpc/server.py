@@ -27,8 +27,6 @@ from donna.trouble import Trouble
 
 log = logging.getLogger("donna.rpc")
 
-MAX_PROBE_BYTES = 4 << 10
-MAX_PROBES = 100
 GRACE_S = 5.0
 HEALTH_TIMEOUT_S = 5.0
 OPTIONS = (
@@ -43,6 +41,18 @@ OPTIONS = (
     ("grpc.max_connection_idle_ms", 300_000),
     ("grpc.server_handshake_timeout_ms", 20_000),
 )
+# Whoever reaches the port of probes needs no token for it and must not be able to keep others from asking. So calls are
+# few for each connection, not for all of them together; and a connection that a probe has no use for soon ends, with
+# whatever calls it holds open.
+PROBE_OPTIONS = (
+    ("grpc.max_receive_message_length", 4 << 10),
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_concurrent_streams", 10),
+    ("grpc.max_connection_age_ms", 30_000),
+    ("grpc.max_connection_age_grace_ms", 5_000),
+    ("grpc.server_handshake_timeout_ms", 5_000),
+)
+HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +68,8 @@ class Server:
     """Serves endpoints with health and reflection.
 
     `healthy` is asked every second, in a thread: health answers what it says, and not serving before the first answer.
-    Health alone is also served in plain text on `health_listen`, when given, for probes that can do neither TLS nor
-    tokens.
+    The health check alone is also served in plain text on `health_listen`, when given, for probes that can do neither
+    TLS nor tokens.
     `interceptors` stand around everything else, the first outermost.
     """
 
@@ -103,7 +113,7 @@ class Server:
         names = [endpoint.name for endpoint in self._endpoints]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(
-            [*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME],
+            [*names, HEALTH, reflection.SERVICE_NAME],
             server,
         )
         await self._say(serving=False)
@@ -111,11 +121,8 @@ class Server:
         await server.start()
         self._servers.append(server)
         if self._health_listen:
-            probes = grpc.aio.server(
-                options=[("grpc.max_receive_message_length", MAX_PROBE_BYTES)],
-                maximum_concurrent_rpcs=MAX_PROBES,
-            )
-            health_pb2_grpc.add_HealthServicer_to_server(self._health, probes)
+            probes = grpc.aio.server(options=PROBE_OPTIONS)
+            probes.add_generic_rpc_handlers((_checks(self._health),))
             _bind(probes, self._health_listen)
             await probes.start()
             self._servers.append(probes)
@@ -152,6 +159,16 @@ class Server:
         await asyncio.gather(*(server.stop(GRACE_S) for server in self._servers))
         self._boundary.close()
         self._asking.shutdown(wait=False, cancel_futures=True)
+
+
+def _checks(health: HealthServicer) -> grpc.GenericRpcHandler:
+    """The check of health without its watch, which would last for as long as the caller likes."""
+    check = grpc.unary_unary_rpc_method_handler(
+        health.Check,
+        request_deserializer=health_pb2.HealthCheckRequest.FromString,
+        response_serializer=health_pb2.HealthCheckResponse.SerializeToString,
+    )
+    return grpc.method_handlers_generic_handler(HEALTH, {"Check": check})
 
 
 def _bind(server: Any, address: str, credentials: grpc.ServerCredentials | None = None) -> int:

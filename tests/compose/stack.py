@@ -99,9 +99,7 @@ class Stack:
 
     def lose(self, service: str) -> None:
         """The container is killed, and started again."""
-        self.compose(
-            "kill", "--signal" if "docker-compose" not in self._compose[0] else "-s", "SIGKILL", service
-        )
+        self.compose("kill", service)
         self.compose("start", service)
 
     def endpoints(self) -> str:

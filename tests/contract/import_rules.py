@@ -39,7 +39,7 @@ OURS: dict[str, tuple[str, ...]] = {
     "donna.health": ("donna.errors", "donna.artifacts", "donna.durable", "donna.jobs"),
     "donna.placement": ("donna.errors", "donna.cluster_api", "donna.settings", "donna.jobs"),
     "donna.cluster_api": ("donna.errors",),
-    "donna.cluster_secret": ("donna.errors", "donna.cluster_api"),
+    "donna.cluster_secret": ("donna.errors", "donna.cluster_api", "donna.rpc.secret"),
     "donna.checkpoints": ("donna.errors", "donna.artifacts", "donna.jobs"),
     "donna.remembered": ("donna.artifacts", "donna.jobs"),
     "donna.worker": (

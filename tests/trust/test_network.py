@@ -4,15 +4,17 @@ on when the line is whole again, and no network is on record twice."""
 from __future__ import annotations
 
 import ast
+import importlib
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from bench.line import Line
-from donna.rpc.channel import Remote
+from donna.rpc.channel import DEADLINE_S, WATCH_DEADLINE_S, Remote
 from donna.v1 import common_pb2 as common
 from donna.v1 import searcher_pb2 as pb
 from tests.contract.import_rules import ROOT, modules
@@ -79,44 +81,68 @@ def test_a_search_outlives_its_network(mode: Any, artifacts: Any, fake: Any, sea
     assert set(first.values()) == {1}
 
 
-class EveryRpc:
-    """A stub that has every rpc of the contract and notes the deadline that it is called with."""
+class Recording:
+    """A channel on which nothing is sent: it notes the deadline that each rpc is called with."""
 
-    def __init__(self, _channel: object) -> None:
+    def __init__(self) -> None:
         self.deadlines: dict[str, float | None] = {}
 
-    def __getattr__(self, rpc: str) -> Any:
-        def call(request: object, *, timeout: float | None, metadata: object) -> object:
-            self.deadlines[rpc] = timeout
-            return request
+    def __getattr__(self, kind: str) -> Any:
+        callable_ = getattr(grpc, f"{kind.title().replace('_', '')}MultiCallable")
+        deadlines = self.deadlines
 
-        return call
+        def call(method: Any, request: object, *, timeout: float | None, metadata: object) -> None:
+            deadlines[method.rpc] = timeout
+
+        made = type("Method", (callable_,), {"__call__": call, "with_call": None, "future": None})
+
+        def method(rpc: str, **_: Any) -> Any:
+            found = made()
+            found.rpc = rpc
+            return found
+
+        return method
 
 
 def test_every_call_of_a_client_has_a_deadline() -> None:
-    remote: Any = Remote(EveryRpc, None)  # type: ignore[arg-type]
-    names = {method.name for method in RPCS.values()}
-    for name in names:
-        getattr(remote, name)(object())
-    assert set(remote._stub.deadlines) == names
-    assert all(deadline and 0 < deadline <= 24 * 3600 for deadline in remote._stub.deadlines.values())
+    channel: Any = Recording()
+    for rpc, method in RPCS.items():
+        service = method.containing_service
+        module = importlib.import_module(service.file.name.replace("/", ".").replace(".proto", "_pb2_grpc"))
+        getattr(Remote(getattr(module, f"{service.name}Stub"), channel), method.name)(object())
+        expected = WATCH_DEADLINE_S if method.server_streaming else DEADLINE_S
+        assert channel.deadlines[rpc] == expected, rpc
+    assert 0 < DEADLINE_S < WATCH_DEADLINE_S <= 24 * 3600
 
 
-MAY_CALL_STUBS = {
+KINDS = {"unary_unary", "unary_stream", "stream_unary", "stream_stream"}
+MAY_CALL = {
     "donna.rpc.dial": "a stream that lasts as long as the agent; keepalive notices when the line is dead",
     "donna.rpc.probe": "has a deadline of its own",
+    "donna.rpc.boundary": "calls what is served, not who serves",
+    "services.searcher.gateway": "passes on what is left of its caller's deadline",
 }
+
+
+def _calls(node: ast.AST) -> bool:
+    """A stub is made by hand, or a method of a channel: by its name, or by one that is computed."""
+    if not isinstance(node, ast.Call):
+        return False
+    called = node.func
+    if isinstance(called, ast.Call):
+        return getattr(called.func, "id", "") == "getattr" and "channel" in ast.unparse(called.args[0])
+    name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+    return name.endswith("Stub") or name in KINDS
 
 
 def test_nobody_calls_past_the_client_that_sets_deadlines() -> None:
     """Stubs are handed to Remote, and called by hand only where the table says why."""
-    callers = set()
-    for module, path in modules().items():
-        for node in ast.walk(ast.parse(Path(path).read_text())):
-            called = node.func if isinstance(node, ast.Call) else None
-            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-            if name.endswith("Stub"):
-                callers.add(module)
-    assert callers == set(MAY_CALL_STUBS)
+    callers = {
+        module
+        for module, path in modules().items()
+        if any(_calls(node) for node in ast.walk(ast.parse(Path(path).read_text())))
+    }
+    assert callers == set(MAY_CALL)
     assert "timeout=deadline_s" in (ROOT / "donna/rpc/probe.py").read_text()
+    assert "timeout=timeout_s" in (ROOT / "services/searcher/gateway.py").read_text()
     assert "keepalive_timeout_ms" in (ROOT / "donna/rpc/dial.py").read_text()

@@ -64,7 +64,7 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
         return Kept(
             store=store,
             again=ArtifactStore(folder),
-            damage=lambda sha256, data: store.path(sha256).write_bytes(data) and None,
+            damage=lambda sha256, data: store._path(sha256).write_bytes(data) and None,
             everything=lambda: sorted(path.name for path in folder.rglob("*") if path.is_file()),
         )
     endpoint = request.getfixturevalue("s3")

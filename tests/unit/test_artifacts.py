@@ -67,7 +67,7 @@ def test_a_file_has_the_permissions_of_any_new_file(store: ArtifactStore) -> Non
     """Services of one installation share the store under different users."""
     mask = os.umask(0o022)
     try:
-        mode = stat.S_IMODE(store.path(store.put_bytes(DATA).sha256).stat().st_mode)
+        mode = stat.S_IMODE(store._path(store.put_bytes(DATA).sha256).stat().st_mode)
     finally:
         os.umask(mask)
     assert mode == 0o644
@@ -177,7 +177,7 @@ def test_a_name_outlives_a_loss_of_power(
 
     monkeypatch.setattr(os, "fsync", noted)
     store.put_bytes(DATA)
-    inner = store.path(SHA256).parent
+    inner = store._path(SHA256).parent
     assert [(folder.stat().st_ino, False), (inner.stat().st_ino, True)] == synced[1:]
 
 
@@ -191,7 +191,7 @@ def test_a_store_that_is_gone_says_so(store: ArtifactStore, folder: Path) -> Non
 
 def test_a_damaged_file_is_never_given_out_and_can_be_mended(store: ArtifactStore) -> None:
     store.put_bytes(DATA)
-    path = store.path(SHA256)
+    path = store._path(SHA256)
     for damaged in (DATA[:-1] + b"?", DATA[:-1], b"", DATA + b"!"):
         path.write_bytes(damaged)
         with pytest.raises(DataLoss, match=f"artifact {SHA256} is damaged") as caught:
@@ -231,7 +231,7 @@ def test_what_killed_writers_left_is_swept_when_it_is_old(folder: Path, store: A
     for path in (old, new):
         path.write_bytes(b"half")
     two_days_ago = time.time() - 2 * 24 * 3600
-    for path in (old, store.path(SHA256)):
+    for path in (old, store._path(SHA256)):
         os.utime(path, (two_days_ago, two_days_ago))
     ArtifactStore(folder)
     assert files(folder) == [".incoming-new", f"{SHA256[:2]}/{SHA256}"]
@@ -251,7 +251,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("sha256", HOSTILE)
 def test_hostile_hashes_name_no_file(store: ArtifactStore, sha256: str) -> None:
-    for ask in (store.path, store.has, store.describe, store.get_bytes, check_sha256):
+    for ask in (store.has, store.describe, store.get_bytes, store.remove, check_sha256):
         with pytest.raises(InvalidArgument, match="64 lower-case hexadecimal digits") as caught:
             ask(sha256)
         assert [violation.field for violation in caught.value.violations] == ["sha256"]

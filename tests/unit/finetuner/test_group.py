@@ -35,7 +35,7 @@ def test_two_processes_equal_one(world, tmp_path, monkeypatch):
         evaluate_on="validation",
         export=None,
     )
-    monkeypatch.setenv("DONNA_FINETUNER_ARTIFACTS", str(world.store.path("0" * 64).parent.parent))
+    monkeypatch.setenv("DONNA_FINETUNER_ARTIFACTS", str(world.store._path("0" * 64).parent.parent))
     monkeypatch.setenv("DONNA_FINETUNER_STATE", str(tmp_path))
     monkeypatch.setenv("DONNA_FINETUNER_DEVICE", "cpu")
     monkeypatch.setenv("PYTHONPATH", os.getcwd())

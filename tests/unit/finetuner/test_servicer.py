@@ -235,7 +235,7 @@ def test_a_plan_says_what_is_known_and_how_long_the_rest_takes(service: Service,
 def test_a_few_steps_tell_the_pace_of_what_was_never_trained(
     service: Service, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DONNA_FINETUNER_ARTIFACTS", str(world.store.path("0" * 64).parent.parent))
+    monkeypatch.setenv("DONNA_FINETUNER_ARTIFACTS", str(world.store._path("0" * 64).parent.parent))
     monkeypatch.setenv("DONNA_FINETUNER_STATE", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", os.getcwd())
     monkeypatch.setattr(service.work.admission, "_probe", epoch_s)

@@ -18,8 +18,8 @@ Pod = Callable[[dict[str, Any], int], int]
 
 class Cluster:
     """State of the server. `faults` are answered first, one a request: (method, status, headers); `refusal` is what
-    every creation of a Job is answered while it is set: (status, message). `pods_there` and `events_there` are listed
-    as they are, to whoever selects those of a Job."""
+    every creation of a Job is answered while it is set: (status, message). `pods_there` and `events_there` are listed,
+    to whoever selects those of a Job: of pods those of other phases than the selector says, no more than the limit."""
 
     def __init__(self, pods: Pod | None = None) -> None:
         self.jobs: dict[str, dict[str, Any]] = {}
@@ -110,7 +110,11 @@ class Cluster:
         elif url.path in (PODS, EVENTS):
             selector = query.get("labelSelector") or query["fieldSelector"]
             assert "job-name=" in selector or "involvedObject.name=" in selector
-            items = self.pods_there if url.path == PODS else self.events_there
+            items = self.events_there
+            if url.path == PODS:
+                unwanted = query["fieldSelector"].removeprefix("status.phase!=")
+                items = [pod for pod in self.pods_there if pod["status"]["phase"] != unwanted]
+            items = items[: int(query["limit"])]
             _send(http, 200, {"kind": "List", "metadata": {}, "items": items})
         elif method == "POST" and self.refusal is not None:
             _send(http, self.refusal[0], _status(*self.refusal))

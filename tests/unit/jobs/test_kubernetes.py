@@ -350,7 +350,7 @@ QUOTA = 'pods "x" is forbidden: exceeded quota: compute'
             "a node for pod distiller-1f-0: 0/3 nodes are available",
         ),
         (
-            [pod("Succeeded"), pod("Pending", state=PULLING)],
+            [*[pod("Succeeded")] * 100, pod("Pending", state=PULLING)],
             [],
             "pod distiller-1f-0: ImagePullBackOff: Back-off",
         ),
@@ -399,13 +399,22 @@ def test_a_job_that_no_queue_admits_says_so(
 
 
 def test_a_cluster_that_refuses_for_now_is_told_and_asked_again(
-    engine: Engine, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Engine,
+    cluster: Cluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("donna.jobs.kubernetes_placement.SILENT_S", 0.1)
+    monkeypatch.setattr("donna.jobs.kubernetes_placement.SETTLE_S", 0.05)
     cluster.refusal = (403, "exceeded quota: count/jobs.batch=8")
     job = engine.create({"count": 1, "folder": str(tmp_path)})
     eventually(state(engine.store, job.name, JobState.WAITING))
     assert "the cluster answers 403: exceeded quota: count/jobs" in engine.store.get(job.name).waiting_for
+    eventually(lambda: cluster.requests.count("POST jobs") > 5)
+    assert [r.levelname for r in caplog.records if "the cluster answers 403" in r.message] == ["WARNING"], (
+        "once"
+    )
     cluster.refusal = None
     eventually(state(engine.store, job.name, JobState.SUCCEEDED))
 

@@ -35,7 +35,7 @@ def remote(store: ArtifactStore) -> Iterator[Remote]:
 
 
 def files(store: ArtifactStore) -> list[Path]:
-    return [path for path in store.path(SHA256).parent.parent.rglob("*") if path.is_file()]
+    return [path for path in store._path(SHA256).parent.parent.rglob("*") if path.is_file()]
 
 
 def chunk(**fields: Any) -> pb.UploadArtifactRequest:
@@ -67,7 +67,7 @@ def test_what_is_uploaded_can_be_downloaded_from_anywhere(remote: Remote, store:
 def test_uploading_twice_is_uploading_once(remote: Remote, store: ArtifactStore, size: int) -> None:
     remote.UploadArtifact(upload())
     remote.UploadArtifact(upload(size=size))
-    assert files(store) == [store.path(SHA256)]
+    assert files(store) == [store._path(SHA256)]
 
 
 def test_what_is_missing_is_told_in_the_order_asked(remote: Remote) -> None:

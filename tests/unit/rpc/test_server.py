@@ -30,7 +30,7 @@ from donna.rpc.artifact_servicer import artifact_endpoint
 from donna.rpc.authentication import Gate, check_listen, digest_of, is_loopback
 from donna.rpc.channel import Remote, open_channel
 from donna.rpc.limits import MAX_MESSAGE_BYTES
-from donna.rpc.server import Server
+from donna.rpc.server import HEALTH, Server
 from donna.v1 import common_pb2
 from donna.v1 import profiler_pb2 as pb
 from donna.v1.profiler_pb2_grpc import ProfilerServiceStub
@@ -276,12 +276,19 @@ def test_revisions_come_in_order_and_the_last_is_the_end(store: JobStore) -> Non
     assert seen[-1].measurement.job.state == common_pb2.JOB_STATE_SUCCEEDED
 
 
+def free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
 def test_health_tells_when_the_store_is_gone(store: JobStore, tmp_path: Path) -> None:
     def healthy() -> bool:
         store.check()
         return True
 
-    with serving(endpoint(Small()), healthy=healthy, health_listen="127.0.0.1:0") as address:
+    probes = free_address()
+    with serving(endpoint(Small()), healthy=healthy, health_listen=probes) as address:
+        assert (health(probes), health(probes, NAME)) == (SERVING, SERVING)
         assert (health(address), health(address, NAME)) == (SERVING, SERVING)
         with pytest.raises(grpc.RpcError) as caught:
             health(address, "donna.v1.Unheard")
@@ -289,8 +296,40 @@ def test_health_tells_when_the_store_is_gone(store: JobStore, tmp_path: Path) ->
         hidden = tmp_path / "hidden"
         (tmp_path / "jobs.db").rename(hidden)
         eventually(lambda: health(address, NAME) == NOT_SERVING)
+        assert health(probes) == NOT_SERVING
         hidden.rename(tmp_path / "jobs.db")
         eventually(lambda: health(address) == SERVING)
+        assert health(probes) == SERVING
+
+
+def test_probes_are_answered_whoever_holds_calls_open() -> None:
+    """Their port needs no token: who could keep the cluster from asking could have every pod restarted."""
+    probes, stop = free_address(), threading.Event()
+
+    def endless() -> Iterator[bytes]:
+        stop.wait(30)
+        yield b""
+
+    with serving(endpoint(Small()), gate=GATE, health_listen=probes), ExitStack() as held:
+        held.callback(stop.set)
+        connection_of_its_own = [("grpc.use_local_subchannel_pool", 1)]
+        calls = []  # one that is forgotten is cancelled
+        for _ in range(15):
+            channel = held.enter_context(grpc.insecure_channel(probes, connection_of_its_own))
+            calls += [
+                channel.stream_unary(f"/{HEALTH}/Check").future(endless(), timeout=30) for _ in range(10)
+            ]
+        with grpc.insecure_channel(probes) as channel:
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=30)
+            with pytest.raises(grpc.RpcError) as caught:
+                next(watch)
+            assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+            for method in (f"/{NAME}/GetDevice", f"/{reflection_pb2.DESCRIPTOR.package}.ServerReflection/x"):
+                with pytest.raises(grpc.RpcError) as caught:
+                    channel.unary_unary(method)(b"", timeout=30)
+                assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert health(probes) == SERVING
+        assert not any(call.done() for call in calls)
 
 
 def test_health_tells_when_an_answer_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,8 +349,7 @@ def test_health_tells_when_an_answer_does_not_come(monkeypatch: pytest.MonkeyPat
 
 
 def test_health_says_nothing_good_before_it_knows() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = free_address()
     asked, go = threading.Event(), threading.Event()
 
     def healthy() -> bool:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from donna.artifacts import ArtifactStore
+from donna.jobs import lifeline
 from donna.rpc.channel import Remote, open_channel
 from donna.v1 import common_pb2 as common
 from donna.v1 import searcher_pb2 as pb
@@ -24,17 +23,17 @@ ROOT = Path(__file__).parents[3]
 
 
 class Program:
-    """`python -m services.searcher` on a state folder."""
+    """`python -m services.searcher` on a state folder, no longer than pytest itself."""
 
     def __init__(self, state: Path, **settings: str) -> None:
         file = state / "address"
         file.unlink(missing_ok=True)
         names = {f"DONNA_SEARCHER_{name.upper()}": value for name, value in settings.items()}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "services.searcher"],
-            cwd=ROOT,
+        self.process = lifeline.spawn(
+            ["-m", "services.searcher"],
             env={
                 "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(ROOT),
                 "DONNA_SEARCHER_STATE": str(state),
                 "DONNA_SEARCHER_ADDRESS_FILE": str(file),
                 **names,
