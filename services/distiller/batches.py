@@ -23,9 +23,14 @@ def training(
     while step < steps:
         epoch, done = divmod(step, per_epoch)
         batches = part.batches(
-            recipe.batch_size, recipe.seed, epoch, augment=bool(dataset.description.augment), drop_last=True
+            recipe.batch_size,
+            recipe.seed,
+            epoch,
+            augment=bool(dataset.description.augment),
+            drop_last=True,
+            first=done,
         )
-        for images, _ in islice(batches, done, min(per_epoch, done + steps - step)):
+        for images, _ in islice(batches, min(per_epoch - done, steps - step)):
             yield images
             step += 1
 

@@ -224,6 +224,19 @@ def test_batches_are_the_same_from_any_step(digits: Dataset) -> None:
     assert not torch.equal(whole[0], whole[4])
 
 
+def test_no_image_of_a_batch_that_is_left_out_is_read(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decoding and augmenting are most of what a batch costs, and training starts again at every measured point."""
+    read: list[int] = []
+    real = digits.source.images
+    monkeypatch.setattr(digits.source, "images", lambda rows: (read.append(len(rows)), real(rows))[1])
+    assert (
+        len(list(batches.training(digits, RECIPE, 6, 11))) == 5
+    )  # from the middle of one epoch into the next
+    assert read == [32] * 5
+
+
 def measured(
     cut: Cut, data: Dataset, taught: list[Student], pool: ThreadPoolExecutor, kl: Cut | None = None
 ) -> HeldOut:
