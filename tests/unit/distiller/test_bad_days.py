@@ -19,6 +19,7 @@ from donna.errors import FailedPrecondition
 from donna.jobs import Job, JobState
 from donna.jobs.engine import run_task
 from donna.jobs.lease import Leases
+from donna.nets import parity
 from donna.service import open_stores
 from donna.space import Library
 from services.distiller import group, shelf
@@ -289,6 +290,30 @@ def test_a_block_that_no_exporter_reproduces_is_left_out(
     ((name, reason),) = library.failures.items()
     assert name == f"stage1/{OPTIONS[0]}"
     assert "no exporter gives" in reason
+
+
+def test_memory_that_runs_out_as_a_block_is_exported_splits_the_group(
+    tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says nothing about the block: that it cannot be exported would be remembered for ever."""
+    real = parity.to_onnx
+    exported: list[int] = []
+
+    def scarce(*args: Any, **named: Any) -> bytes:
+        exported.append(1)
+        if len(exported) == 5:  # behind stem and head
+            torch.empty(1 << 50)
+        return real(*args, **named)
+
+    monkeypatch.setattr(parity, "to_onnx", scarce)
+    worker = Worker(tmp_path)
+    job = worker.create()
+    worker.run()
+    library = worker.finish(job)
+    assert library.failures == {}
+    assert library.digest == undisturbed.digest
+    (task,) = worker.store.tasks(job.name)
+    assert library_message(worker.store.get(job.name), [task]).plan.groups == 2
 
 
 @pytest.mark.parametrize("part", ["stem", "head"])

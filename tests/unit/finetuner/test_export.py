@@ -86,10 +86,10 @@ def test_a_fixed_batch_is_fixed(network, dataset):
 def test_a_wrong_graph_is_replaced_by_the_next_exporter(network, dataset, monkeypatch):
     real, used = exporting.to_onnx, []
 
-    def broken(module, shape, *, exporters, **settings):
-        used.extend(exporters)
-        data = real(module, shape, exporters=exporters, **settings)
-        if exporters == ["torchscript"]:
+    def broken(module, shape, *, exporter, **settings):
+        used.append(exporter)
+        data = real(module, shape, exporter=exporter, **settings)
+        if exporter == "torchscript":
             proto = onnx.load_model_from_string(data)
             for tensor in proto.graph.initializer:
                 array = onnx.numpy_helper.to_array(tensor)

@@ -1,12 +1,15 @@
 """What one network's trouble leaves standing, and which images are read when."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 import torch
 
 from donna.data import digits, load
 from donna.data.dataset import Dataset
-from donna.errors import FailedPrecondition
+from donna.errors import FailedPrecondition, ResourceExhausted
 from donna.space import Architecture
 from services.finetuner import export, quantize, replica, trainer, workshop
 from services.finetuner.recipe import Recipe
@@ -98,6 +101,26 @@ def test_a_network_that_cannot_be_quantised_keeps_its_float_model(world, monkeyp
     assert result["int8_error"]["reason"] == "QUANTISATION_FAILED"
     assert "error" not in result
     assert world.store.has(result["model"]["onnx"]["sha256"])
+
+
+@pytest.mark.parametrize(("owner", "place"), [(export, "to_onnx"), (quantize, "_quantize")])
+def test_memory_that_runs_out_in_an_export_is_not_remembered_as_what_the_network_is(
+    world, monkeypatch, owner, place
+):
+    monkeypatch.setattr(owner, place, too_much)
+    result = run(world, Report())
+    assert result["error"]["reason"] == "OUT_OF_MEMORY"
+    assert "int8_error" not in result
+
+
+def test_a_full_disk_is_not_remembered_as_a_network_that_cannot_be_quantised(world, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(quantize, "_quantize", full)
+    with pytest.raises(ResourceExhausted, match="No space left on device") as caught:
+        run(world, Report())
+    assert caught.value.reason == "DISK_FULL"
 
 
 def test_a_process_of_a_group_without_memory_says_so(tmp_path, monkeypatch):
