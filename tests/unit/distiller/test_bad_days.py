@@ -94,15 +94,16 @@ def test_a_stopped_worker_is_continued_where_it_was(
         if len(steps) == 5:
             worker.stopping.set()
 
-    monkeypatch.setattr(group.Checkpoints, "save", save_then_stop)
-    worker.run()
-    assert steps[-1] < 8
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(group.Checkpoints, "save", save_then_stop)
+        worker.run()
     interrupted_at = list(steps)
+    assert interrupted_at[-1] < 8
     second = Worker(tmp_path, checkpoint_interval_s=0)
     second.run()
     assert second.finish(job).digest == undisturbed.digest
     assert interrupted_at == [1, 2, 3, 4, 5, 6][: len(interrupted_at)]
+    assert steps[len(interrupted_at) :] == [6, 7, 8]  # saved after 5
     cost = second.store.get(job.name).cost
     assert (cost["blocks_trained"], cost["blocks_reused"]) == (9, 0)
     left = {path.name for path in (tmp_path / "artifacts").glob("*/*")}
