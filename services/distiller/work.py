@@ -128,7 +128,7 @@ class DistillWork:
                 )
                 group.train(missing, parts=parts(task.attempt))
                 splits = group.splits
-        checkpoints.clear()  # an earlier attempt may have ended between storing its last block and this
+        checkpoints.clear()  # no sooner: parts of a group go on from what they saved together
         blocks = report.recall([variant.key for variant in variants])
         # Counted by who made it, so that an interrupted task does not count its own blocks as reused.
         report.cost(blocks_reused=sum(block["made_by"] != task.job for block in blocks.values()))

@@ -187,19 +187,50 @@ def test_out_of_memory_splits_the_group_and_changes_nothing(
     assert worker.finish(job).digest == undisturbed.digest
 
 
+@pytest.fixture
+def together(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many blocks were trained together, each time."""
+    found: list[int] = []
+    real = group.Group._train_together
+
+    def counting(self: group.Group, variants: Any, saved: Any) -> None:
+        found.append(len(variants))
+        real(self, variants, saved)
+
+    monkeypatch.setattr(group.Group, "_train_together", counting)
+    return found
+
+
+def test_every_part_of_a_split_group_goes_on_where_the_group_was(
+    tmp_path: Path,
+    steps: list[int],
+    together: list[int],
+    undisturbed: Library,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where a part is split before it saved anything, and parts before it have."""
+    monkeypatch.setattr("donna.checkpoints.WRITING_SHARE", 0)
+    real = Student.step
+
+    def scarce(*args: Any) -> Any:
+        if len(steps) >= 5 and together[-1] > 4:
+            torch.empty(1 << 50)
+        return real(*args)
+
+    monkeypatch.setattr(Student, "step", scarce)
+    worker = Worker(tmp_path, checkpoint_interval_s=0)
+    job = worker.create()
+    worker.run()
+    assert together == [16, 8, 4, 4, 8, 4, 4]
+    assert steps == [1, 2, 3, 4, 5, *[6, 7, 8] * 4]
+    assert worker.finish(job).digest == undisturbed.digest
+
+
 def test_workers_that_are_lost_again_and_again_are_given_less_at_a_time(
-    tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, together: list[int], undisturbed: Library
 ) -> None:
     """The system's killer says nothing: whoever comes next has to guess that it was memory."""
     assert [parts(attempt) for attempt in (1, 2, 3, 4, 5)] == [1, 1, 2, 4, 8]
-    together: list[int] = []
-    real = group.Group._train_together
-
-    def counting(self: group.Group, variants: Any) -> None:
-        together.append(len(variants))
-        real(self, variants)
-
-    monkeypatch.setattr(group.Group, "_train_together", counting)
     worker = Worker(tmp_path)
     job = worker.create()
     task = worker.leases.claim()
