@@ -197,7 +197,8 @@ class Group:
         self._done += len(students)
 
     def _variances(self) -> list[Tensor]:
-        """(C,) variances of every block's target over the training part, from one pass for all groups."""
+        """(C,) variances of every block's target over the training part, remembered for all groups that start once one
+        has measured them. Those that start together measure the same, and the first to be done is believed."""
         key = keys.statistics_key(
             source=self._source, blocks=self._cut.names, batch_size=self._recipe.batch_size
         )
