@@ -41,7 +41,7 @@ def statistics(dataset: Dataset, recipe: Recipe) -> Iterator[Tensor]:
 
 
 def calibration(dataset: Dataset, recipe: Recipe) -> Iterator[Tensor]:
-    """The first training batches of an epoch of their own order, as they are."""
+    """The batches that training begins with, as they are: not augmented."""
     batches = dataset.split("training").batches(recipe.batch_size, recipe.seed, drop_last=True)
     return (images for images, _ in islice(batches, recipe.calibration_batches))
 
