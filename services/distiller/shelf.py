@@ -57,10 +57,11 @@ class Shelf:
             ("head", cut.head, cut.output_shapes[-1], cut.names[-1]),
         ):
             key = keys.part_key(source=source, part=name, boundary=boundary)
-            known = self._report.recall([key])
-            if key not in known or not all(map(self._artifacts.has, files(known[key]))):
-                self._report.remember(key, self._stored(_end(name, module, shape)))
-            ends[name] = self._report.recall([key])[key]
+            made = self._report.recall([key]).get(key)
+            if made is None or not all(map(self._artifacts.has, files(made))):
+                made = self._stored(_end(name, module, shape))
+                self._report.remember(key, made)
+            ends[name] = made
         return ends
 
     def _stored(self, product: Product) -> dict[str, Any]:
