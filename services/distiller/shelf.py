@@ -12,6 +12,7 @@ from donna.artifacts import ArtifactStore
 from donna.errors import FailedPrecondition
 from donna.jobs import Report
 from donna.nets.cut import Cut
+from donna.nets.weights import dump
 from services.distiller import keys
 from services.distiller.product import Product, finish
 from services.distiller.student import Student
@@ -49,9 +50,9 @@ class Shelf:
         counters = {"blocks_trained": 1.0, "block_epochs": epochs} if student.trained else {}
         self._report.remember(student.key, made, **counters)
 
-    def put_ends(self, cut: Cut, source: str, reference: bytes) -> dict[str, Any]:
+    def put_ends(self, cut: Cut, source: str) -> dict[str, Any]:
         """The results of stem and head, and the hash of the reference's weights."""
-        ends: dict[str, Any] = {"weights": self._artifacts.put_bytes(reference).sha256}
+        ends: dict[str, Any] = {"weights": self._artifacts.put_bytes(dump(cut.model)).sha256}
         for name, module, shape, boundary in (
             ("stem", cut.stem, cut.input_shape, cut.names[0]),
             ("head", cut.head, cut.output_shapes[-1], cut.names[-1]),

@@ -14,12 +14,12 @@ from donna.space import Architecture
 from services.finetuner import assembly
 from services.finetuner import export as exporting
 from services.finetuner.agreement import Agreement, problem
-from services.finetuner.evaluate import all_logits, evaluate, logits, measure
+from services.finetuner.evaluate import all_logits, logits, measure
 from services.finetuner.export import export
 from services.finetuner.quantize import calibration, quantize
 from services.finetuner.request import ExportSettings
 
-from .conftest import DATASET
+from .conftest import DATASET, evaluated
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_normalisation_inside_the_graph_takes_pixels(network, dataset):
     part = dataset.split("validation")
     pixels = dataset.source.images(part.rows)
     found = session.run(["y"], {"x": pixels})[0].argmax(axis=1)
-    assert (found == part.labels).mean() == pytest.approx(evaluate(network, part).accuracy)
+    assert (found == part.labels).mean() == pytest.approx(evaluated(network, part).accuracy)
 
 
 def test_a_fixed_batch_is_fixed(network, dataset):
