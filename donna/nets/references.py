@@ -16,7 +16,7 @@ from torch import nn
 from donna.errors import InvalidArgument
 from donna.nets import weights
 from donna.nets.arguments import Parameter, check
-from donna.nets.registry import Registry
+from donna.registry import Registry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +34,15 @@ class Provider:
     provenance: Callable[[Mapping[str, Any]], dict[str, str]] = lambda arguments: {}
 
 
-def _builtin() -> None:
-    from donna.nets import small_cnn, zoo
-
-    for provider in (small_cnn.PROVIDER, zoo.TORCHVISION, zoo.TIMM):
-        REGISTRY.register(provider.name, provider)
-
-
-REGISTRY: Registry[Provider] = Registry(kind="reference provider", group="donna.references", builtin=_builtin)
+REGISTRY: Registry[Provider] = Registry(
+    kind="reference provider",
+    group="donna.references",
+    ours={
+        "small_cnn": "donna.nets.small_cnn:PROVIDER",
+        "torchvision": "donna.nets.zoo:TORCHVISION",
+        "timm": "donna.nets.zoo:TIMM",
+    },
+)
 
 
 def resolve(description: Mapping[str, Any]) -> dict[str, Any]:
