@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from bench.makespan import Fleet, simulate
+from donna.checkpoints import WRITING_SHARE
 from donna.nets import references
 from donna.nets.costs import count
 from donna.nets.cut import cut as cut_at
@@ -22,6 +23,7 @@ from services.distiller.plan import Plan, make_plan
 from services.distiller.variants import Variant, shared_bytes, variants
 
 IMAGES, SHAPE, BLOCKS = 1_281_167, (3, 224, 224), tuple(f"features.{n}" for n in range(2, 7))
+CHECKPOINT_INTERVAL_S = 10.0
 GRID = {
     "kernel": (3, 5, 7), "expansion": (2, 3, 4, 6), "depth": (1, 2, 3, 4), "activation": ("relu", "silu"),
     "attention": ("none", "squeeze_excite"), "convolution": ("depthwise", "grouped"),
@@ -42,6 +44,8 @@ class Assumed:
     image_bytes: int = 110_000
     images_per_s: float = 4_000.0
     """Images that the processors of one worker read and decode."""
+    checkpoint_bytes_per_s: float = 200e6
+    """What a checkpoint is made and written with."""
 
 
 def options() -> list[Option]:
@@ -60,14 +64,23 @@ def group_s(group: tuple[Variant, ...], reference_macs: int, assumed: Assumed) -
     return training + passes, images / assumed.images_per_s
 
 
+def checkpoint_s(plan: Plan, assumed: Assumed) -> float:
+    """How old the largest group's checkpoint becomes: writing one may take a small share of the time alone."""
+    weights = max(sum(variant.costs.weight_bytes for variant in group) for group in plan.groups)
+    written = 3 * weights  # beside two moments of the optimiser
+    return max(CHECKPOINT_INTERVAL_S, WRITING_SHARE * written / assumed.checkpoint_bytes_per_s)
+
+
 def report(plan: Plan, reference_macs: int, assumed: Assumed, gpus: int) -> dict[str, object]:
     """One plan on so many GPUs."""
     times = [group_s(group, reference_macs, assumed) for group in plan.groups]
     durations = [max(pair) for pair in times]
+    interval_s = checkpoint_s(plan, assumed)
+    preempted = Fleet(workers=gpus, mtbf_h=6.0, checkpoint_s=interval_s)
     runs = {
         "quiet": Fleet(workers=gpus),
-        "preempted": Fleet(workers=gpus, mtbf_h=6.0),
-        "uneven_and_preempted": Fleet(workers=gpus, mtbf_h=6.0, straggling=0.3),
+        "preempted": preempted,
+        "uneven_and_preempted": replace(preempted, straggling=0.3),
     }
     outcomes = {name: [simulate(durations, fleet, seed) for seed in range(5)] for name, fleet in runs.items()}
     variants_trained = plan.blocks_to_train
@@ -92,10 +105,11 @@ def report(plan: Plan, reference_macs: int, assumed: Assumed, gpus: int) -> dict
             name: round(float(np.median([o.lost_s for o in found])) / 3600, 3)
             for name, found in outcomes.items()
         },
+        "checkpoint_s": round(interval_s, 1),
         "transactions_per_s": {
             "lease_renewals": min(gpus, len(plan.groups)) / 2.0,
             "progress_at_most": min(gpus, len(plan.groups)) * 5.0,
-            "checkpoints": min(gpus, len(plan.groups)) / 10.0,
+            "checkpoints": min(gpus, len(plan.groups)) / interval_s,
         },
     }
 
@@ -118,7 +132,7 @@ def main() -> None:
             shared_bytes=shared,
             reference_macs=reference.macs,
             batch_size=assumed.batch_size,
-            threads=1,
+            threads=2,  # as many as are stepped at once on a GPU: services/distiller/compute.py
             workers=workers,
         )
 

@@ -48,18 +48,21 @@ class Part:
         augment: bool = False,
         drop_last: bool = False,
         share: tuple[int, int] = (0, 1),
+        first: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """(images_BCHW, labels_B) until every image was given once; the last batch may be smaller.
 
         Without a seed the images come in the order of the rows. With one, the order and the
         augmentations are a function of (seed, epoch) alone. `drop_last` leaves out a smaller last batch
         (unless it is the only one), for normalisation layers that cannot see one image alone.
-        `share` (r, n) gives every n-th image of each batch, from the r-th: process r of n.
+        `share` (r, n) gives every n-th image of each batch, from the r-th: process r of n. `first` leaves out so many
+        batches, of which no image is read.
         """
         if augment and seed is None:
             raise ValueError("augmented batches need a seed")
         rank, size = share
-        for i, positions in enumerate(self.positions(batch_size, seed, epoch, drop_last=drop_last)):
+        found = self.positions(batch_size, seed, epoch, drop_last=drop_last)
+        for i, positions in enumerate(found[first:], first):
             rng = np.random.default_rng([seed or 0, epoch, i, 0xA06 + rank]) if augment else None
             yield self.dataset.read(self.rows[positions[rank::size]], rng)
 

@@ -23,7 +23,8 @@ from donna.errors import InvalidArgument
 
 _KNOWN = ("train", "test", "image_size")
 _END_BYTES, _READ_AT_ONCE, _ASKED_AT_ONCE = 4096, 16, 10_000
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
+_UNCOMPRESSED = (".bmp", ".ppm", ".pgm", ".tif", ".tiff")
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", *_UNCOMPRESSED)
 
 
 class ImageFolder:
@@ -60,7 +61,8 @@ class ImageFolder:
 
     def _identify(self) -> str:
         """Names, and what tells one image from another without reading all of them, which may be hundreds of gigabytes:
-        sizes and both ends. A format that compresses changes one of them wherever a pixel changes."""
+        sizes and both ends. Where a format compresses, an image that is written anew hardly ever keeps all three;
+        where it does not, a changed pixel changes nothing but itself, and all of the file counts."""
         whole = hashlib.sha256(str(self.input_shape).encode())
         with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
             for start in range(0, len(self._files), _ASKED_AT_ONCE):
@@ -77,7 +79,11 @@ class ImageFolder:
                 head = opened.read(_END_BYTES)
                 size = opened.seek(0, os.SEEK_END)
                 opened.seek(max(len(head), size - _END_BYTES))
-                return size.to_bytes(8) + head + opened.read()
+                ends = size.to_bytes(8) + head + opened.read()
+                if path.suffix.lower() not in _UNCOMPRESSED or size <= 2 * _END_BYTES:
+                    return ends
+                opened.seek(0)
+                return ends + hashlib.file_digest(opened, "sha256").digest()
         except OSError as error:
             said = f"{path.parent.name}/{path.name} cannot be read: {error.strerror}"
             raise InvalidArgument.of(f"dataset.arguments.{key}", said) from error

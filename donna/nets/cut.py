@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from donna.errors import InvalidArgument
 from donna.nets.ends import Head, Shape, Stem
-from donna.nets.record import Call, Order, find, record
+from donna.nets.record import Call, find, record
 
 _TOLERANCE = 1e-4
 
@@ -90,27 +90,25 @@ class Cut:
         return maps
 
 
-def cut(
-    model: nn.Module, block_names: Sequence[str], input_shape: Sequence[int], field: str = "blocks"
-) -> Cut:
+def cut(model: nn.Module, block_names: Sequence[str], input_shape: Sequence[int]) -> Cut:
     """Cuts `model` at `block_names` for images of (C, H, W) `input_shape`. The model is frozen in place.
 
-    Raises InvalidArgument for `<field>[n]` (or `<field>[n].name` through `field`) when a name is unknown, a
-    block is not one tensor in and one tensor out, the blocks are no chain, or a tensor bypasses them.
+    Raises InvalidArgument for `blocks[n]` when a name is unknown, a block is not one tensor in and one tensor out,
+    the blocks are no chain, or a tensor bypasses them.
     """
     names, shape = tuple(block_names), tuple(input_shape)
     if not names:
-        raise InvalidArgument.of(field, "at least one block must be named")
-    blocks = tuple(find(model, name, f"{field}[{n}]") for n, name in enumerate(names))
+        raise InvalidArgument.of("blocks", "at least one block must be named")
+    blocks = tuple(find(model, name, f"blocks[{n}]") for n, name in enumerate(names))
     for n, name in enumerate(names):
         for other in (*names[:n], *names[n + 1 :]):
             if name == other or name.startswith(f"{other}."):
-                raise InvalidArgument.of(f"{field}[{n}]", f"{name!r} is (part of) another block, {other!r}")
+                raise InvalidArgument.of(f"blocks[{n}]", f"{name!r} is (part of) another block, {other!r}")
     model.eval().requires_grad_(False)
     images = torch.rand((2, *shape), generator=torch.Generator().manual_seed(0))
-    logits, calls, order = record(model, names, images, field)
+    logits, calls, order = record(model, names, images)
     for n, call in enumerate(calls):
-        _check_block(call, calls[n - 1] if n else None, f"{field}[{n}]")
+        _check_block(call, calls[n - 1] if n else None, f"blocks[{n}]")
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != 2:
         raise InvalidArgument.of("reference", "must return logits of shape (B, classes) as its only output")
     found = Cut(
@@ -125,7 +123,7 @@ def cut(
         head=Head(model, names[-1], shape, tuple(calls[-1].y.shape[1:]), order.only_before(names)),
         overwrites=any(call.overwritten for call in calls),
     )
-    _check_ends(found, images, calls, logits, order, field)
+    _check_ends(found, images, calls, logits)
     return found
 
 
@@ -142,9 +140,7 @@ def _check_block(call: Call, previous: Call | None, field: str) -> None:
         )
 
 
-def _check_ends(
-    found: Cut, images: Tensor, calls: Sequence[Call], logits: Tensor, order: Order, field: str
-) -> None:
+def _check_ends(found: Cut, images: Tensor, calls: Sequence[Call], logits: Tensor) -> None:
     """Stem and head alone must give what the whole model gave: otherwise something else crosses the cut."""
     with torch.no_grad():
         try:
@@ -152,14 +148,16 @@ def _check_ends(
             # Other images of the same batch: a head that still looks at them cannot give the same logits.
             head = found.head(calls[-1].y.clone())
         except (AttributeError, RuntimeError, TypeError) as error:
-            raise InvalidArgument.of(field, f"stem and head cannot run alone: {str(error)[:200]}") from error
+            raise InvalidArgument.of(
+                "blocks", f"stem and head cannot run alone: {str(error)[:200]}"
+            ) from error
     if not _close(stem, calls[0].x):
         raise InvalidArgument.of(
-            f"{field}[0]", f"what runs before {found.names[0]!r} is not a function of the image"
+            "blocks[0]", f"what runs before {found.names[0]!r} is not a function of the image"
         )
     if not _close(head, logits):
         raise InvalidArgument.of(
-            f"{field}[{len(calls) - 1}]",
+            f"blocks[{len(calls) - 1}]",
             f"a tensor from before {found.names[-1]!r} is used behind it, past the blocks: "
             "the cut carries only the block's own output",
         )

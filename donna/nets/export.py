@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from donna.errors import FailedPrecondition, InvalidArgument
+from donna.nets.memory import ran_out
 from donna.onnx_format import IR_VERSION, OPSETS
 
 EXPORTERS = ("torchscript", "dynamo")
@@ -30,12 +31,13 @@ def to_onnx(
     input_shape: Sequence[int],
     *,
     opset: int = 18,
-    exporters: Sequence[str] = EXPORTERS,
+    exporter: str = "torchscript",
 ) -> bytes:
     """The ONNX bytes of `module` in eval mode for (N, *input_shape) float32 inputs.
 
-    `exporters` are tried in order. Raises InvalidArgument for another opset, FailedPrecondition when none of
-    the exporters can express the module. The exporters keep globals: one thread is let in at a time.
+    `exporter` is one of EXPORTERS. Raises InvalidArgument for another opset, FailedPrecondition when the exporter
+    cannot express the module, and what the allocator raises when memory runs out. The exporters keep globals: one
+    thread is let in at a time.
     """
     if opset not in OPSETS:
         raise InvalidArgument.of("opset", f"must be one of {OPSETS}, got {opset}")
@@ -43,18 +45,15 @@ def to_onnx(
     parameter = next(module.parameters(), None)
     x = torch.zeros((2, *input_shape), device=parameter.device if parameter is not None else None)
     was_training = module.training
-    problems = []
     module.eval()
     try:
-        for exporter in exporters:
-            try:
-                with _ONE_AT_A_TIME:
-                    model = _EXPORT[exporter](module, x, opset)
-                break
-            except Exception as error:  # the exporters raise anything
-                problems.append(f"{exporter}: {type(error).__name__}")
-        else:
-            raise FailedPrecondition(f"the network cannot be exported to ONNX ({'; '.join(problems)})")
+        with _ONE_AT_A_TIME:
+            model = _EXPORT[exporter](module, x, opset)
+    except Exception as error:  # the exporters raise anything
+        if ran_out(error):
+            raise
+        said = f"{exporter}: {type(error).__name__}"
+        raise FailedPrecondition(f"the network cannot be exported to ONNX ({said})") from error
     finally:
         module.train(was_training)
     model.ir_version = IR_VERSION

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from donna.errors import InvalidArgument
-from donna.nets.costs import Costs, count
+from donna.nets.costs import Costs, count, slow_attention
 from donna.nets.cut import cut
 
 Shape = tuple[int, ...]
@@ -120,14 +120,9 @@ def _calls(model: nn.Module, input_shape: Sequence[int]) -> dict[str, _Call]:
 
 def _flops(model: nn.Module, input_shape: Sequence[int]) -> dict[str, int]:
     """Multiply-adds of every submodule for one image, by name."""
-    fast_path = torch.backends.mha.get_fastpath_enabled()
     counter = FlopCounterMode(display=False)
-    try:
-        torch.backends.mha.set_fastpath_enabled(False)
-        with torch.no_grad(), counter:
-            model(torch.zeros((1, *input_shape)))
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast_path)
+    with torch.no_grad(), slow_attention(), counter:
+        model(torch.zeros((1, *input_shape)))
     root = type(model).__name__
     return {
         name.removeprefix(f"{root}."): sum(counts.values()) // 2

@@ -77,15 +77,13 @@ def find(model: nn.Module, name: str, field: str) -> nn.Module:
     return modules[name]
 
 
-def record(
-    model: nn.Module, names: Sequence[str], images: Tensor, field: str = "blocks"
-) -> tuple[Any, list[Call], Order]:
+def record(model: nn.Module, names: Sequence[str], images: Tensor) -> tuple[Any, list[Call], Order]:
     """(output, one Call for each name, Order) of one pass of `model` over `images`.
 
     Raises InvalidArgument when the model cannot take such images, or a named submodule does not run exactly
     once, takes anything but one tensor or gives anything but one tensor.
     """
-    recorder = _Recorder(names, field)
+    recorder = _Recorder(names)
     handles = []
     for name, module in model.named_modules():
         handles.append(module.register_forward_pre_hook(recorder.before(name), with_kwargs=True))
@@ -107,8 +105,8 @@ def record(
 
 
 class _Recorder:
-    def __init__(self, names: Sequence[str], field: str) -> None:
-        self._fields = {name: f"{field}[{n}]" for n, name in enumerate(names)}
+    def __init__(self, names: Sequence[str]) -> None:
+        self._fields = {name: f"blocks[{n}]" for n, name in enumerate(names)}
         self._calls: dict[str, Call] = {}
         self._open: dict[str, list[int]] = {}
         # Tensors are kept alive, so that no id is used again, with their version, which counts writes.

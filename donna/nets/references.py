@@ -16,7 +16,7 @@ from torch import nn
 from donna.errors import InvalidArgument
 from donna.nets import weights
 from donna.nets.arguments import Parameter, check
-from donna.nets.registry import Registry
+from donna.registry import Registry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,40 +34,36 @@ class Provider:
     provenance: Callable[[Mapping[str, Any]], dict[str, str]] = lambda arguments: {}
 
 
-def _builtin() -> None:
-    from donna.nets import small_cnn, zoo
-
-    for provider in (small_cnn.PROVIDER, zoo.TORCHVISION, zoo.TIMM):
-        REGISTRY.register(provider.name, provider)
-
-
-REGISTRY: Registry[Provider] = Registry(kind="reference provider", group="donna.references", builtin=_builtin)
-
-
-def register(provider: Provider) -> Provider:
-    """Adds a provider; raises AlreadyExists when its name is taken."""
-    return REGISTRY.register(provider.name, provider)
+REGISTRY: Registry[Provider] = Registry(
+    kind="reference provider",
+    group="donna.references",
+    ours={
+        "small_cnn": "donna.nets.small_cnn:PROVIDER",
+        "torchvision": "donna.nets.zoo:TORCHVISION",
+        "timm": "donna.nets.zoo:TIMM",
+    },
+)
 
 
-def resolve(description: Mapping[str, Any], field: str = "reference") -> dict[str, Any]:
+def resolve(description: Mapping[str, Any]) -> dict[str, Any]:
     """The description with every default filled in: equal references have equal resolved descriptions.
 
     Raises InvalidArgument naming `reference.provider` or `reference.arguments.<name>`.
     """
-    provider, arguments = _read(description, field)
+    provider, arguments = _read(description)
     return {
         "provider": provider.name,
-        "arguments": check(provider.parameters, arguments, f"{field}.arguments"),
+        "arguments": check(provider.parameters, arguments, "reference.arguments"),
     }
 
 
-def build(description: Mapping[str, Any], field: str = "reference") -> nn.Module:
+def build(description: Mapping[str, Any]) -> nn.Module:
     """The reference with random weights (torch's global generator; seed it first), in training mode.
 
     Raises InvalidArgument naming `reference.provider` or `reference.arguments.<name>`.
     """
-    provider, arguments = _read(description, field)
-    values = check(provider.parameters, arguments, f"{field}.arguments")
+    provider, arguments = _read(description)
+    values = check(provider.parameters, arguments, "reference.arguments")
     return provider.build(**values)
 
 
@@ -76,15 +72,13 @@ def at_random(description: Mapping[str, Any]) -> dict[str, Any]:
 
     The parameter `weights` of a provider, where it need not be given, is what names such weights.
     """
-    provider, arguments = _read(description, "reference")
+    provider, arguments = _read(description)
     named = {p.name for p in provider.parameters if p.name == "weights" and not p.required}
     kept = {name: value for name, value in arguments.items() if name not in named}
     return {**description, "arguments": kept, "weights": None}
 
 
-def load(
-    description: Mapping[str, Any], read: Callable[[str], bytes], seed: int = 0, field: str = "reference"
-) -> nn.Module:
+def load(description: Mapping[str, Any], read: Callable[[str], bytes], seed: int = 0) -> nn.Module:
     """The reference with the weights that `weights` of the description names (a sha256, which `read` turns into the
     bytes of a safetensors file), or, without, as its provider makes it under `seed`.
 
@@ -93,20 +87,20 @@ def load(
     sha256 = description.get("weights")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = build(at_random(description) if sha256 else description, field)
+        model = build(at_random(description) if sha256 else description)
     if sha256:
-        weights.load(model, read(sha256), f"{field}.weights")
+        weights.load(model, read(sha256), "reference.weights")
     return model
 
 
-def provenance(description: Mapping[str, Any], field: str = "reference") -> dict[str, str]:
+def provenance(description: Mapping[str, Any]) -> dict[str, str]:
     """Licence and source, as far as the provider knows them; keys `licence`, `source`."""
-    provider, arguments = _read(description, field)
-    return dict(provider.provenance(check(provider.parameters, arguments, f"{field}.arguments")))
+    provider, arguments = _read(description)
+    return dict(provider.provenance(check(provider.parameters, arguments, "reference.arguments")))
 
 
-def _read(description: Mapping[str, Any], field: str) -> tuple[Provider, Mapping[str, Any]]:
+def _read(description: Mapping[str, Any]) -> tuple[Provider, Mapping[str, Any]]:
     name, arguments = description.get("provider", ""), description.get("arguments") or {}
     if not isinstance(arguments, Mapping):
-        raise InvalidArgument.of(f"{field}.arguments", f"must be a mapping, got {arguments!r}")
-    return REGISTRY.get(name, f"{field}.provider"), arguments
+        raise InvalidArgument.of("reference.arguments", f"must be a mapping, got {arguments!r}")
+    return REGISTRY.get(name, "reference.provider"), arguments

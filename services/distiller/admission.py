@@ -132,8 +132,11 @@ class Admission:
     def _plan(self, request: Request) -> Planned:
         material = self._materials.load(request)
         found, ends = self._count(material, request)
-        known = self._recall([variant.key for variant in found])
         batch_size = request.recipe.batch_size
+        statistics = keys.statistics_key(
+            source=material.source, blocks=material.cut.names, batch_size=batch_size
+        )
+        known = self._recall([*(variant.key for variant in found), statistics])
         reference = count(material.cut.model, material.cut.input_shape)
         made = make_plan(
             found,
@@ -147,7 +150,8 @@ class Admission:
             threads=self._threads,
             workers=self._workers,
         )
-        passes = _passes(material, request, len(made.groups))
+        measuring = 0 if statistics in known else min(len(made.groups), self._workers)
+        passes = _passes(material, request, len(made.groups), measuring)
         estimated_s, estimated_from = self._estimate(material, request, made, passes)
         return Planned(
             request=request,
@@ -198,12 +202,12 @@ def block_keys(material: Material, request: Request) -> Callable[[int, Option], 
     )
 
 
-def _passes(material: Material, request: Request, groups: int) -> int:
-    """Batches through the reference: for each group training, and calibration and quality at every measured point;
-    once the statistics."""
+def _passes(material: Material, request: Request, groups: int, measuring: int) -> int:
+    """Batches through the reference, at most: for each group training, and calibration and quality at every measured
+    point; the statistics for each of so many groups, those that start before one has measured them."""
     recipe, training = request.recipe, len(material.dataset.split("training"))
     for_each = recipe.steps(training) + _measured_batches(material, request)
-    return groups * for_each + (math.ceil(training / recipe.batch_size) if groups else 0)
+    return groups * for_each + measuring * math.ceil(training / recipe.batch_size)
 
 
 def _measured_batches(material: Material, request: Request) -> int:

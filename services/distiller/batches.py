@@ -23,9 +23,14 @@ def training(
     while step < steps:
         epoch, done = divmod(step, per_epoch)
         batches = part.batches(
-            recipe.batch_size, recipe.seed, epoch, augment=bool(dataset.description.augment), drop_last=True
+            recipe.batch_size,
+            recipe.seed,
+            epoch,
+            augment=bool(dataset.description.augment),
+            drop_last=True,
+            first=done,
         )
-        for images, _ in islice(batches, done, min(per_epoch, done + steps - step)):
+        for images, _ in islice(batches, min(per_epoch - done, steps - step)):
             yield images
             step += 1
 
@@ -36,7 +41,7 @@ def statistics(dataset: Dataset, recipe: Recipe) -> Iterator[Tensor]:
 
 
 def calibration(dataset: Dataset, recipe: Recipe) -> Iterator[Tensor]:
-    """The first training batches of an epoch of their own order, as they are."""
+    """The batches that training begins with, as they are: not augmented."""
     batches = dataset.split("training").batches(recipe.batch_size, recipe.seed, drop_last=True)
     return (images for images, _ in islice(batches, recipe.calibration_batches))
 

@@ -16,13 +16,11 @@ _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
 def providers() -> list[pb.Provider]:
-    """All registered things, sorted by kind and name."""
+    """All registered things that can be used, sorted by kind and name."""
     found = []
-    for name in references.REGISTRY.names():
-        reference = references.REGISTRY.get(name, "reference.provider")
+    for name, reference in references.REGISTRY.items():
         found.append(_provider("reference", name, reference.about, reference.parameters))
-    for name in families.REGISTRY.names():
-        family = families.REGISTRY.get(name, "family")
+    for name, family in families.REGISTRY.items():
         found.append(_provider("family", name, family.about, family.parameters))
     found += [
         pb.Provider(kind="dataset", name=name, description="images with labels") for name in data.providers()

@@ -82,7 +82,6 @@ def distill(
     `maps_of_batches` are [Y_0, ..., Y_N] of the batches from `first_step` on, `variances[n]` the (C,) variance of
     block n's target Y_{n+1}. A student whose loss is no longer finite is ended; the others go on.
     """
-    step = first_step
     for step, maps in enumerate(maps_of_batches, first_step):
         rate = recipe.learning_rate_at(step, steps)
 

@@ -27,7 +27,7 @@ from services.distiller.materials import Material
 from services.distiller.quality import HeldOut, recalibrate_all
 from services.distiller.request import Request
 from services.distiller.shelf import Shelf
-from services.distiller.state import pack, unpack
+from services.distiller.state import pack, share, unpack
 from services.distiller.statistics import ChannelMoments, add_all, guarded
 from services.distiller.student import Student, enrol
 from services.distiller.variants import Variant
@@ -62,6 +62,7 @@ class Group:
         self._shelf = shelf
         self._steps = self._recipe.steps(len(self._dataset.split("training")))
         self._done, self._total = 0, 0
+        self._begun_from: dict[str, Tensor] = {}
         self.splits = 0
 
     def train(self, variants: Sequence[Variant], parts: int = 1) -> None:
@@ -71,12 +72,19 @@ class Group:
         size = -(-len(variants) // parts)
         divided = [variants[start : start + size] for start in range(0, len(variants), size)]
         self.splits += len(divided) - 1
-        for part in divided:
-            self._train(part)
+        self._train_each(divided, self._saved())
 
-    def _train(self, variants: Sequence[Variant]) -> None:
+    def _train_each(self, parts: Sequence[Sequence[Variant]], saved: dict[str, Tensor]) -> None:
+        """Each part goes on from its own share of what was saved: what an earlier one saves takes its place."""
+        shares = [share([v.key for v in part], saved) for part in parts]
+        saved.clear()
+        for part, own in zip(parts, shares, strict=True):
+            self._train(part, own)
+            own.clear()
+
+    def _train(self, variants: Sequence[Variant], saved: dict[str, Tensor]) -> None:
         try:
-            self._train_together(variants)
+            self._train_together(variants, saved)
         except Exception as error:
             if not ran_out(error):
                 raise
@@ -91,10 +99,18 @@ class Group:
         self.splits += 1
         half = len(variants) // 2
         self._say(0.0, f"out of memory: {len(variants)} blocks go on in two groups")
-        self._train(variants[:half])
-        self._train(variants[half:])
+        self._train_each((variants[:half], variants[half:]), saved or self._saved())
 
-    def _train_together(self, variants: Sequence[Variant]) -> None:
+    def _saved(self) -> dict[str, Tensor]:
+        return self._checkpoints.load(read_state) or {}
+
+    def _save(self, students: Sequence[Student], step: int) -> None:
+        self._begun_from.clear()
+        self._checkpoints.save(dump_state(pack(students, step)))
+
+    def _train_together(self, variants: Sequence[Variant], saved: dict[str, Tensor]) -> None:
+        """`saved` is emptied when a later state is: until then, halves go on from it."""
+        self._begun_from = saved
         variances = self._variances()
         students = [
             enrol(
@@ -108,7 +124,7 @@ class Group:
             )
             for v in variants
         ]
-        step = unpack(students, self._checkpoints.load(read_state) or {})
+        step = unpack(students, saved)
         *points, last = self._recipe.quality_steps(len(self._dataset.split("training")))
         for point in points:
             step = self._advance(students, variances, step, point)
@@ -117,7 +133,6 @@ class Group:
                 self._measure(students, variances, point)
         self._advance(students, variances, step, last)
         self._finish(students, variances)
-        self._checkpoints.clear()
 
     def _advance(self, students: Sequence[Student], variances: Sequence[Tensor], start: int, end: int) -> int:
         """Trains from step `start` to `end`, and returns where the students are: no earlier than they were."""
@@ -133,13 +148,12 @@ class Group:
                 first_step=start,
                 pool=self._pool,
             ):
-                share = step / self._steps
                 self._say(
-                    (1 - _FINISHING) * share * len(students),
+                    (1 - _FINISHING) * step / self._steps * len(students),
                     f"distilling {len(students)} blocks, epoch {step / per_epoch:.1f} of {self._recipe.epochs:g}",
                 )
                 if self._checkpoints.due():
-                    self._checkpoints.save(dump_state(pack(students, step)))
+                    self._save(students, step)
         return step
 
     def _measure(
@@ -178,12 +192,13 @@ class Group:
                 student.failed = "the quality on held-out images is not finite"
             student.module.eval().to("cpu")
             self._shelf.put_block(student, cut=self._cut, scores=scores, epochs=self._recipe.epochs)
-            share = (1 - _FINISHING) + _FINISHING * count / len(students)
-            self._say(share * len(students), f"storing block {count} of {len(students)}")
+            done = (1 - _FINISHING) * len(students) + _FINISHING * count
+            self._say(done, f"storing block {count} of {len(students)}")
         self._done += len(students)
 
     def _variances(self) -> list[Tensor]:
-        """(C,) variances of every block's target over the training part, from one pass for all groups."""
+        """(C,) variances of every block's target over the training part, remembered for all groups that start once one
+        has measured them. Those that start together measure the same, and the first to be done is believed."""
         key = keys.statistics_key(
             source=self._source, blocks=self._cut.names, batch_size=self._recipe.batch_size
         )

@@ -26,11 +26,10 @@ _KEPT = 2
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Material:
-    """`weights` is the sha256 of the reference's weights as safetensors, `source` the key of reference and data."""
+    """`source` is the key of reference and data."""
 
     dataset: data.Dataset
     cut: Cut
-    weights: str
     source: str
 
 
@@ -64,10 +63,6 @@ class Materials:
         self._newest = data.load(description, root=self.data_root)
         return self._newest
 
-    def reference_weights(self, request: Request) -> bytes:
-        """The weights that the reference of a request has, as safetensors."""
-        return weights.dump(self.load(request).cut.model)
-
     def _load(self, request: Request) -> Material:
         description = references.resolve(request.reference)
         dataset = self._newest
@@ -86,4 +81,4 @@ class Materials:
         source = keys.source_key(
             reference=description, weights=sha256, input_shape=dataset.input_shape, dataset=dataset.identity
         )
-        return Material(dataset=dataset, cut=found, weights=sha256, source=source)
+        return Material(dataset=dataset, cut=found, source=source)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from donna.errors import FailedPrecondition
 from services.distiller import batches, compute
 from services.distiller.distill import distill, passes
 from services.distiller.materials import Material
@@ -66,11 +67,7 @@ def probe(
             both_s = _after_the_first(
                 distill(students, maps, variances, recipe, steps=steps, first_step=0, pool=pool), place
             )
-        smallest = students[0].module.to("cpu")
-        finish(smallest, cut.input_shapes[students[0].n])
-        started = time.perf_counter()
-        finish(smallest, cut.input_shapes[students[0].n])
-        store_s = time.perf_counter() - started
+        store_s = _store_s(students[0].module.to("cpu"), cut.input_shapes[students[0].n])
         where = torch.cuda.get_device_name(place) if place.type == "cuda" else f"{threads} threads of a CPU"
     scale = recipe.batch_size / size
     said = f"measured: {STEPS - 1} steps of {len(chosen)} of {len(variants)} blocks on {where}"
@@ -96,6 +93,18 @@ def _first(material: Material, recipe: Recipe) -> list[Tensor]:
     steps = min(STEPS, recipe.steps(len(material.dataset.split("training"))))
     found = list(islice(batches.training(material.dataset, recipe), steps))
     return [found[i % len(found)] for i in range(STEPS)]
+
+
+def _store_s(module: nn.Module, input_shape: Sequence[int]) -> float:
+    """Seconds to make a block ready to be stored, the second time; 0 for one that cannot be, which is left out of its
+    library and no reason to refuse it."""
+    try:
+        finish(module, input_shape)
+        started = time.perf_counter()
+        finish(module, input_shape)
+    except FailedPrecondition:
+        return 0.0
+    return time.perf_counter() - started
 
 
 def _after_the_first(steps: Iterator[object], place: torch.device) -> float:

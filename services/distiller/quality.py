@@ -57,7 +57,8 @@ class HeldOut:
         """Takes in [Y_0, ..., Y_N] of one batch."""
         size = len(maps[0])
         with torch.no_grad():
-            logits = None if self._cut is None else self._cut.head(maps[-1])
+            # Copies go into a head, which may begin in place: maps are what students are measured by.
+            logits = None if self._cut is None else self._cut.head(maps[-1].clone())
 
         def measure(student: Student) -> None:
             y_hat = student.run(maps[student.n])
@@ -91,7 +92,7 @@ def _divergence(cut: Cut, rest: Sequence[nn.Module], y_hat: Tensor, logits: Tens
     for block in rest:
         y = block(y)
     return kl_div(
-        log_softmax(cut.head(y).double(), dim=1),
+        log_softmax(cut.head(y.clone()).double(), dim=1),
         log_softmax(logits.double(), dim=1),
         reduction="batchmean",
         log_target=True,

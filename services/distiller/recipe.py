@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from donna.errors import InvalidArgument, Violation
+from donna.allowed import Allowed, Flag, Number, Word, read
 from donna.nets.schedule import factor
 
 OPTIMIZERS = ("adamw", "sgd")
-PRECISIONS = ("float32", "bfloat16")
-_MAX_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,45 +57,21 @@ class Recipe:
         return asdict(self)
 
     @classmethod
-    def parse(cls, raw: Mapping[str, Any], field: str = "recipe") -> Recipe:
+    def parse(cls, raw: Mapping[str, Any]) -> Recipe:
         """From JSON, missing fields by default. Raises InvalidArgument naming every wrong field at once."""
-        known = {f.name for f in fields(cls)}
-        problems = [
-            Violation(field=f"{field}.{name}", description="is not a field of a distillation recipe")
-            for name in raw
-            if name not in known
-        ]
-        for name, value in raw.items():
-            if name in known and (problem := _problem(name, value)):
-                problems.append(Violation(field=f"{field}.{name}", description=problem))
-        if problems:
-            raise InvalidArgument.all_of(problems)
-        return cls(**{name: type(getattr(cls, name))(value) for name, value in raw.items()})
+        return cls(**read(raw, _ALLOWED, "recipe", "a distillation recipe"))
 
 
-_RANGES: Mapping[str, tuple[type, float, float]] = {
-    "batch_size": (int, 2, 65_536),
-    "learning_rate": (float, 1e-9, 100),
-    "weight_decay": (float, 0, 10),
-    "warmup_fraction": (float, 0, 0.99),
-    "seed": (int, 0, _MAX_SEED),
-    "calibration_batches": (int, 1, 10_000),
-    "quality_points": (int, 1, 100),
+_ALLOWED: Allowed = {
+    "epochs": Number(float, 0, 100_000, excluded=True),
+    "batch_size": Number(int, 2, 65_536),
+    "learning_rate": Number(float, 1e-9, 100),
+    "weight_decay": Number(float, 0, 10),
+    "warmup_fraction": Number(float, 0, 0.99),
+    "seed": Number(int, 0, 2**31 - 1),
+    "optimizer": Word(OPTIMIZERS),
+    "calibration_batches": Number(int, 1, 10_000),
+    "quality_points": Number(int, 1, 100),
+    "replace_one_quality": Flag(),
+    "precision": Word(("float32", "bfloat16")),
 }
-_WORDS: Mapping[str, tuple[str, ...]] = {"optimizer": OPTIMIZERS, "precision": PRECISIONS}
-_MAX_EPOCHS = 100_000
-
-
-def _problem(name: str, value: Any) -> str | None:
-    if words := _WORDS.get(name):
-        return None if value in words else f"must be one of {', '.join(words)}, got {value!r}"
-    if name == "replace_one_quality":
-        return None if isinstance(value, bool) else f"must be true or false, got {value!r}"
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if name == "epochs":
-        good = number and 0 < value <= _MAX_EPOCHS
-        return None if good else f"must be a number above 0, at most {_MAX_EPOCHS}, got {value!r}"
-    kind, low, high = _RANGES[name]
-    if number and low <= value <= high and (kind is float or value == int(value)):
-        return None
-    return f"must be {'a whole number' if kind is int else 'a number'} in {low:g}..{high:g}, got {value!r}"

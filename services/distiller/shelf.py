@@ -12,6 +12,7 @@ from donna.artifacts import ArtifactStore
 from donna.errors import FailedPrecondition
 from donna.jobs import Report
 from donna.nets.cut import Cut
+from donna.nets.weights import dump
 from services.distiller import keys
 from services.distiller.product import Product, finish
 from services.distiller.student import Student
@@ -49,18 +50,19 @@ class Shelf:
         counters = {"blocks_trained": 1.0, "block_epochs": epochs} if student.trained else {}
         self._report.remember(student.key, made, **counters)
 
-    def put_ends(self, cut: Cut, source: str, reference: bytes) -> dict[str, Any]:
+    def put_ends(self, cut: Cut, source: str) -> dict[str, Any]:
         """The results of stem and head, and the hash of the reference's weights."""
-        ends: dict[str, Any] = {"weights": self._artifacts.put_bytes(reference).sha256}
+        ends: dict[str, Any] = {"weights": self._artifacts.put_bytes(dump(cut.model)).sha256}
         for name, module, shape, boundary in (
             ("stem", cut.stem, cut.input_shape, cut.names[0]),
             ("head", cut.head, cut.output_shapes[-1], cut.names[-1]),
         ):
             key = keys.part_key(source=source, part=name, boundary=boundary)
-            known = self._report.recall([key])
-            if key not in known or not all(map(self._artifacts.has, files(known[key]))):
-                self._report.remember(key, self._stored(_end(name, module, shape)))
-            ends[name] = self._report.recall([key])[key]
+            made = self._report.recall([key]).get(key)
+            if made is None or not all(map(self._artifacts.has, files(made))):
+                made = self._stored(_end(name, module, shape))
+                self._report.remember(key, made)
+            ends[name] = made
         return ends
 
     def _stored(self, product: Product) -> dict[str, Any]:

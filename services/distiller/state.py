@@ -3,7 +3,7 @@ was interrupted ends in the same weights."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -32,6 +32,12 @@ def pack(students: Sequence[Student], step: int) -> dict[str, Tensor]:
             for name, tensor in optimizers.state(student.optimizer).items():
                 state[f"{student.key}/optimizer/{name}"] = tensor
     return state
+
+
+def share(keys: Iterable[str], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What of a state concerns the students of these keys: a smaller group goes on from it as from its own."""
+    wanted = {_STEP, *keys}
+    return {name: tensor for name, tensor in state.items() if name.partition("/")[0] in wanted}
 
 
 def unpack(students: Sequence[Student], state: Mapping[str, Tensor]) -> int:

@@ -106,11 +106,9 @@ class DistillWork:
         variants = [v for v in self.admission.variants(request) if [v.n, v.m] in task.spec["variants"]]
         shelf = Shelf(self._artifacts, report, task.job)
         ends = None
-        if task.spec[
-            "ends"
-        ]:  # first: a reference of which no network can be made is known before blocks are trained
-            reference = self._materials.reference_weights(request)
-            ends = shelf.put_ends(material.cut, material.source, reference)
+        if task.spec["ends"]:
+            # First: a reference of which no network can be made is known before blocks are trained.
+            ends = shelf.put_ends(material.cut, material.source)
         known = report.recall([variant.key for variant in variants])
         missing = [variant for variant in variants if variant.key not in known]
         checkpoints = Checkpoints(self._artifacts, report, self._interval_s, self._clock)
@@ -128,7 +126,7 @@ class DistillWork:
                 )
                 group.train(missing, parts=parts(task.attempt))
                 splits = group.splits
-        checkpoints.clear()  # an earlier attempt may have ended between storing its last block and this
+        checkpoints.clear()  # no sooner: parts of a group go on from what they saved together
         blocks = report.recall([variant.key for variant in variants])
         # Counted by who made it, so that an interrupted task does not count its own blocks as reused.
         report.cost(blocks_reused=sum(block["made_by"] != task.job for block in blocks.values()))

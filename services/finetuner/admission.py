@@ -88,34 +88,31 @@ class Admission:
         self._require(sha256, "library")
         return Library.from_json(self._artifacts.get_bytes(sha256, at_most=MAX_JSON_BYTES))
 
-    def plan(self, request: Request) -> Plan:
-        """What of an admitted request is to do, and how long it takes by what is known of earlier runs."""
+    def plan(self, request: Request) -> tuple[Plan, list[tuple[NetworkRequest, Mapping[str, Any]]]]:
+        """What of an admitted request is to do, and how long it takes by what is known of earlier runs; and the
+        networks that were trained before in the same way, with what came of it."""
         training, pace_key = self.training_keys(request), self.pace_key(request)
         known = self._recall([*training, pace_key])
-        missing = [n for n, key in zip(request.networks, training, strict=True) if key not in known]
+        keyed = list(zip(request.networks, training, strict=True))
+        missing = [network for network, key in keyed if key not in known]
         epochs = len(missing) * request.recipe.epochs
         epoch_s, said = 0.0, "nothing is to be trained"
         if epochs and (pace := known.get(pace_key)):
             epoch_s, said = pace["epoch_s"], "the first network trained like this took {:.3g} s for an epoch"
         elif epochs and (measured := self._measured(replace(request, networks=tuple(missing)), pace_key)):
-            epoch_s, said = measured, f"measured: a few steps of {missing[0].label}, {{:.3g}} s for an epoch"
+            where = " in one process" if request.recipe.processes > 1 else ""
+            said = f"measured: a few steps of {missing[0].label}{where}, {{:.3g}} s for an epoch"
+            epoch_s = measured
         elif epochs:
             said = "not estimated: no network was trained like this before, and none can be tried here"
-        return Plan(
+        plan = Plan(
             networks_to_train=len(missing),
             networks_to_reuse=len(training) - len(missing),
             network_epochs=epochs,
             estimated_s=epochs * epoch_s,
             estimated_from=said.format(epoch_s),
         )
-
-    def known(self, request: Request) -> list[tuple[NetworkRequest, Mapping[str, Any]]]:
-        """The networks of an admitted request that were trained before in the same way, with what came of it."""
-        training = self.training_keys(request)
-        results = self._recall(training)
-        return [
-            (n, results[key]) for n, key in zip(request.networks, training, strict=True) if key in results
-        ]
+        return plan, [(network, known[key]) for network, key in keyed if key in known]
 
     def _measured(self, request: Request, name: str) -> float | None:
         """Seconds of an epoch, measured once for one kind of training."""

@@ -23,11 +23,6 @@ class Evaluation:
     num_samples: int
 
 
-def evaluate(network: nn.Module, part: Part) -> Evaluation:
-    """Evaluates in eval mode, on the device of the network; its mode is put back."""
-    return measure(logits(network, part), torch.from_numpy(part.labels))
-
-
 def measure(logits_SK: Tensor, labels_S: Tensor) -> Evaluation:
     """Accuracy and cross-entropy of logits."""
     return Evaluation(

@@ -18,6 +18,7 @@ from donna.data import Dataset, Part
 from donna.errors import FailedPrecondition, InvalidArgument
 from donna.graphs import fix_batch
 from donna.nets.export import EXPORTERS, to_onnx
+from donna.nets.memory import ran_out
 from donna.nets.parity import InRuntime
 from services.finetuner.agreement import Agreement, problem
 from services.finetuner.evaluate import all_logits
@@ -59,7 +60,7 @@ def export(network: nn.Module, dataset: Dataset, settings: ExportSettings) -> Ex
     """Exports a network that is on the CPU, and compares it on `samples(dataset)`.
 
     The next exporter is tried when one fails or its graph is wrong (see agreement.py). Raises FailedPrecondition, with
-    what each one did, when none is right.
+    what each one did, when none is right, and what the allocator raises when memory runs out.
     """
     exportable = network
     if settings.include_normalization:
@@ -67,12 +68,14 @@ def export(network: nn.Module, dataset: Dataset, settings: ExportSettings) -> Ex
     problems = []
     for exporter in EXPORTERS:
         try:
-            model = to_onnx(exportable, dataset.input_shape, opset=settings.opset, exporters=[exporter])
+            model = to_onnx(exportable, dataset.input_shape, opset=settings.opset, exporter=exporter)
             if settings.batch_size:
                 model = _with_batch(model, settings.batch_size)
             run = runnable(model, dataset, settings)
             expected, found = all_logits(network, samples(dataset), [run])
         except Exception as error:  # an exporter may fail, or write what ONNX Runtime refuses
+            if ran_out(error):
+                raise
             problems.append(f"{exporter}: {type(error).__name__}")
             continue
         if said := problem(expected, found):

@@ -30,7 +30,7 @@ def result_key(
     *, training: str, evaluate_on: str, export: Mapping[str, Any] | None, notes: Mapping[str, Any]
 ) -> str:
     """Names a whole result: the training, where it is evaluated, how it is exported, and what `notes`
-    (provenance, labels) are written into the exported model."""
+    (provenance, library) are written into the exported model."""
     return _digest("result", training=training, evaluate_on=evaluate_on, export=export, notes=notes)
 
 

@@ -17,8 +17,8 @@ DEADLINE_S = 30
 
 
 def epoch_s(request: Request) -> float | None:
-    """Seconds of an epoch of the first network of an admitted request, on this machine; None when that cannot be
-    told: the network cannot be built, has fewer than three steps, or half a minute is not enough."""
+    """Seconds of an epoch of the first network of an admitted request, in one process of this machine; None when that
+    cannot be told: the network cannot be built, has fewer than three steps, or half a minute is not enough."""
     try:
         child = subprocess.run(
             [sys.executable, "-m", "services.finetuner.probe"],
@@ -52,11 +52,14 @@ def main() -> int:
     settings = read_settings(FinetunerSettings)
     torch.set_num_threads(settings.threads)
     artifacts = open_artifacts(settings)
-    workshop = Workshop(Materials(artifacts, settings.data_root, choose_device(settings.device)))
+    device = choose_device(settings.device)
+    workshop = Workshop(Materials(artifacts, settings.data_root, device))
     network = workshop.build(request, request.networks[0])
     times: list[float] = []
 
     def on_step(done: int, total: int) -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
         times.append(time.perf_counter())
         if len(times) > STEPS:
             raise _Enough

@@ -7,6 +7,7 @@ Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference, CVP
 
 from __future__ import annotations
 
+import errno
 import logging
 import tempfile
 from collections.abc import Iterable
@@ -16,8 +17,10 @@ import numpy as np
 import onnx
 from torch import nn
 
+from donna.artifacts import DISK_FULL_RETRY_S
 from donna.data import Dataset, Part
-from donna.errors import FailedPrecondition
+from donna.errors import FailedPrecondition, ResourceExhausted
+from donna.nets.memory import ran_out
 from donna.onnx_format import IR_VERSION
 from services.finetuner.agreement import Agreement
 from services.finetuner.evaluate import all_logits
@@ -27,19 +30,27 @@ from services.finetuner.request import ExportSettings
 CALIBRATION_IMAGES = 256
 SCHEME = "int8 static, per channel, min-max"
 _BATCH_SIZE = 32
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def quantize(network: nn.Module, model: bytes, dataset: Dataset, settings: ExportSettings) -> Exported:
     """The INT8 model of a float model that was exported with `settings`, compared with the network that it is of on
     the images that the float model was compared on.
 
-    Raises FailedPrecondition when the quantiser cannot express the network, or nothing runs what it wrote.
+    Raises FailedPrecondition when the quantiser cannot express the network, or nothing runs what it wrote;
+    ResourceExhausted when its temporary files do not fit on the disk, and what the allocator raises when memory runs
+    out: neither says anything about the network.
     """
     try:
         quantised = _finish(_quantized(model, Calibration(calibration(dataset.split("training"), settings))))
         run = runnable(quantised, dataset, settings)
         agreement = Agreement.of(*all_logits(network, samples(dataset), [run]))
     except Exception as error:  # the quantiser raises anything
+        if ran_out(error):
+            raise
+        if isinstance(error, OSError) and error.errno in _FULL:
+            said = f"no space for the quantiser's files in {tempfile.gettempdir()}: {error.strerror}"
+            raise ResourceExhausted(said, reason="DISK_FULL", retry_after_s=DISK_FULL_RETRY_S) from error
         raise FailedPrecondition(
             f"the network cannot be quantised to INT8 ({type(error).__name__})", reason="QUANTISATION_FAILED"
         ) from error

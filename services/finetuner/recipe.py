@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from donna.errors import InvalidArgument, Violation
+from donna.allowed import Allowed, Number, Word, read
 
 OPTIMIZERS = ("adamw", "sgd")
-INITIALIZATIONS = ("pretrained", "random")
-_MAX_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,49 +43,23 @@ class Recipe:
         return asdict(self)
 
     @classmethod
-    def parse(cls, raw: Mapping[str, Any], field: str = "recipe") -> Recipe:
+    def parse(cls, raw: Mapping[str, Any]) -> Recipe:
         """From JSON, missing fields by default. Raises InvalidArgument naming every wrong field at once."""
-        problems = [
-            Violation(field=f"{field}.{name}", description="is not a field of a finetune recipe")
-            for name in raw
-            if name not in cls.__dataclass_fields__
-        ]
-        values: dict[str, Any] = {}
-        for name, (kind, low, high) in _RANGES.items():
-            if name not in raw:
-                continue
-            value = raw[name]
-            whole = kind is int
-            good = isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
-            if not good or (whole and value != int(value)):
-                number = "a whole number" if whole else "a number"
-                said = f"must be {number} in {low:g}..{high:g}, got {value!r}"
-                problems.append(Violation(field=f"{field}.{name}", description=said))
-            else:
-                values[name] = kind(value)
-        for name, words in (("optimizer", OPTIMIZERS), ("initialization", INITIALIZATIONS)):
-            if name not in raw:
-                continue
-            if raw[name] not in words:
-                said = f"must be one of {', '.join(words)}, got {raw[name]!r}"
-                problems.append(Violation(field=f"{field}.{name}", description=said))
-            else:
-                values[name] = raw[name]
-        if problems:
-            raise InvalidArgument.all_of(problems)
-        return cls(**values)
+        return cls(**read(raw, _ALLOWED, "recipe", "a finetune recipe"))
 
 
-_RANGES: Mapping[str, tuple[type, float, float]] = {
-    "epochs": (float, 0, 100_000),
-    "batch_size": (int, 1, 65_536),
-    "learning_rate": (float, 1e-9, 100),
-    "weight_decay": (float, 0, 10),
-    "warmup_fraction": (float, 0, 0.99),
-    "soft_weight": (float, 0, 1),
-    "temperature": (float, 0.01, 100),
-    "label_smoothing": (float, 0, 0.99),
-    "ema_decay": (float, 0, 0.999999),
-    "seed": (int, 0, _MAX_SEED),
-    "processes": (int, 1, 64),
+_ALLOWED: Allowed = {
+    "epochs": Number(float, 0, 100_000),
+    "batch_size": Number(int, 1, 65_536),
+    "learning_rate": Number(float, 1e-9, 100),
+    "weight_decay": Number(float, 0, 10),
+    "warmup_fraction": Number(float, 0, 0.99),
+    "soft_weight": Number(float, 0, 1),
+    "temperature": Number(float, 0.01, 100),
+    "label_smoothing": Number(float, 0, 0.99),
+    "ema_decay": Number(float, 0, 0.999999),
+    "optimizer": Word(OPTIMIZERS),
+    "seed": Number(int, 0, 2**31 - 1),
+    "initialization": Word(("pretrained", "random")),
+    "processes": Number(int, 1, 64),
 }

@@ -3,7 +3,8 @@
     torchrun --standalone --nproc-per-node 2 -m services.finetuner.replica FOLDER
 
 FOLDER holds task.json; the first process writes progress lines and checkpoint.safetensors while it works, and
-weights.safetensors or error.json at the end; any process that cannot go on writes error.json.
+weights.safetensors or error.json at the end; any process that cannot go on writes error.json: `kind` (the name of the
+error's class) and what the class takes.
 """
 
 from __future__ import annotations
@@ -30,8 +31,6 @@ from services.finetuner.request import Request
 from services.finetuner.settings import FinetunerSettings
 from services.finetuner.workshop import Workshop
 
-OUT_OF_MEMORY = "OUT_OF_MEMORY"
-
 
 def main() -> None:
     """Trains with the others of its group; torchrun tells it who it is."""
@@ -48,9 +47,10 @@ def main() -> None:
         _train(folder, settings, group)
     except Exception as error:
         if isinstance(error, DonnaError):
-            said = {"reason": error.reason, "message": error.message}
+            kind, after = type(error).__name__, error.retry_after_s
+            said = {"kind": kind, "message": error.message, "reason": error.reason, "retry_after_s": after}
         elif ran_out(error):
-            said = {"reason": OUT_OF_MEMORY, "message": str(error)}
+            said = {"kind": MemoryError.__name__, "message": str(error)}
         else:
             raise
         write(folder / "error.json", json.dumps(said).encode())

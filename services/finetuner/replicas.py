@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from donna.errors import DonnaError, Unavailable
+from donna import errors
+from donna.errors import Unavailable
 from donna.jobs import lifeline
-from services.finetuner.replica import OUT_OF_MEMORY
 from services.finetuner.train import Diverged
 
 POLL_S = 0.1
@@ -31,7 +31,8 @@ def train_in_group(
     """The trained weights (safetensors) of the one network of `task`, trained by so many processes.
 
     `on_step` is called while they work and may raise to stop them; `on_checkpoint` gets every checkpoint.
-    Raises Diverged, MemoryError when a process has not enough of it, and Unavailable when one dies for another reason.
+    Raises what a process has raised: Diverged, MemoryError when it has not enough of it, Unavailable when the artifact
+    store is away; and Unavailable when one dies without a word.
     """
     folder = Path(tempfile.mkdtemp(prefix="donna-replicas-"))
     (folder / "task.json").write_text(json.dumps(task))
@@ -48,14 +49,19 @@ def train_in_group(
         failed = json.loads(error.read_text()) if error.exists() else None
         trained = weights.read_bytes() if weights.exists() else None
         shutil.rmtree(folder, ignore_errors=True)
-    if failed is not None and failed["reason"] == OUT_OF_MEMORY:
-        raise MemoryError(failed["message"])
     if failed is not None:
-        kind = Diverged if failed["reason"] == Diverged.default_reason else DonnaError
-        raise kind(failed["message"], reason=failed["reason"])
+        raise _error(**failed)
     if trained is None:
         raise Unavailable(f"one of the {processes} processes ended with code {child.returncode}")
     return trained
+
+
+def _error(kind: str, message: str, **named: Any) -> Exception:
+    """What a process said it has raised, once more."""
+    if kind == MemoryError.__name__:
+        return MemoryError(message)
+    made = Diverged if kind == Diverged.__name__ else getattr(errors, kind, errors.DonnaError)
+    return made(message, **named)
 
 
 def _follow(

@@ -27,14 +27,14 @@ class ExportSettings:
     int8: bool = False
 
     @classmethod
-    def parse(cls, raw: Mapping[str, Any], field: str = "export") -> ExportSettings:
+    def parse(cls, raw: Mapping[str, Any]) -> ExportSettings:
         """Raises InvalidArgument naming the wrong field."""
         settings = cls(**raw)
         if settings.opset not in OPSETS:
-            raise InvalidArgument.of(f"{field}.opset", f"must be one of {OPSETS}, got {settings.opset}")
+            raise InvalidArgument.of("export.opset", f"must be one of {OPSETS}, got {settings.opset}")
         if not 0 <= settings.batch_size <= MAX_BATCH_SIZE:
             raise InvalidArgument.of(
-                f"{field}.batch_size", f"must be in 0..{MAX_BATCH_SIZE}, got {settings.batch_size}"
+                "export.batch_size", f"must be in 0..{MAX_BATCH_SIZE}, got {settings.batch_size}"
             )
         return settings
 

@@ -38,11 +38,11 @@ class FinetunerServicer(finetuner_pb2_grpc.FinetunerServiceServicer):
         admitted = self._admission.admit(wire.read_spec(request.spec))
         spec = admitted.to_dict()
         if request.validate_only:
-            plan = asdict(self._admission.plan(admitted)) | {"workers": self._workers}
+            plan, known = self._admission.plan(admitted)
             planned = pb.FinetuneJob(
                 spec=wire.spec_message(spec),
-                plan=pb.FinetunePlan(**plan),
-                networks=[wire.known_network(*network) for network in self._admission.known(admitted)],
+                plan=pb.FinetunePlan(**asdict(plan), workers=self._workers),
+                networks=[wire.known_network(*network) for network in known],
             )
             return pb.CreateFinetuneJobResponse(finetune_job=planned)
         job = self._engine.create(spec, request_id=request_id)

@@ -18,7 +18,7 @@ from donna.artifacts import Artifact, ArtifactStore
 from donna.checkpoints import Checkpoints
 from donna.data import Dataset
 from donna.errors import DonnaError, FailedPrecondition
-from donna.jobs import Report
+from donna.jobs import Report, Task
 from donna.nets import costs, weights
 from donna.nets.device import choose_device
 from donna.nets.memory import ran_out
@@ -46,15 +46,14 @@ class Trainer:
         self._materials = Materials(artifacts, data_root, choose_device(device))
         self._workshop = Workshop(self._materials)
 
-    def run(
-        self, request: Request, training_key: str, report: Report, checkpoints: Checkpoints
-    ) -> dict[str, Any]:
-        """The result of the one network of `request`, as JSON. What stands in the way of this network alone is its
+    def run(self, task: Task, report: Report, checkpoints: Checkpoints) -> dict[str, Any]:
+        """The result of the one network of a task, as JSON. What stands in the way of this network alone is its
         `error`, beside all that was reached."""
+        request = Request.parse(task.spec)
         asked = request.networks[0]
         result: dict[str, Any] = asked.to_dict()
         try:
-            self._fill(result, request, training_key, report, checkpoints)
+            self._fill(result, request, task, report, checkpoints)
         except Diverged as error:
             result["error"] = _said(error)
         except Exception as error:
@@ -73,12 +72,12 @@ class Trainer:
         self,
         result: dict[str, Any],
         request: Request,
-        training_key: str,
+        task: Task,
         report: Report,
         checkpoints: Checkpoints,
     ) -> None:
-        asked = request.networks[0]
-        known = report.recall([training_key]).get(training_key)
+        asked, key, maker = request.networks[0], task.spec["training_key"], f"{task.job}/{task.index}"
+        known = report.recall([key]).get(key)
         start = known["weights"]["sha256"] if known else asked.weights
         network = self._workshop.build(request, replace(asked, weights=start))
         if known is None:
@@ -86,12 +85,11 @@ class Trainer:
             known = {
                 "weights": _artifact(self._artifacts.put_bytes(weights.dump(network))),
                 "train_s": checkpoints.spent_s(),
+                "made_by": maker,
             }
             trained = float(request.recipe.epochs > 0)
-            report.remember(
-                training_key, known, networks_trained=trained, network_epochs=request.recipe.epochs
-            )
-        else:
+            report.remember(key, known, networks_trained=trained, network_epochs=request.recipe.epochs)
+        elif known.get("made_by") != maker:  # or it was this task, whose worker was lost as it went on
             report.cost(networks_reused=1)
         result |= {"artifact": known["weights"], "train_s": known["train_s"]}
         self._finish(result, network, request)

@@ -84,7 +84,7 @@ class FinetuneWork:
         if self._trainer is None:
             self._trainer = Trainer(self._artifacts, self._data_root, self._device)
         checkpoints = Checkpoints(self._artifacts, report, self._interval_s, self._clock)
-        result = self._trainer.run(Request.parse(task.spec), task.spec["training_key"], report, checkpoints)
+        result = self._trainer.run(task, report, checkpoints)
         if epochs := float(task.spec["recipe"]["epochs"]) if "train_s" in result else 0.0:
             report.remember(task.spec["pace_key"], {"epoch_s": result["train_s"] / epochs})
         return result

@@ -79,7 +79,7 @@ class CanaryLog:
             first_ms = readings.get(key, {}).get("first_ms", median_ms)
             reading = Reading(first_ms=first_ms, latest_ms=median_ms, at=time.time())
             readings[key] = asdict(reading)
-            durable.write(self._path, json.dumps(readings))
+            durable.write(self._path, json.dumps(readings).encode())
         return reading
 
     def latest(self, fingerprint: str, provider: str) -> Reading | None:

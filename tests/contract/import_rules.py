@@ -18,8 +18,10 @@ OURS: dict[str, tuple[str, ...]] = {
     "donna.trouble": (),
     "donna.onnx_format": (),
     "donna.space": ("donna.errors",),
-    "donna.nets": WORDS,
-    "donna.data": WORDS,
+    "donna.registry": ("donna.errors",),
+    "donna.allowed": ("donna.errors",),
+    "donna.nets": (*WORDS, "donna.registry"),
+    "donna.data": (*WORDS, "donna.registry"),
     "donna.graphs": WORDS,
     "donna.artifacts": ("donna.errors", "donna.durable"),
     "donna.object_artifacts": ("donna.errors", "donna.artifacts"),
@@ -116,11 +118,11 @@ OUTER: dict[str, tuple[str, ...]] = {
     ),
 }
 MATHEMATICS: dict[str, tuple[str, ...]] = {
-    "distiller": (*WORDS, "donna.nets", "donna.data"),
+    "distiller": (*WORDS, "donna.allowed", "donna.nets", "donna.data"),
     "predictor": WORDS,
     "searcher": WORDS,
     "profiler": WORDS,
-    "finetuner": (*WORDS, "donna.nets", "donna.data", "donna.graphs"),
+    "finetuner": (*WORDS, "donna.allowed", "donna.nets", "donna.data", "donna.graphs"),
 }
 WORLD = ("os", "time", "datetime", "socket", "subprocess", "threading", "asyncio", "signal", "tempfile")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import torch
 import yaml
 
 import donna
@@ -17,6 +18,7 @@ from donna.cluster_api import ClusterApi
 from donna.cluster_secret import make_secret
 from donna.jobs.kubernetes_job import CONTAINER, JobOptions, job_manifest
 from donna.rpc.authentication import digest_of
+from services.distiller.compute import stepping
 from tests.deploy.rendered import (
     K8S,
     Object,
@@ -235,6 +237,13 @@ def test_gpus_are_asked_for_by_training_pods_alone_and_nowhere_on_a_cpu_cluster(
     cpu = render(K8S / "overlays" / "cpu")
     assert not any(gpus(cpu).values()) and "nvidia" not in json.dumps(cpu)
     assert "nodeSelector" not in named(cpu, "DaemonSet")["profiler"]["spec"]["template"]["spec"]
+
+
+def test_a_library_for_gpus_is_planned_with_the_steps_that_one_takes_at_once() -> None:
+    """The service has no GPU, and a node of theirs many processors."""
+    (distiller,) = named(render(K8S), "Deployment")["distiller"]["spec"]["template"]["spec"]["containers"]
+    threads = {v["name"]: v.get("value") for v in distiller["env"]}["DONNA_DISTILLER_THREADS"]
+    assert int(threads) == stepping(torch.device("cuda"), 64)
 
 
 def test_profilers_run_on_labelled_nodes_and_the_searcher_finds_their_pods() -> None:

@@ -4,6 +4,6 @@ Other packages add a family through the entry-point group `donna.families`: a `F
 """
 
 from donna.nets.families.family import Family, Place
-from donna.nets.families.registry import REGISTRY, build, complete, register
+from donna.nets.families.registry import REGISTRY, build, complete
 
-__all__ = ["REGISTRY", "Family", "Place", "build", "complete", "register"]
+__all__ = ["REGISTRY", "Family", "Place", "build", "complete"]

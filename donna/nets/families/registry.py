@@ -8,41 +8,24 @@ from torch import nn
 
 from donna.nets import arguments
 from donna.nets.families.family import Family, Place
-from donna.nets.registry import Registry
+from donna.registry import Registry
 from donna.space import Option
 
-
-def _builtin() -> None:
-    from donna.nets.families import (
-        convnext,
-        fused_inverted_residual,
-        inverted_residual,
-        reference,
-        residual,
-        skip,
-        transformer,
-    )
-
-    families = (
-        inverted_residual.FAMILY,
-        fused_inverted_residual.FAMILY,
-        residual.BOTTLENECK,
-        residual.BASIC,
-        convnext.FAMILY,
-        transformer.FAMILY,
-        skip.FAMILY,
-        reference.FAMILY,
-    )
-    for family in families:
-        REGISTRY.register(family.name, family)
-
-
-REGISTRY: Registry[Family] = Registry(kind="block family", group="donna.families", builtin=_builtin)
-
-
-def register(family: Family) -> Family:
-    """Adds a family; raises AlreadyExists when its name is taken."""
-    return REGISTRY.register(family.name, family)
+_HERE = "donna.nets.families"
+REGISTRY: Registry[Family] = Registry(
+    kind="block family",
+    group="donna.families",
+    ours={
+        "inverted_residual": f"{_HERE}.inverted_residual:FAMILY",
+        "fused_inverted_residual": f"{_HERE}.fused_inverted_residual:FAMILY",
+        "bottleneck": f"{_HERE}.residual:BOTTLENECK",
+        "basic": f"{_HERE}.residual:BASIC",
+        "convnext": f"{_HERE}.convnext:FAMILY",
+        "transformer": f"{_HERE}.transformer:FAMILY",
+        "skip": f"{_HERE}.skip:FAMILY",
+        "reference": f"{_HERE}.reference:FAMILY",
+    },
+)
 
 
 def complete(option: Option, field: str = "option") -> Option:

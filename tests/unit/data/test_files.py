@@ -162,6 +162,21 @@ def test_image_folder(tmp_path):
         load(raw, root=tmp_path)
 
 
+@pytest.mark.parametrize("suffix", [".bmp", ".ppm", ".pgm", ".tif"])
+def test_a_pixel_in_the_middle_of_an_uncompressed_image_changes_the_identity(tmp_path, suffix):
+    raw = {"provider": "image_folder", "arguments": {"train": "bugs", "image_size": 6}, "split": SPLIT}
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 100, 120, 3), dtype=np.uint8)
+    paths = [tmp_path / "bugs" / ("ant", "bee")[i % 2] / f"{i:02}{suffix}" for i in range(32)]
+    for path, image in zip(paths, pixels, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).convert("L" if suffix == ".pgm" else "RGB").save(path)
+    before = load(raw, root=tmp_path).identity
+    whole = bytearray(paths[7].read_bytes())
+    whole[len(whole) // 2] ^= 1
+    paths[7].write_bytes(whole)
+    assert load(raw, root=tmp_path).identity != before
+
+
 def test_an_image_that_changes_changes_the_identity_of_its_folder(tmp_path):
     """Also when it keeps its name and its size: blocks of the old image must not be taken for blocks of the new."""
     raw = {"provider": "image_folder", "arguments": {"train": "bugs", "image_size": 6}, "split": SPLIT}

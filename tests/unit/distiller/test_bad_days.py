@@ -19,6 +19,7 @@ from donna.errors import FailedPrecondition
 from donna.jobs import Job, JobState
 from donna.jobs.engine import run_task
 from donna.jobs.lease import Leases
+from donna.nets import parity
 from donna.service import open_stores
 from donna.space import Library
 from services.distiller import group, shelf
@@ -93,15 +94,16 @@ def test_a_stopped_worker_is_continued_where_it_was(
         if len(steps) == 5:
             worker.stopping.set()
 
-    monkeypatch.setattr(group.Checkpoints, "save", save_then_stop)
-    worker.run()
-    assert steps[-1] < 8
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(group.Checkpoints, "save", save_then_stop)
+        worker.run()
     interrupted_at = list(steps)
+    assert interrupted_at[-1] < 8
     second = Worker(tmp_path, checkpoint_interval_s=0)
     second.run()
     assert second.finish(job).digest == undisturbed.digest
     assert interrupted_at == [1, 2, 3, 4, 5, 6][: len(interrupted_at)]
+    assert steps[len(interrupted_at) :] == [6, 7, 8]  # saved after 5
     cost = second.store.get(job.name).cost
     assert (cost["blocks_trained"], cost["blocks_reused"]) == (9, 0)
     left = {path.name for path in (tmp_path / "artifacts").glob("*/*")}
@@ -185,19 +187,50 @@ def test_out_of_memory_splits_the_group_and_changes_nothing(
     assert worker.finish(job).digest == undisturbed.digest
 
 
+@pytest.fixture
+def together(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many blocks were trained together, each time."""
+    found: list[int] = []
+    real = group.Group._train_together
+
+    def counting(self: group.Group, variants: Any, saved: Any) -> None:
+        found.append(len(variants))
+        real(self, variants, saved)
+
+    monkeypatch.setattr(group.Group, "_train_together", counting)
+    return found
+
+
+def test_every_part_of_a_split_group_goes_on_where_the_group_was(
+    tmp_path: Path,
+    steps: list[int],
+    together: list[int],
+    undisturbed: Library,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where a part is split before it saved anything, and parts before it have."""
+    monkeypatch.setattr("donna.checkpoints.WRITING_SHARE", 0)
+    real = Student.step
+
+    def scarce(*args: Any) -> Any:
+        if len(steps) >= 5 and together[-1] > 4:
+            torch.empty(1 << 50)
+        return real(*args)
+
+    monkeypatch.setattr(Student, "step", scarce)
+    worker = Worker(tmp_path, checkpoint_interval_s=0)
+    job = worker.create()
+    worker.run()
+    assert together == [16, 8, 4, 4, 8, 4, 4]
+    assert steps == [1, 2, 3, 4, 5, *[6, 7, 8] * 4]
+    assert worker.finish(job).digest == undisturbed.digest
+
+
 def test_workers_that_are_lost_again_and_again_are_given_less_at_a_time(
-    tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, together: list[int], undisturbed: Library
 ) -> None:
     """The system's killer says nothing: whoever comes next has to guess that it was memory."""
     assert [parts(attempt) for attempt in (1, 2, 3, 4, 5)] == [1, 1, 2, 4, 8]
-    together: list[int] = []
-    real = group.Group._train_together
-
-    def counting(self: group.Group, variants: Any) -> None:
-        together.append(len(variants))
-        real(self, variants)
-
-    monkeypatch.setattr(group.Group, "_train_together", counting)
     worker = Worker(tmp_path)
     job = worker.create()
     task = worker.leases.claim()
@@ -289,6 +322,30 @@ def test_a_block_that_no_exporter_reproduces_is_left_out(
     ((name, reason),) = library.failures.items()
     assert name == f"stage1/{OPTIONS[0]}"
     assert "no exporter gives" in reason
+
+
+def test_memory_that_runs_out_as_a_block_is_exported_splits_the_group(
+    tmp_path: Path, undisturbed: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says nothing about the block: that it cannot be exported would be remembered for ever."""
+    real = parity.to_onnx
+    exported: list[int] = []
+
+    def scarce(*args: Any, **named: Any) -> bytes:
+        exported.append(1)
+        if len(exported) == 5:  # behind stem and head
+            torch.empty(1 << 50)
+        return real(*args, **named)
+
+    monkeypatch.setattr(parity, "to_onnx", scarce)
+    worker = Worker(tmp_path)
+    job = worker.create()
+    worker.run()
+    library = worker.finish(job)
+    assert library.failures == {}
+    assert library.digest == undisturbed.digest
+    (task,) = worker.store.tasks(job.name)
+    assert library_message(worker.store.get(job.name), [task]).plan.groups == 2
 
 
 @pytest.mark.parametrize("part", ["stem", "head"])

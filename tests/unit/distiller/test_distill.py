@@ -224,6 +224,19 @@ def test_batches_are_the_same_from_any_step(digits: Dataset) -> None:
     assert not torch.equal(whole[0], whole[4])
 
 
+def test_no_image_of_a_batch_that_is_left_out_is_read(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decoding and augmenting are most of what a batch costs, and training starts again at every measured point."""
+    read: list[int] = []
+    real = digits.source.images
+    monkeypatch.setattr(digits.source, "images", lambda rows: (read.append(len(rows)), real(rows))[1])
+    assert (
+        len(list(batches.training(digits, RECIPE, 6, 11))) == 5
+    )  # from the middle of one epoch into the next
+    assert read == [32] * 5
+
+
 def measured(
     cut: Cut, data: Dataset, taught: list[Student], pool: ThreadPoolExecutor, kl: Cut | None = None
 ) -> HeldOut:
@@ -275,6 +288,33 @@ def test_the_references_own_block_leaves_the_maps_of_others_alone(pool: ThreadPo
     held_out.add(maps, pool)
     assert all(torch.equal(a, b) for a, b in zip(maps, before, strict=True))
     assert held_out.nsr(own, torch.ones(4)) < 1e-9 < held_out.nsr(skip, torch.ones(4))
+
+
+class HastyHead(nn.Module):
+    """Behind its only block it goes on in place: vgg16 cut in the middle of its features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.block = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.head = nn.Sequential(
+            nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.block(self.stem(x)))
+
+
+def test_a_head_that_begins_in_place_leaves_the_targets_of_students_alone(pool: ThreadPoolExecutor) -> None:
+    torch.manual_seed(0)
+    hasty = cut(HastyHead(), ("block",), (1, 8, 8))
+    own, skip = (enrol(hasty, 0, Option.of(f), f, 0, RECIPE, CPU) for f in ("reference", "skip"))
+    maps = hasty.feature_maps(torch.rand(2, 1, 8, 8))
+    before = [y.clone() for y in maps]
+    held_out = HeldOut([own, skip], hasty)
+    held_out.add(maps, pool)
+    assert all(torch.equal(a, b) for a, b in zip(maps, before, strict=True))
+    assert held_out.nsr(own, torch.ones(4)) < 1e-9
+    assert held_out.divergence(own) < 1e-9 < held_out.divergence(skip)
 
 
 def test_longer_training_gives_better_quality(

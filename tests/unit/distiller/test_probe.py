@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from donna.artifacts import ArtifactStore
+from donna.errors import FailedPrecondition
 from donna.nets.costs import Costs
 from donna.space import Option
 from services.distiller import probe as probing
@@ -49,3 +50,20 @@ def test_large_blocks_are_probed_with_fewer_images(tmp_path: Path, monkeypatch: 
     monkeypatch.setitem(probing.MACS_OF_A_STEP, "cpu", 1)
     cut_short = probe(found, material, request.recipe, device="cpu", threads=2)
     assert cut_short.origin.endswith(", batches of 2 scaled up to 32")
+
+
+def test_a_block_that_cannot_be_exported_costs_nothing_to_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It will be left out of its library, with its reason: no reason to refuse the library."""
+
+    def refused(*_: object) -> None:
+        raise FailedPrecondition("no exporter gives the network's own outputs")
+
+    monkeypatch.setattr(probing, "finish", refused)
+    request = Request.parse(REQUEST)
+    material = Materials(ArtifactStore(tmp_path), None).load(request)
+    found = variants(material.cut, request.options, block_keys(material, request))
+    pace = probe(found[:1], material, request.recipe, device="cpu", threads=1)
+    assert pace.store_s == 0
+    assert pace.pass_s > 0

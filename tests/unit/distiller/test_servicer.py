@@ -131,6 +131,7 @@ def test_more_options_train_only_the_new_ones(service: Service, library: pb.Bloc
     cost = extended.job.cost
     # Only the last of the four skips changes the number of channels: the others have nothing to train.
     assert (cost.blocks_trained, cost.blocks_reused) == (1, 12)
+    assert cost.reference_passes == 26 == extended.plan.reference_passes  # the statistics are known
     old, new = manifest(service, library), manifest(service, extended)
     for before, after in zip(old.blocks, new.blocks, strict=True):
         assert before.entries == (after.entries[0], after.entries[1], after.entries[3])
@@ -159,6 +160,20 @@ def test_another_service_with_little_memory_makes_groups_and_the_same_library(
         assert built.job.cost.blocks_trained == 8
         assert built.job.cost.reference_passes == built.plan.reference_passes
         assert built.manifest.sha256 == library.manifest.sha256
+
+
+def test_groups_that_start_together_each_measure_the_statistics(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admission = service.work.admission
+    admitted = admission.admit({**REQUEST, "recipe": {**REQUEST["recipe"], "batch_size": 16}})
+    monkeypatch.setattr(admission, "_probe_device", None)
+    monkeypatch.setattr(admission, "_memory_bytes", 1)
+    alone = admission.plan(admitted)
+    monkeypatch.setattr(admission, "_workers", 3)
+    shared = admission.plan(admitted)
+    assert len(alone.plan.groups) == len(shared.plan.groups) > 3
+    assert shared.reference_passes - alone.reference_passes == 2 * 128 // 16
 
 
 def test_a_plan_is_shown_without_a_job(service: Service) -> None:

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from donna.artifacts import ArtifactStore
-from donna.data import load
+from donna.data import Part, load
 from donna.nets import families, references, weights
 from donna.nets.cut import Cut, cut
-from donna.space import Block, Entry, Library, Option, Part
+from donna.space import Block, Entry, Library, Option
+from donna.space import Part as End
+from services.finetuner.evaluate import Evaluation, logits, measure
 from services.finetuner.recipe import Recipe
 from services.finetuner.train import train
 
@@ -73,8 +76,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         provenance={"licence": "Apache-2.0", "source": "a test"},
         input_shape=(1, 8, 8),
         num_classes=10,
-        stem=Part(weights="0" * 64, **zero),
-        head=Part(weights="0" * 64, **zero),
+        stem=End(weights="0" * 64, **zero),
+        head=End(weights="0" * 64, **zero),
         blocks=tuple(
             Block(
                 name=name,
@@ -102,3 +105,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         reference=reference,
         blocks=blocks,
     )
+
+
+def evaluated(network: nn.Module, part: Part) -> Evaluation:
+    """How a network does on a part of the data."""
+    return measure(logits(network, part), torch.from_numpy(part.labels))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from donna.errors import Cancelled, ResourceExhausted
 from donna.jobs import Task, TaskState
 from donna.nets import weights
 from donna.space import Architecture
+from services.finetuner import trainer
 from services.finetuner.recipe import Recipe
 from services.finetuner.request import NetworkRequest, Request
 from services.finetuner.work import FinetuneWork
@@ -112,9 +115,27 @@ def test_a_known_training_is_not_repeated(world):
     first = work.run(asked, report)
     again = Report()
     again.results = report.results
-    assert work.run(asked, again)["artifact"] == first["artifact"]
+    assert work.run(replace(asked, job="finetuneJobs/2"), again)["artifact"] == first["artifact"]
     assert again.steps == []
     assert again.costs == {"networks_reused": 1}
+
+
+def test_a_task_whose_worker_was_lost_behind_its_training_reuses_nothing_but_its_own(world, monkeypatch):
+    work, report = FinetuneWork(world.store, None, device="cpu"), Report()
+    asked = task(world, work)
+
+    def killed(*_):
+        raise SystemExit("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.Trainer, "_finish", killed)
+        with pytest.raises(SystemExit):
+            work.run(asked, report)
+    assert report.costs["networks_trained"] == 1
+    trained = len(report.steps)
+    assert "accuracy" in work.run(replace(asked, attempt=2), report)
+    assert len(report.steps) == trained
+    assert "networks_reused" not in report.costs
 
 
 def test_a_damaged_checkpoint_only_costs_time(world):

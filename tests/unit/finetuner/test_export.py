@@ -14,12 +14,12 @@ from donna.space import Architecture
 from services.finetuner import assembly
 from services.finetuner import export as exporting
 from services.finetuner.agreement import Agreement, problem
-from services.finetuner.evaluate import all_logits, evaluate, logits, measure
+from services.finetuner.evaluate import all_logits, logits, measure
 from services.finetuner.export import export
 from services.finetuner.quantize import calibration, quantize
 from services.finetuner.request import ExportSettings
 
-from .conftest import DATASET
+from .conftest import DATASET, evaluated
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_normalisation_inside_the_graph_takes_pixels(network, dataset):
     part = dataset.split("validation")
     pixels = dataset.source.images(part.rows)
     found = session.run(["y"], {"x": pixels})[0].argmax(axis=1)
-    assert (found == part.labels).mean() == pytest.approx(evaluate(network, part).accuracy)
+    assert (found == part.labels).mean() == pytest.approx(evaluated(network, part).accuracy)
 
 
 def test_a_fixed_batch_is_fixed(network, dataset):
@@ -86,10 +86,10 @@ def test_a_fixed_batch_is_fixed(network, dataset):
 def test_a_wrong_graph_is_replaced_by_the_next_exporter(network, dataset, monkeypatch):
     real, used = exporting.to_onnx, []
 
-    def broken(module, shape, *, exporters, **settings):
-        used.extend(exporters)
-        data = real(module, shape, exporters=exporters, **settings)
-        if exporters == ["torchscript"]:
+    def broken(module, shape, *, exporter, **settings):
+        used.append(exporter)
+        data = real(module, shape, exporter=exporter, **settings)
+        if exporter == "torchscript":
             proto = onnx.load_model_from_string(data)
             for tensor in proto.graph.initializer:
                 array = onnx.numpy_helper.to_array(tensor)

@@ -11,13 +11,13 @@ from donna.nets import weights
 from donna.space import Architecture
 from services.finetuner import assembly
 from services.finetuner.checkpoint import Checkpoint
-from services.finetuner.evaluate import evaluate, logits
+from services.finetuner.evaluate import logits
 from services.finetuner.group import Group
 from services.finetuner.recipe import Recipe
 from services.finetuner.teacher import LiveTeacher, StoredTeacher, teacher
 from services.finetuner.train import Diverged, calibrate, train
 
-from .conftest import DATASET
+from .conftest import DATASET, evaluated
 
 RECIPE = Recipe(epochs=3, batch_size=64, learning_rate=5e-3, soft_weight=0.5)
 
@@ -46,9 +46,9 @@ def test_a_stitched_network_is_its_parts_in_a_row(world, network, dataset):
 def test_finetuning_a_stitched_network_improves_it(world, network, dataset):
     part = dataset.split("training")
     calibrate(network, part, 0)
-    before = evaluate(network, dataset.split("validation"))
+    before = evaluated(network, dataset.split("validation"))
     train(network, part, RECIPE, teacher(world.cut.model, part))
-    after = evaluate(network, dataset.split("validation"))
+    after = evaluated(network, dataset.split("validation"))
     assert after.accuracy > before.accuracy + 0.2
     assert after.loss < before.loss
     assert not network.training
@@ -99,7 +99,7 @@ def test_stored_and_live_teacher_agree(world, dataset):
 def test_evaluation_is_what_numpy_says(world, dataset):
     part = dataset.split("test")
     z = logits(world.cut.model, part).double().numpy()
-    found = evaluate(world.cut.model, part)
+    found = evaluated(world.cut.model, part)
     assert found.accuracy == pytest.approx((z.argmax(axis=1) == part.labels).mean())
     log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
     assert found.loss == pytest.approx(-log_p[np.arange(len(z)), part.labels].mean())

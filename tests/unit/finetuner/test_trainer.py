@@ -1,14 +1,17 @@
 """What one network's trouble leaves standing, and which images are read when."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 import torch
 
 from donna.data import digits, load
 from donna.data.dataset import Dataset
-from donna.errors import FailedPrecondition
+from donna.errors import FailedPrecondition, ResourceExhausted, Unavailable
 from donna.space import Architecture
-from services.finetuner import export, quantize, replica, trainer, workshop
+from services.finetuner import export, quantize, replica, train, trainer, workshop
 from services.finetuner.recipe import Recipe
 from services.finetuner.replicas import train_in_group
 from services.finetuner.request import ExportSettings, NetworkRequest, Request
@@ -100,7 +103,46 @@ def test_a_network_that_cannot_be_quantised_keeps_its_float_model(world, monkeyp
     assert world.store.has(result["model"]["onnx"]["sha256"])
 
 
-def test_a_process_of_a_group_without_memory_says_so(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("owner", "place"), [(export, "to_onnx"), (quantize, "_quantize")])
+def test_memory_that_runs_out_in_an_export_is_not_remembered_as_what_the_network_is(
+    world, monkeypatch, owner, place
+):
+    monkeypatch.setattr(owner, place, too_much)
+    result = run(world, Report())
+    assert result["error"]["reason"] == "OUT_OF_MEMORY"
+    assert "int8_error" not in result
+
+
+def test_a_full_disk_is_not_remembered_as_a_network_that_cannot_be_quantised(world, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(quantize, "_quantize", full)
+    with pytest.raises(ResourceExhausted, match="No space left on device") as caught:
+        run(world, Report())
+    assert caught.value.reason == "DISK_FULL"
+
+
+def unavailable(*_):
+    raise Unavailable("the object store does not answer", reason="ARTIFACTS_AWAY", retry_after_s=3)
+
+
+def diverged(*_):
+    raise train.Diverged("the loss became nan in epoch 1")
+
+
+@pytest.mark.parametrize(
+    ("failing", "kind", "reason", "after"),
+    [
+        (too_much, MemoryError, None, None),
+        (unavailable, Unavailable, "ARTIFACTS_AWAY", 3),
+        (diverged, train.Diverged, "DIVERGED", None),
+    ],
+)
+def test_what_a_process_of_a_group_raises_is_raised_by_the_group(
+    tmp_path, monkeypatch, failing, kind, reason, after
+):
+    """The engine tries again after some, and others are of this network alone."""
     for name, value in (
         ("MASTER_ADDR", "127.0.0.1"),
         ("MASTER_PORT", "0"),
@@ -108,12 +150,17 @@ def test_a_process_of_a_group_without_memory_says_so(tmp_path, monkeypatch):
         ("WORLD_SIZE", "1"),
     ):
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(replica, "_train", too_much)
+    monkeypatch.setattr(replica, "_train", failing)
     monkeypatch.setattr("sys.argv", ["replica", str(tmp_path)])
     with pytest.raises(SystemExit, match="1"):
         replica.main()
     torch.distributed.destroy_process_group()
     said = (tmp_path / "error.json").read_text()
     code = f"import pathlib, sys; pathlib.Path(sys.argv[-1], 'error.json').write_text({said!r}); sys.exit(1)"
-    with pytest.raises(MemoryError, match="DefaultCPUAllocator"):
+    with pytest.raises(kind) as caught:
         train_in_group({}, 2, resume=None, on_step=print, on_checkpoint=print, prefix=["-c", code])
+    assert type(caught.value) is kind
+    assert (getattr(caught.value, "reason", None), getattr(caught.value, "retry_after_s", None)) == (
+        reason,
+        after,
+    )

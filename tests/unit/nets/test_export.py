@@ -9,7 +9,8 @@ from torch import nn
 
 from donna.errors import FailedPrecondition, InvalidArgument
 from donna.nets import parity
-from donna.nets.export import OPSETS, to_onnx
+from donna.nets.export import EXPORTERS, OPSETS, to_onnx
+from donna.nets.memory import ran_out
 from donna.nets.parity import checked_onnx, max_abs_diff, run_onnx
 
 
@@ -52,7 +53,27 @@ class Unexportable(nn.Module):
 
 def test_what_no_exporter_can_do_is_said() -> None:
     with pytest.raises(FailedPrecondition, match=r"cannot be exported to ONNX \(torchscript: "):
-        to_onnx(Unexportable(), (2, 3, 3), exporters=["torchscript"])
+        to_onnx(Unexportable(), (2, 3, 3), exporter="torchscript")
+
+
+class Greedy(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if torch.compiler.is_exporting() or torch.jit.is_tracing():
+            bytearray(1 << 50)
+        return x
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS)
+def test_memory_that_runs_out_is_not_taken_for_a_network_that_cannot_be_exported(exporter: str) -> None:
+    with pytest.raises(Exception) as failed:
+        to_onnx(Greedy(), (2, 3, 3), exporter=exporter)
+    assert ran_out(failed.value) and not isinstance(failed.value, FailedPrecondition)
+
+
+def test_memory_that_runs_out_in_a_comparison_is_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parity, "run_onnx", lambda *_: torch.empty(1 << 50))
+    with pytest.raises(RuntimeError, match="DefaultCPUAllocator"):
+        checked_onnx(net(), torch.randn(2, 3, 4, 4))
 
 
 def test_an_exporter_that_writes_something_else_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,8 +82,8 @@ def test_an_exporter_that_writes_something_else_is_passed_over(monkeypatch: pyte
         other[0].weight.add_(1)
     wrong, right = to_onnx(other, (3, 4, 4)), to_onnx(module, (3, 4, 4))
 
-    def fake(module, shape, *, exporters, **_):  # type: ignore[no-untyped-def]
-        return wrong if exporters == ["torchscript"] else right
+    def fake(module, shape, *, exporter, **_):  # type: ignore[no-untyped-def]
+        return wrong if exporter == "torchscript" else right
 
     monkeypatch.setattr(parity, "to_onnx", fake)
     assert checked_onnx(module, x)[0] == right

@@ -9,10 +9,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from donna.errors import AlreadyExists, InvalidArgument
+from donna.errors import InvalidArgument
 from donna.nets import families
 from donna.nets.costs import count
-from donna.nets.families import Family
 from donna.nets.families.layers import ACTIVATIONS
 from donna.nets.nsr import nsr
 from donna.nets.parity import checked_onnx, run_onnx
@@ -233,10 +232,3 @@ def test_a_transformer_that_does_not_fit_says_why(heads: int, shapes: Any, why: 
 def test_groups_that_do_not_divide_the_channels_are_refused() -> None:
     with pytest.raises(InvalidArgument, match="3 groups do not divide 8 channels"):
         families.build(Option.of("basic", {"kernel": 3, "groups": 3}), *MAPS[0])
-
-
-def test_a_name_is_given_once() -> None:
-    another = Family(name="skip", about="another", parameters=(), build=lambda place: nn.Identity())
-    families.REGISTRY.names()
-    with pytest.raises(AlreadyExists, match="skip"):
-        families.register(another)
