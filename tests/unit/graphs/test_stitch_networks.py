@@ -14,8 +14,8 @@ from torchvision.models import VisionTransformer
 from donna.graphs import check, fill, stitch, strip
 from donna.nets import families
 from donna.nets.cut import cut
-from donna.nets.export import to_onnx
 from donna.nets.network import assemble
+from donna.nets.parity import checked_onnx
 from donna.nets.small_cnn import SmallCnn
 from donna.space import Option, expand
 
@@ -71,7 +71,8 @@ def equals(whole, chosen):
     shapes = [whole.input_shape, *whole.input_shapes, whole.output_shapes[-1]]
     blocks = (network.block(n) for n in range(len(chosen)))
     fragments = [
-        to_onnx(module, s) for module, s in zip((whole.stem, *blocks, whole.head), shapes, strict=True)
+        checked_onnx(module, torch.rand(2, *s))[0]
+        for module, s in zip((whole.stem, *blocks, whole.head), shapes, strict=True)
     ]
     stitched = stitch(fragments).SerializeToString()
     check(stitched)
