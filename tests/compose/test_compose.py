@@ -83,7 +83,7 @@ def run(
     losses: list[tuple[str, Callable[[], bool]]] = [
         ("finetuner", lambda: under_way(client, "finetuneJobs")),  # the reference
         ("distiller", lambda: under_way(client, "blockLibraries")),
-        ("finetuner", lambda: under_way(client, "finetuneJobs", ended=2)),  # the samples
+        ("finetuner", lambda: under_way(client, "finetuneJobs", ended=1)),  # the samples
         ("searcher", lambda: under_way(client, "searches")),
         ("profiler", lambda: under_way(client, "searches")),
         ("predictor", lambda: under_way(client, "searches")),
