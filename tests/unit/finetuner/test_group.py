@@ -22,6 +22,7 @@ from services.finetuner.workshop import Workshop
 from .conftest import DATASET
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(world, tmp_path, monkeypatch):
     recipe = Recipe(
         epochs=2, batch_size=64, learning_rate=1e-3, optimizer="sgd", soft_weight=0.5, processes=2
