@@ -140,6 +140,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     _enter_wal(cursor)
     cursor.execute("PRAGMA synchronous=FULL")
+    # Each connection keeps pages of its own, 2 MB by default, and there are forty: the system keeps them for all.
+    cursor.execute("PRAGMA cache_size=-256")
     cursor.close()
 
 
