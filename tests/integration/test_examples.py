@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from donna.pipeline.folder import RunFolder
 from donna.pipeline.run import run
 from donna.pipeline.spec import read_spec
 from tests.unit.profiler.agent import service
+from tests.unit.profiler.lab import Lab
 
 pytestmark = pytest.mark.slow
 
@@ -36,9 +39,9 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("state")
 
 
-def small(name: str, state: Path, folder: Path, **devices: str) -> dict[str, Any]:
-    """The result of an example; `devices` are further ones by address."""
-    spec = read_spec(EXAMPLES / f"{name}.yaml", SMALL)
+def small(name: str, state: Path, folder: Path, *changed: str, **devices: str) -> dict[str, Any]:
+    """The result of an example, with further keys `changed`; `devices` are further ones by address."""
+    spec = read_spec(EXAMPLES / f"{name}.yaml", [*SMALL, *changed])
     with services(state, profilers=devices) as client:
         return run(client, spec, RunFolder(folder, spec))
 
@@ -58,3 +61,28 @@ def test_two_devices_are_objectives_at_once(state: Path, tmp_path: Path) -> None
     assert all(set(point["latency_ms"]) == {"local", "board"} for point in result["front"])
     for network in (result["reference"], *result["models"]):
         assert set(network["latency_ms"]) == set(network["speedup"]) == {"local", "board"}
+
+
+@pytest.mark.skipif(shutil.which("adb") is None, reason="needs adb (Debian package adb)")
+def test_a_phone_is_searched_for_through_its_host(state: Path, tmp_path: Path) -> None:
+    (tmp_path / "lab").mkdir()
+    lab = Lab(tmp_path / "lab")
+    try:
+        phones = tmp_path / "phones.json"
+        told = lab.configured(lab.plug_in()) | {"id": "s20"}
+        phones.write_text(json.dumps({"phones": [told], "adb_port": lab.port}))
+        with service("profiler", tmp_path / "host", PHONES=str(phones), CANARY_EVERY="0") as address:
+            result = small(
+                "phone",
+                state,
+                tmp_path / "run",
+                "space.options=[{family: inverted_residual, kernel: 3, expansion: [1, 3], depth: 1}, {family: skip}]",
+                "search.max_measurements=40",
+                lab=address,
+            )
+    finally:
+        lab.close()
+    assert result["devices"]["lab.s20"]["kind"] == "Loopback-Model-One"
+    for network in (result["reference"], *result["models"], *result["front"]):
+        assert network["latency_ms"]["lab.s20"] > 0
+    assert all(model["size_bytes"] <= 1_000_000 for model in result["models"])
