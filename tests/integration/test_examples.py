@@ -63,6 +63,7 @@ def test_two_devices_are_objectives_at_once(state: Path, tmp_path: Path) -> None
         assert set(network["latency_ms"]) == set(network["speedup"]) == {"local", "board"}
 
 
+@pytest.mark.timeout(900)  # every measurement is two dozen commands to the phone
 @pytest.mark.skipif(shutil.which("adb") is None, reason="needs adb (Debian package adb)")
 def test_a_phone_is_searched_for_through_its_host(state: Path, tmp_path: Path) -> None:
     (tmp_path / "lab").mkdir()
