@@ -184,4 +184,5 @@ def test_only_so_many_measurements_are_kept(parts, monkeypatch):
     engine.start()
     names = [ended(engine, ask(servicer, skip_cache=True)).name for _ in range(5)]
     listed = servicer.ListMeasurements(pb.ListMeasurementsRequest(), None).measurements
-    assert [m.name for m in listed] == names[:-4:-1]  # two that had ended when the last was created
+    # Two that had ended when the last was created, or with it, if it was quicker than the removal of the others.
+    assert [m.name for m in listed] in (names[:-4:-1], names[:-3:-1])
