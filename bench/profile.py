@@ -179,7 +179,8 @@ def repeatability(
             start = time.perf_counter()
             row[index] = asker.median_ms(networks[index])
             wall_ms = (time.perf_counter() - start) * 1000
-            newest = remote.ListMeasurements(pb.ListMeasurementsRequest(page_size=1)).measurements[0].result
+            (listed,) = remote.ListMeasurements(pb.ListMeasurementsRequest(page_size=1)).measurements
+            newest = remote.GetMeasurement(pb.GetMeasurementRequest(name=listed.name)).measurement.result
             results.append(newest)
             if newest.attempts == 1 and not newest.preempted_runs:  # of others not all runs are told
                 overheads_ms.append(wall_ms - sum(newest.samples_ms))

@@ -136,7 +136,7 @@ class ProfilerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListMeasurements(self, request, context):
-        """Lists measurements, newest first.
+        """Lists measurements, newest first; without their raw samples, which GetMeasurement tells.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

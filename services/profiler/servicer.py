@@ -178,9 +178,8 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
         self, request: pb.ListMeasurementsRequest, context: Any
     ) -> pb.ListMeasurementsResponse:
         def respond(jobs: Iterable[Job], token: str) -> pb.ListMeasurementsResponse:
-            return pb.ListMeasurementsResponse(
-                measurements=map(measurement_message, jobs), next_page_token=token
-            )
+            listed = (measurement_message(job, raw=False) for job in jobs)
+            return pb.ListMeasurementsResponse(measurements=listed, next_page_token=token)
 
         return page_of_jobs(self._store, "measurements", request, respond)
 

@@ -64,9 +64,9 @@ def network_message(network: Network) -> pb.MeasuredNetwork:
     return pb.MeasuredNetwork(fragments=pb.FragmentList(sha256=network.fragments))
 
 
-def measurement_message(job: Job, *, brief: bool = False) -> pb.Measurement:
+def measurement_message(job: Job, *, brief: bool = False, raw: bool = True) -> pb.Measurement:
     """A measurement on the wire; with figures once it has succeeded. A brief one leaves out what was asked, and the
-    raw samples: on a slow line they would cost more than everything else."""
+    raw samples: on a slow line they would cost more than everything else. Without `raw` only they are left out."""
     spec = job.spec
     message = pb.Measurement(name=job.name, device=spec["device"], job=job_message(job))
     if not brief:
@@ -74,7 +74,7 @@ def measurement_message(job: Job, *, brief: bool = False) -> pb.Measurement:
         message.settings.CopyFrom(settings_message(MeasurementSettings.from_json(spec["settings"])))
     if job.result is not None:
         message.cached = job.result["cached"]
-        message.result.CopyFrom(_result_message(job.result | ({"samples_ms": []} if brief else {})))
+        message.result.CopyFrom(_result_message(job.result | ({} if raw and not brief else {"samples_ms": []})))
     return message
 
 

@@ -14,6 +14,7 @@ WORDS = ("donna.space", "donna.errors", "donna.onnx_format")
 OURS: dict[str, tuple[str, ...]] = {
     "donna": ("donna.client",),  # lazily: the SDK by a short name
     "donna.errors": (),
+    "donna.allocator": (),
     "donna.durable": (),
     "donna.trouble": (),
     "donna.onnx_format": (),
@@ -36,7 +37,8 @@ OURS: dict[str, tuple[str, ...]] = {
     "donna.telemetry": ("donna.errors", "donna.jobs", "donna.rpc.channel", "donna.v1"),
     "donna.service": (
         *("donna.errors", "donna.artifacts", "donna.object_artifacts", "donna.settings"),
-        *("donna.durable", "donna.health", "donna.jobs", "donna.rpc", "donna.telemetry"),
+        *("donna.allocator", "donna.durable", "donna.health", "donna.jobs", "donna.rpc"),
+        "donna.telemetry",
     ),
     "donna.health": ("donna.errors", "donna.artifacts", "donna.durable", "donna.jobs"),
     "donna.placement": ("donna.errors", "donna.cluster_api", "donna.settings", "donna.jobs"),
@@ -118,7 +120,7 @@ OUTER: dict[str, tuple[str, ...]] = {
     ),
 }
 MATHEMATICS: dict[str, tuple[str, ...]] = {
-    "distiller": (*WORDS, "donna.allowed", "donna.nets", "donna.data"),
+    "distiller": (*WORDS, "donna.allocator", "donna.allowed", "donna.nets", "donna.data"),
     "predictor": WORDS,
     "searcher": WORDS,
     "profiler": WORDS,

@@ -177,6 +177,17 @@ def test_brief_answers_leave_out_what_the_asker_knows(parts):
     assert brief == whole
 
 
+def test_a_list_leaves_out_the_raw_samples_alone(parts):
+    engine, servicer = parts
+    engine.start()
+    name = ask(servicer).name
+    until(lambda: engine.store.get(name).state.ended)
+    whole = servicer.GetMeasurement(pb.GetMeasurementRequest(name=name), None).measurement
+    (listed,) = servicer.ListMeasurements(pb.ListMeasurementsRequest(), None).measurements
+    del whole.result.samples_ms[:]
+    assert listed == whole
+
+
 def test_only_so_many_measurements_are_kept(parts, monkeypatch):
     monkeypatch.setattr("services.profiler.servicer.PRUNE_EVERY", 1)
     engine, servicer = parts
