@@ -3,8 +3,10 @@
     python -m bench.profile [--networks 20] [--candidates 200] [--image 128] [--quick]
 
 A real agent on loopback, asked as a searcher asks it (fragments without weights, through services.searcher):
-  repeatability   networks measured twice, each time in a random order: Kendall tau, relative differences
-  accuracy        medians against a plain ONNX Runtime loop in a process of its own, in turn with the agent
+  repeatability   networks measured twice, each time in a random order: Kendall tau, relative differences, of the
+                  latencies that searches compare (`steady`) and of the raw medians
+  accuracy        raw medians against a plain ONNX Runtime loop in a process of its own, in turn with the agent, until
+                  the mean of their ratio is known to ERROR
   overhead        wall time of a measurement beyond its timed runs
   stitching       time to stitch and serialise a network from fragments with their weights
   start           until the agent serves, and its memory before a measurement
@@ -14,8 +16,8 @@ A real agent on loopback, asked as a searcher asks it (fragments without weights
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
+import math
 import os
 import platform
 import random
@@ -25,7 +27,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,7 +49,9 @@ from services.searcher.profilers import Profilers
 from services.searcher.weightless import Weightless
 
 ROOT = Path(__file__).parents[1]
-ROUNDS = 3
+FEWEST_ROUNDS, MOST_ROUNDS, ERROR = 3, 40, 0.01
+"""Of the accuracy: rounds end when the standard error of the mean ratio is below ERROR. Where two medians of one
+network differ by 5 %, a few of them do not tell whether the agent's are right to 3 %."""
 PLAIN_LOOP = """
 import sys, time, statistics
 import numpy, onnxruntime
@@ -56,14 +60,15 @@ options.intra_op_num_threads = 1
 session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
 shape = (1, *session.get_inputs()[0].shape[1:])
 x = {"x": numpy.random.default_rng(0).uniform(-1, 1, shape).astype("float32")}
-for _ in range(10):
-    session.run(None, x)
-samples = []
-while len(samples) < 30 or sum(samples) < 0.1:
-    start = time.perf_counter()
-    session.run(None, x)
-    samples.append(time.perf_counter() - start)
-print(statistics.median(samples) * 1000)
+for _ in sys.stdin:
+    for _ in range(10):
+        session.run(None, x)
+    samples = []
+    while len(samples) < 30 or sum(samples) < 0.1:
+        start = time.perf_counter()
+        session.run(None, x)
+        samples.append(time.perf_counter() - start)
+    print(statistics.median(samples) * 1000, flush=True)
 """
 
 
@@ -161,35 +166,40 @@ class Asker:
         """The fragments of a network, as they travel."""
         return [self._fragments.fragment(sha256).data for sha256 in network]
 
-    def median_ms(self, network: Sequence[str]) -> float:
-        """Measures a network, past all caches."""
+    def measure(self, network: Sequence[str]) -> float:
+        """The latency of a network in milliseconds, past all caches."""
         self._asked += 1
         record = self._bench.measure(network, request_id=f"bench-{id(self)}-{self._asked}", skip_cache=True)
         assert record.latency_ms is not None
         return record.latency_ms
 
 
+def newest(remote: Remote) -> pb.MeasurementResult:
+    """The figures of the latest measurement, raw samples included."""
+    (listed,) = remote.ListMeasurements(pb.ListMeasurementsRequest(page_size=1)).measurements
+    return remote.GetMeasurement(pb.GetMeasurementRequest(name=listed.name)).measurement.result  # type: ignore[no-any-return]
+
+
 def repeatability(
     asker: Asker, remote: Remote, networks: list[list[str]], rng: random.Random
 ) -> dict[str, Any]:
-    medians = np.zeros((2, len(networks)))
+    steady, medians = np.zeros((2, 2, len(networks)))
     overheads_ms, results = [], []
-    for row in medians:
+    for again in range(2):
         for index in rng.sample(range(len(networks)), len(networks)):
             start = time.perf_counter()
-            row[index] = asker.median_ms(networks[index])
+            steady[again, index] = asker.measure(networks[index])
             wall_ms = (time.perf_counter() - start) * 1000
-            (listed,) = remote.ListMeasurements(pb.ListMeasurementsRequest(page_size=1)).measurements
-            newest = remote.GetMeasurement(pb.GetMeasurementRequest(name=listed.name)).measurement.result
-            results.append(newest)
-            if newest.attempts == 1 and not newest.preempted_runs:  # of others not all runs are told
-                overheads_ms.append(wall_ms - sum(newest.samples_ms))
-    difference = np.abs(medians[1] / medians[0] - 1)
+            result = newest(remote)
+            medians[again, index] = result.median_ms
+            results.append(result)
+            if result.attempts == 1 and not result.preempted_runs:  # of others not all runs are told
+                overheads_ms.append(wall_ms - sum(result.samples_ms))
     return {
         "networks": len(networks),
-        "latency_ms": {"smallest": medians.min(), "largest": medians.max()},
-        "kendall_tau": kendalltau(medians[0], medians[1]).statistic,
-        "relative_difference": {"median": float(np.median(difference)), "largest": difference.max()},
+        "latency_ms": {"smallest": steady.min(), "largest": steady.max()},
+        "steady": agreement(*steady),
+        "raw_medians": agreement(*medians),
         "runs_per_measurement": statistics.median(len(result.samples_ms) for result in results),
         "preempted_runs_per_measurement": statistics.median(result.preempted_runs for result in results),
         "repeated": sum(result.attempts > 1 for result in results),
@@ -203,33 +213,64 @@ def repeatability(
     }
 
 
-def accuracy(asker: Asker, networks: list[list[str]], folder: Path) -> dict[str, Any]:
-    ratios = []
-    for network in networks:
-        path = folder / "network.onnx"
-        path.write_bytes(fill(stitch(asker.bare(network))).SerializeToString())
-        # In turn, the loop first and last: what drifts meanwhile does not count for either.
-        plain, ours = [plain_ms(path)], []
-        for _ in range(ROUNDS):
-            ours.append(asker.median_ms(network))
-            plain.append(plain_ms(path))
-        around = [(before + after) / 2 for before, after in itertools.pairwise(plain)]
-        ratios.append(statistics.median(a / b for a, b in zip(ours, around, strict=True)))
-    errors = np.abs(np.array(ratios) - 1)
+def agreement(first_ms: np.ndarray, second_ms: np.ndarray) -> dict[str, Any]:
+    """How far two measurements of the same networks agree, (A,) arrays."""
+    difference = np.abs(second_ms / first_ms - 1)
     return {
-        "networks": len(networks),
-        "rounds": ROUNDS,
-        "median_ratio": float(np.median(ratios)),
-        "relative_error": {"median": float(np.median(errors)), "largest": float(errors.max())},
-        "within_3_percent": int((errors <= 0.03).sum()),
+        "kendall_tau": kendalltau(first_ms, second_ms).statistic,
+        "relative_difference": {"median": float(np.median(difference)), "largest": difference.max()},
     }
 
 
-def plain_ms(path: Path) -> float:
-    ran = subprocess.run(
-        [sys.executable, "-c", PLAIN_LOOP, str(path)], capture_output=True, text=True, check=True
-    )
-    return float(ran.stdout)
+def accuracy(asker: Asker, remote: Remote, networks: list[list[str]], folder: Path) -> dict[str, Any]:
+    ratios, rounds = [], []
+    for network in networks:
+        path = folder / "network.onnx"
+        path.write_bytes(fill(stitch(asker.bare(network))).SerializeToString())
+        logs: list[float] = []
+        with plain_loop(path) as plain_ms:
+            # In turn, the loop first and last: what drifts meanwhile does not count for either.
+            before_ms = plain_ms()
+            while not known(logs):
+                asker.measure(network)
+                after_ms = plain_ms()
+                logs.append(math.log(newest(remote).median_ms * 2 / (before_ms + after_ms)))
+                before_ms = after_ms
+        ratios.append(math.exp(statistics.mean(logs)))
+        rounds.append(len(logs))
+    errors = np.abs(np.array(ratios) - 1)
+    return {
+        "networks": len(networks),
+        "rounds": {"median": statistics.median(rounds), "most": max(rounds)},
+        "median_ratio": float(np.median(ratios)),
+        "relative_error": {"median": float(np.median(errors)), "largest": float(errors.max())},
+        "within_3_percent": int((errors <= 0.03).sum()),
+        "ratios": [round(ratio, 4) for ratio in ratios],
+    }
+
+
+def known(logs: Sequence[float]) -> bool:
+    """Whether the mean of these logarithms of ratios is known well enough, or never will be."""
+    if len(logs) < FEWEST_ROUNDS:
+        return False
+    return len(logs) >= MOST_ROUNDS or statistics.stdev(logs) / math.sqrt(len(logs)) <= ERROR
+
+
+@contextmanager
+def plain_loop(path: Path) -> Iterator[Callable[[], float]]:
+    """What measures a model by a plain loop, in one process: its median in milliseconds, anew with each call."""
+    command = [sys.executable, "-c", PLAIN_LOOP, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        asking, answers = process.stdin, process.stdout
+
+        def median_ms() -> float:
+            asking.write("\n")
+            asking.flush()
+            return float(answers.readline())
+
+        yield median_ms
+        asking.close()
 
 
 def stitching(space: Space, networks: list[list[str]]) -> dict[str, Any]:
@@ -254,7 +295,7 @@ def transfer(line: Line, asker: Asker, space: Space, candidates: int, rng: rando
     start = time.perf_counter()
     for network in networks:
         before = line.carried_bytes
-        asker.median_ms(network)
+        asker.measure(network)
         if seen.issuperset(network):
             known.append(line.carried_bytes - before)
         seen |= set(network)
@@ -285,7 +326,7 @@ def skipped(
     """Uploads by another searcher, which does not know what the agent has."""
     newcomer = Asker(address, artifacts, settings)
     for network in networks[:3]:
-        newcomer.median_ms(network)
+        newcomer.measure(network)
     return newcomer.calls.count("UploadModel")
 
 
@@ -321,7 +362,7 @@ def main() -> None:
                 "start": start,
                 "transfer": transfer(line, asker, space, told.candidates, rng),
                 "repeatability": repeatability(asker, remote, networks, rng),
-                "accuracy": accuracy(asker, networks, Path(name)),
+                "accuracy": accuracy(asker, remote, networks, Path(name)),
                 "stitching": stitching(space, networks),
             }
             report["transfer"]["uploads_when_all_is_known"] = skipped(address, artifacts, settings, networks)

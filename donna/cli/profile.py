@@ -75,6 +75,12 @@ def print_measurement(result: Any, title: str) -> None:
     print_table(("latency", "ms"), figures, title=title)
     nodes = ", ".join(f"{count} nodes on {name}" for name, count in sorted(result.nodes_by_provider.items()))
     settled = "did not settle: take it with care" if result.unstable else "settled"
+    if result.canary_ms and result.median_ms:
+        pace = 100 * (result.median_ms / result.steady_ms - 1)
+        slower = f"{abs(pace):.1f} % {'slower' if pace > 0 else 'faster'}"
+        say(
+            f"The device was {slower} than at first: {result.steady_ms:.4g} ms at that pace, which searches compare."
+        )
     say(
         f"{len(result.samples_ms)} runs, {settled}; peak memory {result.peak_memory_bytes / 2**20:.0f} MB; {nodes}."
     )

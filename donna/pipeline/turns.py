@@ -26,7 +26,7 @@ class Latency:
     def of(cls, rounds: Sequence[Any]) -> Latency:
         """From the profiler's figures of each round."""
         return cls(
-            rounds_ms=tuple(figures.median_ms for figures in rounds),
+            rounds_ms=tuple(figures.steady_ms for figures in rounds),
             num_settled=sum(not figures.unstable for figures in rounds),
         )
 

@@ -68,7 +68,7 @@ class FragmentList(_message.Message):
     def __init__(self, sha256: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class MeasurementResult(_message.Message):
-    __slots__ = ("median_ms", "mean_ms", "std_ms", "min_ms", "p90_ms", "p95_ms", "p99_ms", "median_low_ms", "median_high_ms", "samples_ms", "unstable", "peak_memory_bytes", "network_memory_bytes", "load_ms", "nodes_by_provider", "layers", "device_state", "fingerprint_sha256", "method_version", "measure_time", "attempts", "mad_ms", "variation", "drift", "preempted_runs")
+    __slots__ = ("median_ms", "mean_ms", "std_ms", "min_ms", "p90_ms", "p95_ms", "p99_ms", "median_low_ms", "median_high_ms", "samples_ms", "unstable", "peak_memory_bytes", "network_memory_bytes", "load_ms", "nodes_by_provider", "layers", "device_state", "fingerprint_sha256", "method_version", "measure_time", "attempts", "mad_ms", "variation", "drift", "preempted_runs", "steady_ms", "canary_ms")
     class NodesByProviderEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -108,6 +108,8 @@ class MeasurementResult(_message.Message):
     VARIATION_FIELD_NUMBER: _ClassVar[int]
     DRIFT_FIELD_NUMBER: _ClassVar[int]
     PREEMPTED_RUNS_FIELD_NUMBER: _ClassVar[int]
+    STEADY_MS_FIELD_NUMBER: _ClassVar[int]
+    CANARY_MS_FIELD_NUMBER: _ClassVar[int]
     median_ms: float
     mean_ms: float
     std_ms: float
@@ -133,7 +135,9 @@ class MeasurementResult(_message.Message):
     variation: float
     drift: float
     preempted_runs: int
-    def __init__(self, median_ms: _Optional[float] = ..., mean_ms: _Optional[float] = ..., std_ms: _Optional[float] = ..., min_ms: _Optional[float] = ..., p90_ms: _Optional[float] = ..., p95_ms: _Optional[float] = ..., p99_ms: _Optional[float] = ..., median_low_ms: _Optional[float] = ..., median_high_ms: _Optional[float] = ..., samples_ms: _Optional[_Iterable[float]] = ..., unstable: bool = ..., peak_memory_bytes: _Optional[int] = ..., network_memory_bytes: _Optional[int] = ..., load_ms: _Optional[float] = ..., nodes_by_provider: _Optional[_Mapping[str, int]] = ..., layers: _Optional[_Iterable[_Union[LayerLatency, _Mapping]]] = ..., device_state: _Optional[_Mapping[str, str]] = ..., fingerprint_sha256: _Optional[str] = ..., method_version: _Optional[str] = ..., measure_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., mad_ms: _Optional[float] = ..., variation: _Optional[float] = ..., drift: _Optional[float] = ..., preempted_runs: _Optional[int] = ...) -> None: ...
+    steady_ms: float
+    canary_ms: float
+    def __init__(self, median_ms: _Optional[float] = ..., mean_ms: _Optional[float] = ..., std_ms: _Optional[float] = ..., min_ms: _Optional[float] = ..., p90_ms: _Optional[float] = ..., p95_ms: _Optional[float] = ..., p99_ms: _Optional[float] = ..., median_low_ms: _Optional[float] = ..., median_high_ms: _Optional[float] = ..., samples_ms: _Optional[_Iterable[float]] = ..., unstable: bool = ..., peak_memory_bytes: _Optional[int] = ..., network_memory_bytes: _Optional[int] = ..., load_ms: _Optional[float] = ..., nodes_by_provider: _Optional[_Mapping[str, int]] = ..., layers: _Optional[_Iterable[_Union[LayerLatency, _Mapping]]] = ..., device_state: _Optional[_Mapping[str, str]] = ..., fingerprint_sha256: _Optional[str] = ..., method_version: _Optional[str] = ..., measure_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., mad_ms: _Optional[float] = ..., variation: _Optional[float] = ..., drift: _Optional[float] = ..., preempted_runs: _Optional[int] = ..., steady_ms: _Optional[float] = ..., canary_ms: _Optional[float] = ...) -> None: ...
 
 class LayerLatency(_message.Message):
     __slots__ = ("name", "op_type", "provider", "median_ms")

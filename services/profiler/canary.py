@@ -6,7 +6,9 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from onnx import StringStringEntryProto, TensorProto, helper
@@ -19,8 +21,11 @@ from services.profiler.measurement import MeasurementSettings
 
 CHANNELS, SIZE, LAYERS = 32, 16, 6
 SETTINGS = MeasurementSettings(min_time_ms=50, max_repeats=0)
+FIRST_MS = 500.0
+"""Of the first reading, to which all later ones are compared."""
 
 
+@cache
 def canary_model() -> bytes:
     """LAYERS 3x3 convolutions of CHANNELS channels with ReLU; the same bytes in every agent."""
     nodes, weights, flow = [], [], "x"
@@ -54,8 +59,13 @@ class Reading:
         return self.latest_ms / self.first_ms
 
 
+def pace_key(fingerprint_sha256: str, provider: str, affinity: Sequence[int] = ()) -> str:
+    """Under which readings are kept: what is measured elsewhere on the device has a pace of its own."""
+    return "/".join([fingerprint_sha256, provider, *(["cpus", *map(str, affinity)] if affinity else [])])
+
+
 class CanaryLog:
-    """Readings by fingerprint (a SHA-256) and execution provider, kept in a JSON file; and when the next one is due."""
+    """Readings by `pace_key`, kept in a JSON file; and when the canary is to be measured by itself."""
 
     def __init__(self, path: Path, *, every: int) -> None:
         self._path = path
@@ -63,29 +73,28 @@ class CanaryLog:
         self._since: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def due(self, fingerprint: str, provider: str) -> bool:
-        """Counts one measurement; True before the first one and after every `every`-th."""
-        key = _key(fingerprint, provider)
+    def due(self, key: str) -> bool:
+        """Counts one measurement; True before the first one, and after `every` without a reading."""
         with self._lock:
-            count = self._since.get(key, 0)
+            count = self._since.get(key, self._every)
             self._since[key] = count + 1
-            return bool(self._every) and count % self._every == 0
+            return bool(self._every) and count >= self._every
 
-    def record(self, fingerprint: str, provider: str, median_ms: float) -> Reading:
+    def record(self, key: str, median_ms: float) -> Reading:
         """Adds a reading."""
-        key = _key(fingerprint, provider)
         with self._lock:
+            self._since[key] = 1
             readings = self._read()
-            first_ms = readings.get(key, {}).get("first_ms", median_ms)
-            reading = Reading(first_ms=first_ms, latest_ms=median_ms, at=time.time())
+            first_ms = readings.get(key, {}).get("first_ms")
+            reading = Reading(first_ms=first_ms or median_ms, latest_ms=median_ms, at=time.time())
             readings[key] = asdict(reading)
             durable.write(self._path, json.dumps(readings).encode())
         return reading
 
-    def latest(self, fingerprint: str, provider: str) -> Reading | None:
+    def latest(self, key: str) -> Reading | None:
         """The reading now; None before the first."""
         with self._lock:
-            found = self._read().get(_key(fingerprint, provider))
+            found = self._read().get(key)
         return Reading(**found) if found else None
 
     def _read(self) -> dict[str, dict[str, float]]:
@@ -93,7 +102,3 @@ class CanaryLog:
             return json.loads(self._path.read_text())
         except (FileNotFoundError, ValueError):
             return {}
-
-
-def _key(fingerprint: str, provider: str) -> str:
-    return f"{fingerprint}/{provider}"

@@ -7,7 +7,10 @@ import json
 import os
 import resource
 import time
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from services.profiler import limits
 from services.profiler import session as runtime
@@ -17,15 +20,15 @@ from services.profiler.stopping import StopRule
 from services.profiler.timing import measure
 
 
-def main(model: bytes, settings: dict[str, Any], writing: int) -> None:
-    """Writes the answer as JSON to the descriptor `writing` and ends the process."""
+def main(model: bytes, canary: bytes, settings: dict[str, Any], writing: int) -> None:
+    """Writes the answer as JSON to the descriptor `writing` and ends the process. `canary` b"" means without one."""
     with os.fdopen(writing, "w") as answers:
-        json.dump(answer(model, settings), answers)
+        json.dump(answer(model, canary, settings), answers)
     # Destructors of a runtime have crashed before; nothing is left to tidy up in a process of one use.
     os._exit(0)
 
 
-def answer(model: bytes, settings: dict[str, Any]) -> dict[str, Any]:
+def answer(model: bytes, canary: bytes, settings: dict[str, Any]) -> dict[str, Any]:
     """The measurement, or how it failed."""
     progress = {"loading": True}
     try:
@@ -38,7 +41,7 @@ def answer(model: bytes, settings: dict[str, Any]) -> dict[str, Any]:
             files=settings["per_layer"],
             accelerator=settings["provider"] != runtime.CPU,
         )
-        return {"measured": measured(model, settings, memory, progress)}
+        return {"measured": measured(model, canary, settings, memory, progress)}
     except runtime.Unmeasurable as error:
         return {"failed": {"reason": UNMEASURABLE, "message": str(error)}}
     except Exception as error:  # runtimes raise anything
@@ -56,9 +59,14 @@ def _bind(affinity: list[int]) -> None:
 
 
 def measured(
-    model: bytes, settings: dict[str, Any], memory: limits.Memory, progress: dict[str, bool]
+    model: bytes,
+    canary: bytes,
+    settings: dict[str, Any],
+    memory: limits.Memory,
+    progress: dict[str, bool],
 ) -> dict[str, Any]:
     """The fields of `measurement.Measured`; `progress["loading"]` turns False once the first run has passed."""
+    look = _canary(canary, settings) if canary else None
     idle_bytes = memory.peak_bytes
     start = time.perf_counter_ns()
     session = runtime.open_session(model, settings)
@@ -78,7 +86,9 @@ def measured(
         cool_down=lambda attempt: time.sleep(0.1 * attempt),
         clock_ns=time.perf_counter_ns,
         preemptions=_preemptions,
+        canary=look,
     )
+    paced = timing.canary_ms.size > 0
     peak = memory.peak_bytes
     # A tenth of the deadline is for reading the profile, and the last run may begin when the time is over.
     spent_ms = (time.perf_counter_ns() - start) / 1e6
@@ -88,6 +98,8 @@ def measured(
         layers = profile(model, settings, left_ms=left_ms)
     return {
         "samples_ms": [round(sample, 6) for sample in timing.samples_ms.tolist()],
+        "canary_ms": float(np.median(timing.canary_ms)) if paced else 0.0,
+        "per_canary": float(np.median(timing.samples_ms / timing.canary_ms)) if paced else 0.0,
         "preempted_runs": timing.preempted,
         "attempts": timing.attempts,
         "unstable": timing.unstable,
@@ -97,6 +109,15 @@ def measured(
         "nodes_by_provider": runtime.nodes_by_provider(session),
         "layers": layers,
     }
+
+
+def _canary(model: bytes, settings: dict[str, Any]) -> Callable[[], object]:
+    """Runs the canary once, on one thread: what it tells of is the pace of a processor."""
+    told = settings | {"threads": 1, "batch_size": 1}
+    session = runtime.open_session(model, told)
+    run = runtime.runner(session, runtime.inputs(session, 1), told["provider"])
+    run()
+    return run
 
 
 def _preemptions() -> int:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.profiler.measurement import Measured, MeasurementSettings
+from services.profiler.measurement import METHOD_VERSION, Measured, MeasurementSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,5 +71,7 @@ def kind_of(*parts: str) -> str:
 
 
 def fingerprint_sha256(fingerprint: dict[str, str]) -> str:
-    """The digest under which measurements are cached."""
-    return hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
+    """The digest under which measurements are kept, by this agent and by whoever asked: of the device, and of how it is
+    measured."""
+    told = [METHOD_VERSION, fingerprint]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

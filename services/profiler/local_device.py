@@ -14,6 +14,7 @@ import onnxruntime
 
 from donna.errors import InvalidArgument
 from services.profiler import host
+from services.profiler.canary import canary_model
 from services.profiler.device import Identity, kind_of
 from services.profiler.host_lock import machine
 from services.profiler.measurement import Measured, MeasurementSettings
@@ -59,7 +60,9 @@ class LocalDevice:
         return machine(check, self._lock)
 
     def measure(self, model: bytes, settings: MeasurementSettings, check: Callable[[], None]) -> Measured:
-        return self._nursery.measure(model, settings, check)
+        # Other providers compile a network before its first run, for seconds: too dear to do for the canary each time.
+        canary = canary_model() if settings.provider == CPU else b""
+        return self._nursery.measure(model, settings, check, canary=canary)
 
     def close(self) -> None:
         self._nursery.close()

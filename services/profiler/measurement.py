@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import numpy as np
 
 from donna.errors import InvalidArgument, Violation
 from services.profiler.stopping import StopRule
 
-METHOD_VERSION = "3"
-"""Grows with every change of how a latency is taken: figures of two versions are not compared or cached together."""
+METHOD_VERSION = "4"
+"""Grows with every change of how a latency is taken, and is part of a fingerprint: figures of two versions are not
+compared or kept together."""
 
 GRAPH_OPTIMIZATIONS = ("all", "extended", "basic", "none")
 MAX_RUNS = 100_000
@@ -107,7 +112,9 @@ class Layer:
 @dataclass(frozen=True, kw_only=True)
 class Measured:
     """What a backend gives back: raw samples in the order taken, and what went with them. `preempted_runs` are not
-    among the samples: the system had taken a processor away from them."""
+    among the samples: the system had taken a processor away from them. `canary_ms` is the canary's median latency
+    between the runs, and `per_canary` the median of the runs as multiples of the canary's latency around each; both 0
+    where it cannot run there."""
 
     samples_ms: tuple[float, ...]
     attempts: int
@@ -118,6 +125,8 @@ class Measured:
     nodes_by_provider: dict[str, int]
     layers: tuple[Layer, ...] = ()
     preempted_runs: int = 0
+    canary_ms: float = 0.0
+    per_canary: float = 0.0
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Measured:
@@ -132,7 +141,22 @@ class Measured:
             nodes_by_provider={str(name): int(count) for name, count in raw["nodes_by_provider"].items()},
             layers=tuple(Layer(**layer) for layer in raw["layers"]),
             preempted_runs=int(raw["preempted_runs"]),
+            canary_ms=float(raw["canary_ms"]),
+            per_canary=float(raw["per_canary"]),
         )
+
+
+def packed(samples_ms: Sequence[float]) -> str:
+    """Samples as text for the job store: little-endian doubles in base64. Of thousands of them a list of numbers would
+    take ten times the memory whenever somebody looks at the measurement."""
+    return base64.b64encode(np.asarray(samples_ms, dtype="<f8").tobytes()).decode()
+
+
+def unpacked(samples_ms: str | list[float]) -> list[float]:
+    """The inverse of `packed`; a list, as they were kept before, as it is."""
+    if isinstance(samples_ms, list):
+        return samples_ms
+    return np.frombuffer(base64.b64decode(samples_ms), dtype="<f8").tolist()  # type: ignore[no-any-return]
 
 
 def cache_key(network_sha256: str, fingerprint_sha256: str, settings: MeasurementSettings) -> str:
@@ -143,7 +167,7 @@ def cache_key(network_sha256: str, fingerprint_sha256: str, settings: Measuremen
     """
     told = settings.to_json()
     del told["deadline_ms"], told["memory_limit_bytes"]
-    parts = [METHOD_VERSION, network_sha256, fingerprint_sha256, told]
+    parts = [network_sha256, fingerprint_sha256, told]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -4,7 +4,8 @@ It forks a fresh child for every measurement. A child so starts in a millisecond
 second, from the same state each time; what it breaks dies with it. Forking is safe here: this process never
 opens a session, never touches a device and starts no thread (the runtime may have one of its own, asleep).
 
-Standard input: for each measurement one line of JSON `{"settings", "size_bytes"}`, then the model.
+Standard input: for each measurement one line of JSON `{"settings", "size_bytes", "canary_bytes"}`, then the model, then
+the canary, if there is to be one.
 Standard output: the line `ready`, then one line of JSON for each: `{"measured"}` or `{"failed"}` from the child,
 `{"crashed": {"status", "errors"}}` when it ended without an answer.
 It ends, and kills a running child, when its input is closed.
@@ -40,12 +41,12 @@ def main() -> None:
     answers.write(READY)
     while line := requests.readline():
         request = json.loads(line)
-        model = requests.read(request["size_bytes"])
-        answers.write(json.dumps(raise_child(model, request["settings"])).encode() + b"\n")
+        model, canary = requests.read(request["size_bytes"]), requests.read(request["canary_bytes"])
+        answers.write(json.dumps(raise_child(model, canary, request["settings"])).encode() + b"\n")
         del model
 
 
-def raise_child(model: bytes, settings: dict[str, Any]) -> dict[str, Any]:
+def raise_child(model: bytes, canary: bytes, settings: dict[str, Any]) -> dict[str, Any]:
     """The answer of a fresh child, or how it ended without one."""
     answer, answering = os.pipe()
     noise, complaining = os.pipe()
@@ -58,7 +59,7 @@ def raise_child(model: bytes, settings: dict[str, Any]) -> dict[str, Any]:
             os.dup2(complaining, 1)
             os.dup2(complaining, 2)
             limits.die_with_parent(parent)
-            child.main(model, settings, answering)
+            child.main(model, canary, settings, answering)
         except BaseException:
             traceback.print_exc()
         finally:

@@ -32,18 +32,25 @@ class Nursery:
         self._lock = threading.Lock()
 
     def measure(
-        self, model: bytes, settings: MeasurementSettings, check: Callable[[], None] = lambda: None
+        self,
+        model: bytes,
+        settings: MeasurementSettings,
+        check: Callable[[], None] = lambda: None,
+        *,
+        canary: bytes = b"",
     ) -> Measured:
-        """Measures `model` in a fresh process, which is gone when this returns or raises.
+        """Measures `model` in a fresh process, which is gone when this returns or raises. `canary` is a model that runs
+        in between, to tell the pace of the device.
 
         `check` is called a few times a second and may raise to give up. Raises FailedPrecondition with one of
         `failure.REASONS`.
         """
         told = settings.to_json() | {"stop_rule": asdict(settings.stop_rule)}
-        header = json.dumps({"settings": told, "size_bytes": len(model)}).encode() + b"\n"
+        sizes = {"size_bytes": len(model), "canary_bytes": len(canary)}
+        header = json.dumps({"settings": told} | sizes).encode() + b"\n"
         with self._lock:
             try:
-                said = self._ask(header + model, settings.deadline_ms, check)
+                said = self._ask(header + model + canary, settings.deadline_ms, check)
             except BaseException:
                 self._kill()
                 raise

@@ -20,7 +20,7 @@ from donna.rpc.paging import page_of_jobs
 from donna.rpc.watch import Watcher
 from donna.v1 import profiler_pb2 as pb
 from donna.v1 import profiler_pb2_grpc
-from services.profiler.canary import CanaryLog
+from services.profiler.canary import CanaryLog, pace_key
 from services.profiler.description import Description, Descriptions
 from services.profiler.device import Device, fingerprint_sha256
 from services.profiler.devices import Devices
@@ -78,7 +78,7 @@ class ProfilerServicer(profiler_pb2_grpc.ProfilerServiceServicer):
     def _device(self, device: Device, told: Description) -> pb.Device:
         identity = device.identity
         digest = told.fingerprint_sha256
-        canary = self._canaries.latest(digest, identity.providers[0])
+        canary = self._canaries.latest(pace_key(digest, identity.providers[0]))
         message = pb.Device(
             name=identity.name,
             kind=identity.kind,

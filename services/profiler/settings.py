@@ -22,7 +22,9 @@ class ProfilerSettings(ServiceSettings):
     )
     max_model_bytes: int = Field(default=1 << 30, ge=1 << 10, description="Size of one model at most.")
     canary_every: int = Field(
-        default=25, ge=0, description="Measure the canary after so many measurements; 0 means never."
+        default=25,
+        ge=0,
+        description="Measure the canary by itself after so many measurements without it; 0 means never.",
     )
     keep_measurements: int = Field(
         default=10_000,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from services.profiler.canary import CanaryLog
+from services.profiler.canary import CanaryLog, pace_key
 from services.profiler.description import Descriptions
 from services.profiler.devices import Devices
 from services.profiler.turns import Turns
@@ -42,7 +42,7 @@ class DeviceMetrics(Collector):
             identity = device.identity
             waiting.add_metric((identity.name,), self._turns.waiting(identity.name))
             up.add_metric((identity.name,), not told.away)
-            reading = self._canaries.latest(told.fingerprint_sha256, identity.providers[0])
+            reading = self._canaries.latest(pace_key(told.fingerprint_sha256, identity.providers[0]))
             if reading is not None:
                 drift.add_metric((identity.name,), reading.drift)
         yield from (up, waiting, drift)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from services.profiler.pace import Pace
 from services.profiler.statistics import summarise
 from services.profiler.stopping import StopRule, stable
 
@@ -16,17 +17,20 @@ ENOUGH = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """`samples_ms` (n,) in the order taken; `preempted` runs are not among them."""
+    """`samples_ms` (n,) in the order taken; `preempted` runs are not among them. `canary_ms` (n,) is the canary's
+    latency around each; (0,) without a canary."""
 
     samples_ms: np.ndarray
+    canary_ms: np.ndarray
     preempted: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """The calmest series, of `attempts`."""
+    """The calmest series, of `attempts`; arrays as in Series."""
 
     samples_ms: np.ndarray
+    canary_ms: np.ndarray
     preempted: int
     attempts: int
     unstable: bool
@@ -37,8 +41,9 @@ def take_series(
     rule: StopRule,
     clock_ns: Callable[[], int],
     preemptions: Callable[[], int],
+    canary: Callable[[], object] | None = None,
 ) -> Series:
-    """One series of runs.
+    """One series of runs, with windows of the canary in between if there is one; its time counts for the caps alone.
 
     `preemptions` counts how often the system has taken a processor away from this process: a run during which that
     happens tells how busy the machine is, and not how fast the network. Such runs are left out, unless there are hardly
@@ -46,7 +51,9 @@ def take_series(
     """
     samples, calm = np.empty(rule.max_runs, dtype=np.float64), np.zeros(rule.max_runs, dtype=bool)
     runs, undisturbed, look, start = 0, 0, rule.next_look(0), clock_ns()
+    pace = Pace(canary, clock_ns)
     while True:
+        pace.keep(runs)
         seen = preemptions()
         before = clock_ns()
         run()
@@ -58,12 +65,17 @@ def take_series(
         if rule.capped(runs, elapsed_ms):
             break
         if undisturbed >= look:
-            if rule.settled(samples[:runs][calm[:runs]], elapsed_ms):
+            if rule.settled(samples[:runs][calm[:runs]], elapsed_ms - pace.spent_ms):
                 break
             look = rule.next_look(undisturbed)
     if undisturbed < min(ENOUGH, rule.min_runs):
-        return Series(samples_ms=samples[:runs].copy(), preempted=0)
-    return Series(samples_ms=samples[:runs][calm[:runs]], preempted=runs - undisturbed)
+        calm[:runs], undisturbed = True, runs
+    kept, around_ms = calm[:runs], pace.around(runs)
+    return Series(
+        samples_ms=samples[:runs][kept],
+        canary_ms=around_ms[kept] if around_ms.size else around_ms,
+        preempted=runs - undisturbed,
+    )
 
 
 def measure(
@@ -76,6 +88,7 @@ def measure(
     cool_down: Callable[[int], None],
     clock_ns: Callable[[], int],
     preemptions: Callable[[], int],
+    canary: Callable[[], object] | None = None,
 ) -> Timing:
     """Warm-up, then a series; while it is not stable, a cool-down and another one, `max_repeats` times at most.
 
@@ -86,7 +99,7 @@ def measure(
     start = clock_ns()
     for _ in range(warmup_runs):
         run()
-    series = [take_series(run, rule, clock_ns, preemptions)]
+    series = [take_series(run, rule, clock_ns, preemptions, canary)]
     while not _trusted(series[-1], rule) and len(series) <= max_repeats:
         spent_ms = (clock_ns() - start) / 1e6
         if spent_ms + spent_ms / len(series) > budget_ms:
@@ -94,11 +107,12 @@ def measure(
         cool_down(len(series))
         for _ in range(warmup_runs):
             run()
-        series.append(take_series(run, rule, clock_ns, preemptions))
+        series.append(take_series(run, rule, clock_ns, preemptions, canary))
     calm = _trusted(series[-1], rule)
     chosen = series[-1] if calm else min(series, key=lambda each: (_few(each, rule), _unrest(each)))
     return Timing(
         samples_ms=chosen.samples_ms,
+        canary_ms=chosen.canary_ms,
         preempted=chosen.preempted,
         attempts=len(series),
         unstable=not calm,

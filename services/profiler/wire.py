@@ -13,7 +13,7 @@ from donna.jobs import Job
 from donna.rpc.messages import job_message
 from donna.v1 import common_pb2
 from donna.v1 import profiler_pb2 as pb
-from services.profiler.measurement import MeasurementSettings
+from services.profiler.measurement import MeasurementSettings, unpacked
 from services.profiler.network import MAX_FRAGMENTS, Network
 
 _FIGURES = {field.name for field in pb.MeasurementResult.DESCRIPTOR.fields}
@@ -74,12 +74,14 @@ def measurement_message(job: Job, *, brief: bool = False, raw: bool = True) -> p
         message.settings.CopyFrom(settings_message(MeasurementSettings.from_json(spec["settings"])))
     if job.result is not None:
         message.cached = job.result["cached"]
-        message.result.CopyFrom(_result_message(job.result | ({} if raw and not brief else {"samples_ms": []})))
+        message.result.CopyFrom(_result_message(job.result, raw=raw and not brief))
     return message
 
 
-def _result_message(result: dict[str, Any]) -> pb.MeasurementResult:
-    told = {name: value for name, value in result.items() if name in _FIGURES}
+def _result_message(result: dict[str, Any], *, raw: bool) -> pb.MeasurementResult:
+    told = {"steady_ms": result["median_ms"]}  # of before there was a canary beside the network
+    told |= {name: value for name, value in result.items() if name in _FIGURES}
+    told["samples_ms"] = unpacked(result["samples_ms"]) if raw else []
     told["layers"] = [pb.LayerLatency(**layer) for layer in result["layers"]]
     message = pb.MeasurementResult(**told)
     stamp = timestamp_pb2.Timestamp()

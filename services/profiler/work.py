@@ -11,12 +11,18 @@ import numpy as np
 
 from donna.errors import FailedPrecondition
 from donna.jobs import Job, Report, Task, TaskSpec
+from services.profiler.canary import FIRST_MS, CanaryLog, Reading, canary_model, pace_key
 from services.profiler.canary import SETTINGS as CANARY_SETTINGS
-from services.profiler.canary import CanaryLog, canary_model
 from services.profiler.device import Device, fingerprint_sha256
 from services.profiler.devices import Devices
 from services.profiler.failure import TIMEOUT, failure
-from services.profiler.measurement import METHOD_VERSION, Measured, MeasurementSettings, cache_key
+from services.profiler.measurement import (
+    METHOD_VERSION,
+    Measured,
+    MeasurementSettings,
+    cache_key,
+    packed,
+)
 from services.profiler.models import ModelStore
 from services.profiler.network import Network
 from services.profiler.statistics import summarise
@@ -63,28 +69,32 @@ class MeasurementWork:
         if fingerprint != spec["fingerprint_sha256"]:
             said = f"{spec['device']} has changed since the measurement was asked for; ask again"
             raise FailedPrecondition(said, reason="DEVICE_CHANGED")
-        drift = self._canary_drift(device, settings, fingerprint, go_on)
+        pace = pace_key(fingerprint, settings.provider, settings.affinity)
+        self._look_at_canary(device, settings, pace, go_on)
         model = network.load(self._models)
-        state = device.state() | drift
+        state = device.state()
         measured = device.measure(model, settings, go_on)
+        beside = measured.canary_ms
+        reading = self._canaries.record(pace, beside) if beside else self._canaries.latest(pace)
         report.cost(measurements=1, device_s=time.monotonic() - started)
-        return figures(measured) | {
-            "device_state": state,
+        return figures(measured, reading) | {
+            "device_state": state | ({"canary_drift": f"{reading.drift:.4f}"} if reading else {}),
             "fingerprint_sha256": fingerprint,
             "method_version": METHOD_VERSION,
             "measured_at": time.time(),
         }
 
-    def _canary_drift(
-        self, device: Device, settings: MeasurementSettings, fingerprint: str, go_on: Callable[[], None]
-    ) -> dict[str, str]:
-        provider = settings.provider
-        if self._canaries.due(fingerprint, provider):
-            canary = replace(CANARY_SETTINGS, provider=provider)
-            measured = device.measure(canary_model(), canary, go_on)
-            self._canaries.record(fingerprint, provider, float(np.median(measured.samples_ms)))
-        reading = self._canaries.latest(fingerprint, provider)
-        return {"canary_drift": f"{reading.drift:.4f}"} if reading else {}
+    def _look_at_canary(
+        self, device: Device, settings: MeasurementSettings, pace: str, go_on: Callable[[], None]
+    ) -> None:
+        """Measures the canary by itself when it is due: the first time, and where it cannot run beside a network."""
+        if not self._canaries.due(pace):
+            return
+        told = replace(CANARY_SETTINGS, provider=settings.provider, affinity=settings.affinity)
+        if self._canaries.latest(pace) is None:
+            told = replace(told, min_time_ms=FIRST_MS)
+        measured = device.measure(canary_model(), told, go_on)
+        self._canaries.record(pace, float(np.median(measured.samples_ms)))
 
     def result(self, job: Job, tasks: list[Task]) -> dict[str, Any]:
         return (tasks[0].result or {}) | {"cached": tasks[0].reused}
@@ -102,10 +112,17 @@ def lease(check: Callable[[], None], lease_s: float) -> Callable[[], None]:
     return go_on
 
 
-def figures(measured: Measured) -> dict[str, Any]:
-    """The summary and the raw samples, under the names of the contract."""
-    return asdict(summarise(np.asarray(measured.samples_ms))) | {
-        "samples_ms": list(measured.samples_ms),
+def figures(measured: Measured, reading: Reading | None) -> dict[str, Any]:
+    """The summary and the raw samples, under the names of the contract. The latency at the pace of the canary's first
+    reading is the median where the canary did not run beside the network."""
+    summary = summarise(np.asarray(measured.samples_ms))
+    steady_ms = summary.median_ms
+    if reading is not None and measured.per_canary:
+        steady_ms = measured.per_canary * reading.first_ms
+    return asdict(summary) | {
+        "steady_ms": steady_ms,
+        "canary_ms": measured.canary_ms,
+        "samples_ms": packed(measured.samples_ms),
         "unstable": measured.unstable,
         "attempts": measured.attempts,
         "preempted_runs": measured.preempted_runs,

@@ -205,11 +205,12 @@ class Bench:
     def _record(self, measurement: profiler_pb2.Measurement, spent_s: float) -> Record:
         job, result = measurement.job, measurement.result
         if job.state == common_pb2.JOB_STATE_SUCCEEDED:
+            pace = result.steady_ms / result.median_ms if result.median_ms else 1.0
             return Record(
-                latency_ms=result.median_ms,
-                medians_ms=(result.median_ms,),
-                low_ms=result.median_low_ms,
-                high_ms=result.median_high_ms,
+                latency_ms=result.steady_ms,
+                medians_ms=(result.steady_ms,),
+                low_ms=result.median_low_ms * pace,
+                high_ms=result.median_high_ms * pace,
                 note=UNSTABLE if result.unstable else "",
                 site=self.site.name,
                 fingerprint=result.fingerprint_sha256 or self.site.fingerprint,

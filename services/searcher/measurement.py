@@ -20,7 +20,7 @@ UNSTABLE = "UNSTABLE"
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A latency, or why there is none. `medians_ms` holds the raw median of every measurement made.
+    """A latency, or why there is none, at the device's steady pace. `medians_ms` holds that of every measurement made.
 
     `note` is "" for a settled latency, UNSTABLE for one that did not settle, else the reason of the failure.
     `job` is the search that measured it.

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from donna.errors import Cancelled, DonnaError
+from services.profiler.canary import canary_model
 from services.profiler.measurement import MeasurementSettings
 from services.profiler.process import Nursery
 from tests.unit.graphs import fragments as make
@@ -47,6 +48,18 @@ def test_measures(nursery):
     assert measured.nodes_by_provider.keys() == {"CPUExecutionProvider"}
     assert 20 << 20 < measured.peak_memory_bytes < 1 << 30
     assert measured.layers == ()
+
+
+def test_a_canary_runs_beside_the_network(nursery):
+    alone = nursery.measure(GOOD, SETTINGS)
+    assert (alone.canary_ms, alone.per_canary) == (0.0, 0.0)
+    beside = nursery.measure(GOOD, SETTINGS, canary=canary_model())
+    assert beside.per_canary == pytest.approx(np.median(beside.samples_ms) / beside.canary_ms, rel=0.3)
+    assert nursery.measure(canary_model(), SETTINGS, canary=canary_model()).per_canary == pytest.approx(
+        1, rel=0.1
+    )
+    added = beside.network_memory_bytes - alone.network_memory_bytes
+    assert added < len(canary_model()), "the canary is no memory of the network's"
 
 
 def test_memory_grows_with_the_network(nursery):

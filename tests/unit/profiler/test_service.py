@@ -19,6 +19,7 @@ from donna.errors import (
 from donna.graphs import stitch, strip
 from donna.v1 import common_pb2
 from donna.v1 import profiler_pb2 as pb
+from services.profiler.measurement import METHOD_VERSION
 from tests.unit.graphs import fragments as make
 from tests.unit.profiler import agent
 from tests.unit.profiler import models_that_misbehave as misbehaving
@@ -67,7 +68,11 @@ def test_a_whole_model(remote):
     assert result.peak_memory_bytes > result.network_memory_bytes
     assert sum(result.nodes_by_provider.values()) > 0
     assert result.fingerprint_sha256
-    assert result.method_version == "3"
+    assert result.method_version == METHOD_VERSION
+    device = remote.GetDevice(pb.GetDeviceRequest(name=measurement.device)).device
+    first_canary_ms = device.canary_ms / device.canary_drift
+    paces = result.median_ms / result.steady_ms, result.canary_ms / first_canary_ms
+    assert paces[0] == pytest.approx(paces[1], rel=0.3), "runs and canary are slowed down alike"
     assert measurement.settings.provider == "CPUExecutionProvider"
     assert measurement.settings.warmup_runs == 10
     assert measurement.job.cost.measurements == 1
@@ -247,11 +252,10 @@ def test_a_restart_keeps_models_and_answers(tmp_path):
         network = agent.whole(agent.upload(remote, data))
         first = agent.finished(remote, agent.create(remote, network))
         device = remote.GetDevice(pb.GetDeviceRequest(name="devices/local")).device
-        assert device.canary_drift == 1.0
-        first_ms = device.canary_ms
+        first_ms = device.canary_ms / device.canary_drift
         assert first_ms > 0
         assert device.canary_time.ToNanoseconds() > first.job.create_time.ToNanoseconds()
-        assert first.result.device_state["canary_drift"] == "1.0000"
+        assert first.result.device_state["canary_drift"] == f"{device.canary_drift:.4f}"
     with agent.running(tmp_path, CANARY_EVERY="1") as (remote, _):
         again = agent.create(remote, network)
         assert again.cached

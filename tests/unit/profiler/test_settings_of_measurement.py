@@ -1,4 +1,4 @@
-"""Settings of a measurement: ranges, round trips, and what belongs to the cache key."""
+"""Settings of a measurement: ranges, round trips, and what belongs to the cache key; how samples are kept."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from donna.errors import InvalidArgument
-from services.profiler.measurement import MeasurementSettings, cache_key, fragments_sha256
+from services.profiler.measurement import (
+    MeasurementSettings,
+    cache_key,
+    fragments_sha256,
+    packed,
+    unpacked,
+)
 
 DEFAULT = MeasurementSettings()
 
@@ -87,3 +94,10 @@ def test_everything_that_can_change_a_figure_changes_the_key():
 
 def test_the_order_of_fragments_matters():
     assert fragments_sha256(("a", "b")) != fragments_sha256(("b", "a"))
+
+
+def test_samples_are_kept_to_the_bit():
+    samples = [*np.random.default_rng(0).uniform(0, 9, 1000).tolist(), 0.1, 1 / 3, 5e-324]
+    assert unpacked(packed(samples)) == samples
+    assert unpacked(packed([])) == []
+    assert unpacked([0.5, 1.0]) == [0.5, 1.0], "as they were kept before"

@@ -47,6 +47,7 @@ class Scripted:
     measured: list[bytes] = field(default_factory=list)
     wait_s: float = 0.0
     turns: int = 0
+    canary_ms: float = 0.0
 
     def fingerprint(self):
         return {"driver": self.driver}
@@ -74,6 +75,8 @@ class Scripted:
             peak_memory_bytes=1,
             network_memory_bytes=1,
             nodes_by_provider={},
+            canary_ms=self.canary_ms,
+            per_canary=self.latency_ms / self.canary_ms if self.canary_ms else 0.0,
         )
 
     def close(self):
@@ -149,6 +152,36 @@ def test_the_canary_tells_that_the_device_has_slowed_down(parts, device):
     assert [model == canary_model() for model in device.measured] == [1, 0, 0, 0, 1, 0, 0]
     shown = servicer.GetDevice(pb.GetDeviceRequest(name="devices/a"), None).device
     assert (shown.canary_drift, shown.canary_ms) == pytest.approx((1.2, 1.2))
+
+
+def test_beside_a_canary_latencies_are_those_of_the_first_pace(parts, device):
+    engine, servicer = parts
+    engine.start()
+    device.latency_ms = device.canary_ms = 0.5  # the canary is measured by itself first, once
+    ended(engine, ask(servicer, skip_cache=True))
+    device.latency_ms = 4.0
+    results = []
+    for pace in (1.0, 1.25, 0.8, 1.0):
+        device.latency_ms, device.canary_ms = 4.0 * pace, 0.5 * pace
+        name = ended(engine, ask(servicer, skip_cache=True)).name
+        request = pb.GetMeasurementRequest(name=name)
+        results.append(servicer.GetMeasurement(request, None).measurement.result)
+    assert [result.median_ms for result in results] == [4.0, 5.0, 3.2, 4.0]
+    assert [result.canary_ms for result in results] == [0.5, 0.625, 0.4, 0.5]
+    assert [result.steady_ms for result in results] == pytest.approx([4.0] * 4)
+    drifts = [result.device_state["canary_drift"] for result in results]
+    assert drifts == ["1.0000", "1.2500", "0.8000", "1.0000"]
+    assert device.measured.count(canary_model()) == 1
+
+
+def test_without_a_canary_beside_it_the_latency_is_the_median(parts, device):
+    engine, servicer = parts
+    engine.start()
+    for latency_ms in (1.0, 1.5):
+        device.latency_ms = latency_ms
+        name = ended(engine, ask(servicer, skip_cache=True)).name
+        result = servicer.GetMeasurement(pb.GetMeasurementRequest(name=name), None).measurement.result
+        assert (result.steady_ms, result.canary_ms) == (latency_ms, 0.0)
 
 
 def test_waiting_for_other_agents_is_no_timeout(parts, device, monkeypatch):

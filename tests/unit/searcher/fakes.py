@@ -173,7 +173,8 @@ class FakeProfiler(profiler_pb2_grpc.ProfilerServiceServicer):
             name=name,
             job=common_pb2.Job(state=SUCCEEDED),
             result=profiler_pb2.MeasurementResult(
-                median_ms=latency_ms,
+                median_ms=2 * latency_ms,  # of a device that is half as fast as it was at first
+                steady_ms=latency_ms,
                 median_low_ms=latency_ms * 0.999,
                 median_high_ms=latency_ms * 1.001,
                 unstable=word == "UNSTABLE",
