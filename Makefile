@@ -47,7 +47,7 @@ test-slow: $(READY) ## Run the tests that take longest: bad days, fuzzing, all e
 check: $(READY) ## Run the linter with its security rules, the type checker, and look for secrets
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy donna services
+	$(BIN)/mypy donna services bench
 	git ls-files | grep -v -e _pb2 -e 'dashboard.json' -e '^docs/contract.md' | xargs $(BIN)/detect-secrets-hook \
 	  --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString \
 	  --exclude-lines 'secretName|secret:|from a file:|secret_key=|Makes random secrets'

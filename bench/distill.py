@@ -55,8 +55,12 @@ CHOICES: dict[str, list[Any]] = {
 
 def options(number: int) -> list[Option]:
     """24 options of depth 1 with ReLU; 48 with either depth; 96 with either activation too."""
-    kept = {24: {"depth": [1], "activation": ["relu"]}, 48: {"activation": ["relu"]}, 96: {}}[number]
-    return list(expand("inverted_residual", {**CHOICES, **kept}))
+    fixed: dict[int, dict[str, Any]] = {
+        24: {"depth": [1], "activation": ["relu"]},
+        48: {"activation": ["relu"]},
+        96: {},
+    }
+    return list(expand("inverted_residual", {**CHOICES, **fixed[number]}))
 
 
 def reference() -> Cut:

@@ -41,7 +41,7 @@ class Pixels:
 
     input_shape = (3, 32, 32)
     class_names = tuple(map(str, range(NUM_CLASSES)))
-    test_rows = None
+    test_rows: np.ndarray | None = None
     normalisation = Normalisation(mean=(0.5,) * 3, std=(0.25,) * 3)
     identity = "random pixels"
 
@@ -72,7 +72,7 @@ def build_s(
     blocks = tuple(BlockSpace(name=name, options=tuple(chosen)) for name in cut.names)
     request = Request(reference={}, dataset=described, blocks=blocks, recipe=recipe)
     source = "a benchmark"
-    material = Material(dataset=dataset, cut=cut, weights="", source=source)
+    material = Material(dataset=dataset, cut=cut, source=source)
 
     def key(n: int, option: Option) -> str:
         return block_key(source=source, block=cut.names[n], option=option, recipe=recipe)
