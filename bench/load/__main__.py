@@ -6,6 +6,7 @@ errors by status and by their words, and, in the soak, the memory of each servic
 asked for is listed under `troubles`; then the logs of the services are kept.
 
     python -m bench.load --seconds 10 --soak-minutes 10
+    python -m bench.load --only profiler --soak-minutes 30
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ TICK_S, SOAK_TICK_S = 1.0, 2.0
 LOOK_S = 5.0
 THINK_S = 5.0
 """Of a client in the soak, on average: the load is to be one that the services bear for long."""
+SERVICES = ("distiller", "finetuner", "predictor", "searcher", "profiler")
 KEPT = Path("runs/bench-load-logs")
 
 
@@ -109,13 +111,15 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=100)
     parser.add_argument("--watchers", type=int, default=200)
     parser.add_argument("--soak-minutes", type=float, default=10.0)
+    parser.add_argument("--only", choices=SERVICES, nargs="+", default=SERVICES, help="services under load")
     options = parser.parse_args()
     allow_many_connections()
     # Workers stay between jobs, so that what they gather would show.
     os.environ |= {f"DONNA_{service}_WORKER_IDLE_S": "60" for service in ("DISTILLER", "FINETUNER")}
     with tempfile.TemporaryDirectory(prefix="donna-load-") as folder:
         with services(folder) as client:
-            figures = asyncio.run(measure(targets(client, Path(folder)), options))
+            found = [each for each in targets(client, Path(folder)) if each.service in options.only]
+            figures = asyncio.run(measure(found, options))
         logs = {path.stem: path.read_text(errors="replace") for path in (Path(folder) / "logs").iterdir()}
         figures["tracebacks_in_logs"] = {name: log.count("Traceback") for name, log in logs.items()}
         if _troubled(figures) or "Traceback" in "".join(logs.values()):
