@@ -1,10 +1,11 @@
-"""Which figure of a network repeats on a machine whose pace changes. Prints JSON; says most on a busy machine.
+"""Which figure of a network repeats on a machine whose pace changes. Prints JSON.
 
-    python -m bench.pace [--networks 20] [--passes 6]
+    python -m bench.pace [--networks 20] [--passes 6] [--neighbour]
 
 In one process, networks as of bench.profile are measured in passes of random order, in each by every way of WAYS,
 which differ in how a canary runs between the runs. Of each way: the deviation of a network's figure from pass to pass,
-and the mean and the least Kendall tau of two passes.
+and the mean and the least Kendall tau of two passes. With a neighbour, another process computes and rests by turns of
+one to ten seconds, and shares caches, memory and clock with what is measured.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import random
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +33,16 @@ from donna.graphs import stitch
 from services.profiler.canary import canary_model
 
 WARM_UP_S = 0.03
+NEIGHBOUR = """
+import random, time
+import numpy
+draw, a = random.Random(0), numpy.ones((1500, 1500), dtype="float32")
+while True:
+    until = time.monotonic() + draw.uniform(1, 10)
+    while time.monotonic() < until:
+        a @ a
+    time.sleep(draw.uniform(1, 10))
+"""
 Run = Callable[[], object]
 """A network, or the canary, once."""
 
@@ -101,12 +116,25 @@ def session(model: bytes) -> Run:
     return lambda: found.run(None, {told.name: feed})
 
 
+@contextmanager
+def neighbour() -> Iterator[None]:
+    """Another process at work, on one thread."""
+    one_thread = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    process = subprocess.Popen([sys.executable, "-c", NEIGHBOUR], env=one_thread)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--networks", type=int, default=20)
     parser.add_argument("--passes", type=int, default=6)
     parser.add_argument("--image", type=int, default=128)
+    parser.add_argument("--neighbour", action="store_true")
     told = parser.parse_args()
     rng = random.Random(0)  # noqa: S311 - draws networks, guards nothing
     with tempfile.TemporaryDirectory() as folder:
@@ -115,11 +143,12 @@ def main() -> None:
         networks = [session(stitch(space.fragments(n)).SerializeToString()) for n in chosen]
     canary = session(canary_model())
     figures = {way: np.zeros((told.passes, told.networks)) for way in WAYS}
-    for row in range(told.passes):
-        for index in rng.sample(range(told.networks), told.networks):
-            for way in rng.sample(list(WAYS), len(WAYS)):
-                for_s(networks[index], WARM_UP_S)
-                figures[way][row, index] = WAYS[way](networks[index], canary)
+    with neighbour() if told.neighbour else nullcontext():
+        for row in range(told.passes):
+            for index in rng.sample(range(told.networks), told.networks):
+                for way in rng.sample(list(WAYS), len(WAYS)):
+                    for_s(networks[index], WARM_UP_S)
+                    figures[way][row, index] = WAYS[way](networks[index], canary)
     print(json.dumps({way: repeats(found) for way, found in figures.items()}, indent=2))
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 WINDOW_MS = 10.0
-"""Of runs between two looks at the canary, and of the canary at each look. On a shared machine two medians of one
-network differ by 5 %, and by 2 % when each run is divided by the canary around it; with windows of 20 ms by 2.5 %.
-In turns of single runs the caches are filled anew each time, and nothing is gained."""
+"""Of runs between two looks at the canary, and of the canary at each look. `python -m bench.pace` compares the ways: one
+look before and after a whole series says little of the pace within it, and in turns of single runs the caches are
+filled anew each time."""
 
 
 class Pace:
