@@ -24,6 +24,9 @@ SETTINGS = MeasurementSettings(min_time_ms=50, max_repeats=0)
 FIRST_MS = 500.0
 """Of the first reading, to which all later ones are compared."""
 
+MOST_READINGS = 1000
+"""Of which the latest are kept: whoever may measure can name any set of processors."""
+
 
 @cache
 def canary_model() -> bytes:
@@ -88,7 +91,8 @@ class CanaryLog:
             first_ms = readings.get(key, {}).get("first_ms")
             reading = Reading(first_ms=first_ms or median_ms, latest_ms=median_ms, at=time.time())
             readings[key] = asdict(reading)
-            durable.write(self._path, json.dumps(readings).encode())
+            newest = sorted(readings.items(), key=lambda each: each[1]["at"])[-MOST_READINGS:]
+            durable.write(self._path, json.dumps(dict(newest)).encode())
         return reading
 
     def latest(self, key: str) -> Reading | None:

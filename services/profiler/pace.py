@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 WINDOW_MS = 10.0
-"""Of runs between two looks at the canary, and of the canary at each look. `python -m bench.pace` compares the ways: one
-look before and after a whole series says little of the pace within it, and in turns of single runs the caches are
+"""Of runs between two looks at the canary, and of the canary at each look. `python -m bench.pace` compares the ways:
+one look before and after a whole series says little of the pace within it, and in turns of single runs the caches are
 filled anew each time."""
 
 
