@@ -112,10 +112,11 @@ def measured(
 
 
 def _canary(model: bytes, settings: dict[str, Any]) -> Callable[[], object]:
-    """Runs the canary once, on one thread: what it tells of is the pace of a processor."""
-    told = settings | {"threads": 1, "batch_size": 1}
+    """The canary, after a first run. It runs in one way whatever the settings are, on one thread: what it tells of is
+    the pace of a processor."""
+    told = settings | {"threads": 1, "graph_optimization": "all", "provider_options": {}}
     session = runtime.open_session(model, told)
-    run = runtime.runner(session, runtime.inputs(session, 1), told["provider"])
+    run = runtime.runner(session, runtime.inputs(session, batch_size=1), told["provider"])
     run()
     return run
 

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from donna.errors import Cancelled, DonnaError
+from services.profiler import child
 from services.profiler.canary import canary_model
 from services.profiler.measurement import MeasurementSettings
 from services.profiler.process import Nursery
@@ -60,6 +61,18 @@ def test_a_canary_runs_beside_the_network(nursery):
     )
     added = beside.network_memory_bytes - alone.network_memory_bytes
     assert added < len(canary_model()), "the canary is no memory of the network's"
+
+
+def test_a_canary_runs_in_one_way_whatever_the_settings(monkeypatch):
+    told = []
+    opened = child.runtime.open_session
+    monkeypatch.setattr(
+        child.runtime, "open_session", lambda model, how: told.append(how) or opened(model, how)
+    )
+    for changed in ({}, {"threads": 2, "graph_optimization": "none", "batch_size": 4}):
+        child._canary(canary_model(), replace(SETTINGS, **changed).to_json())()
+    ways = [(how["threads"], how["graph_optimization"], how["provider_options"]) for how in told]
+    assert ways == [(1, "all", {})] * 2
 
 
 def test_memory_grows_with_the_network(nursery):
