@@ -28,14 +28,13 @@ from bench.load.callers import beside, load, order_for_ever, tick_for_ever
 from bench.load.memory import listeners, memory_mb, slope_mb_per_hour
 from bench.load.seen import Seen
 from bench.load.targets import Target, targets
-from donna.local import services
+from donna.local import SERVICES, services
 from donna.service import allow_many_connections
 
 TICK_S, SOAK_TICK_S = 1.0, 2.0
 LOOK_S = 5.0
 THINK_S = 5.0
 """Of a client in the soak, on average: the load is to be one that the services bear for long."""
-SERVICES = ("distiller", "finetuner", "predictor", "searcher", "profiler")
 KEPT = Path("runs/bench-load-logs")
 
 
