@@ -91,8 +91,9 @@ class CanaryLog:
             first_ms = readings.get(key, {}).get("first_ms")
             reading = Reading(first_ms=first_ms or median_ms, latest_ms=median_ms, at=time.time())
             readings[key] = asdict(reading)
-            newest = sorted(readings.items(), key=lambda each: each[1]["at"])[-MOST_READINGS:]
-            durable.write(self._path, json.dumps(dict(newest)).encode())
+            kept = dict(sorted(readings.items(), key=lambda each: each[1]["at"])[-MOST_READINGS:])
+            self._since = {each: count for each, count in self._since.items() if each in kept}
+            durable.write(self._path, json.dumps(kept).encode())
         return reading
 
     def latest(self, key: str) -> Reading | None:

@@ -64,4 +64,5 @@ def test_only_the_latest_are_kept(log, monkeypatch):
         log.record(KEY, 1.0)
     known = [cpu for cpu in range(50) if log.latest(pace_key("f" * 64, "CPU", (cpu,)))]
     assert known == list(range(41, 50))
+    assert len(log._since) == 10, "nor are the others counted"
     assert log.latest(KEY) is not None
